@@ -1,0 +1,25 @@
+using System.Collections.Immutable;
+
+namespace Ledger.Domain.Accounts;
+
+/// <summary>A request to change an account.</summary>
+/// <param name="Account">Whose stream decides.</param>
+/// <param name="Id">The id of the command, which is that of the event that answers it wherever the event has no narrower identity.</param>
+public abstract record AccountCommand(AccountId Account, Guid Id)
+{
+    /// <summary>The ids under which earlier facts decide this command; looked up in the log before it is refused.</summary>
+    public virtual ImmutableArray<Guid> Recalls => [Id];
+
+    /// <summary>Decides on the state as it is at <paramref name="context"/>'s time, everything due by then having lapsed.</summary>
+    public abstract Decision<AccountEvent> Decide(Account account, in DecisionContext context);
+
+    /// <summary>Accepts with events.</summary>
+    private protected static Decision<AccountEvent> Accept(params ImmutableArray<AccountEvent> events) => new Decision<AccountEvent>.Accepted(events);
+
+    /// <summary>Refuses for one reason.</summary>
+    private protected static Decision<AccountEvent> Reject(RejectionCode code, Shortfall? shortfall = null) =>
+        new Decision<AccountEvent>.Rejected(code, shortfall);
+
+    /// <summary>Points at the fact that did this before.</summary>
+    private protected static Decision<AccountEvent> Repeat(Fact first) => new Decision<AccountEvent>.Repeated(first);
+}

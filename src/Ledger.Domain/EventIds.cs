@@ -1,0 +1,97 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Keys;
+using Ledger.Domain.Wallets;
+
+namespace Ledger.Domain;
+
+/// <summary>
+/// Derived event ids. The id of the event that answers a command is a hash of what must happen only once, so that the log's unique index
+/// on (stream, id) makes idempotency an invariant with no second table.
+/// </summary>
+public static class EventIds
+{
+    /// <summary>The id shared by a spend and a hold: one use of a reference for a tool.</summary>
+    public static Guid Use(AccountId account, string tool, string reference) => Derive(account, "use", tool, reference);
+
+    /// <summary>The id of a grant: one line of one payment.</summary>
+    public static Guid Grant(AccountId account, string provider, string payment, int line = 0) =>
+        Derive(account, "grant", provider, payment, line.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    /// <summary>The id of the one end of a hold: settled, released or expired.</summary>
+    public static Guid HoldEnd(AccountId account, HoldId hold) => Derive(account, "hold-end", hold.ToString());
+
+    /// <summary>The id of the one late settlement that may follow an expired hold.</summary>
+    public static Guid LateSettlement(AccountId account, HoldId hold) => Derive(account, "hold-late", hold.ToString());
+
+    /// <summary>The id of the one reversal of a spend.</summary>
+    public static Guid Reversal(AccountId account, SpendId spend) => Derive(account, "reversal", spend.ToString());
+
+    /// <summary>The id of an account's opening.</summary>
+    public static Guid Opening(AccountId account) => Derive(account, "opening");
+
+    /// <summary>The id of a key's creation.</summary>
+    public static Guid KeyCreation(AccountId account, KeyId key) => Derive(account, "key-creation", key.Value);
+
+    /// <summary>The id of a key's revocation.</summary>
+    public static Guid KeyRevocation(AccountId account, KeyId key) => Derive(account, "key-revocation", key.Value);
+
+    /// <summary>The id of a command that has no identity of its own, from the caller's request.</summary>
+    public static Guid Request(AccountId account, string request) => Derive(account, "request", request);
+
+    /// <summary>The id of one event: derived from what it says where that may happen only once, else from its command and place in it.</summary>
+    /// <param name="account">Whose stream it is in.</param>
+    /// <param name="event">What happened.</param>
+    /// <param name="command">The command's id.</param>
+    /// <param name="ordinal">The event's place among the command's events, from 0.</param>
+    public static Guid For(AccountId account, AccountEvent @event, Guid command, int ordinal) => @event switch
+    {
+        CreditsSpent or HoldPlaced or CreditsGranted => command,
+        HoldSettled e => HoldEnd(account, e.Hold),
+        HoldReleased e => HoldEnd(account, e.Hold),
+        HoldExpired e => HoldEnd(account, e.Hold),
+        HoldSettledLate e => LateSettlement(account, e.Hold),
+        SpendReversed e => Reversal(account, e.Spend),
+        AccountOpened => Opening(account),
+        KeyCreated e => KeyCreation(account, e.Key),
+        KeyRevoked e => KeyRevocation(account, e.Key),
+        _ => Derive(account, "part", command.ToString(), ordinal.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+    };
+
+    /// <summary>
+    /// SHA-256 over the length-prefixed kind, scope and parts, as a version 8 UUID (RFC 9562) whose first 48 bits come from the account,
+    /// so that one account's ids lie together in an index.
+    /// </summary>
+    public static Guid Derive(AccountId account, string kind, params ReadOnlySpan<string> parts)
+    {
+        var size = 4 + Encoding.UTF8.GetByteCount(kind) + 4 + Encoding.UTF8.GetByteCount(account.Value);
+        foreach (var part in parts) size += 4 + Encoding.UTF8.GetByteCount(part);
+
+        Span<byte> input = size <= 1024 ? stackalloc byte[size] : new byte[size];
+        var rest = Append(Append(input, kind), account.Value);
+        foreach (var part in parts) rest = Append(rest, part);
+
+        Span<byte> hash = stackalloc byte[32];
+        SHA256.HashData(input, hash);
+
+        // Locality only, hence a cheap hash (FNV-1a): uniqueness comes from the 74 bits of SHA-256 behind it.
+        var scope = 14695981039346656037UL;
+        foreach (var c in account.Value) scope = unchecked((scope ^ c) * 1099511628211UL);
+
+        Span<byte> id = stackalloc byte[16];
+        BinaryPrimitives.WriteUInt64BigEndian(id, scope);
+        hash[..10].CopyTo(id[6..]);
+        id[6] = (byte)((id[6] & 0x0F) | 0x80);
+        id[8] = (byte)((id[8] & 0x3F) | 0x80);
+        return new(id, bigEndian: true);
+
+        static Span<byte> Append(Span<byte> to, string text)
+        {
+            var written = Encoding.UTF8.GetBytes(text, to[4..]);
+            BinaryPrimitives.WriteInt32BigEndian(to, written);
+            return to[(4 + written)..];
+        }
+    }
+}

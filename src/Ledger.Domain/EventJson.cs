@@ -1,0 +1,30 @@
+using Ledger.Domain.Accounts;
+using System.Text.Json.Serialization;
+using Ledger.Domain.Keys;
+using Ledger.Domain.RateCards;
+using Ledger.Domain.Wallets;
+
+namespace Ledger.Domain;
+
+/// <summary>The stored form of every event: camel case, no nulls, enums by name, no discriminator.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UseStringEnumConverter = true)]
+[JsonSerializable(typeof(AccountOpened))]
+[JsonSerializable(typeof(AccountSuspended))]
+[JsonSerializable(typeof(AccountReinstated))]
+[JsonSerializable(typeof(KeyCreated))]
+[JsonSerializable(typeof(KeyRevoked))]
+[JsonSerializable(typeof(CreditsGranted))]
+[JsonSerializable(typeof(CreditsSpent))]
+[JsonSerializable(typeof(HoldPlaced))]
+[JsonSerializable(typeof(HoldSettled))]
+[JsonSerializable(typeof(HoldReleased))]
+[JsonSerializable(typeof(HoldExpired))]
+[JsonSerializable(typeof(HoldSettledLate))]
+[JsonSerializable(typeof(SpendReversed))]
+[JsonSerializable(typeof(PocketExpired))]
+[JsonSerializable(typeof(DebtRepaid))]
+[JsonSerializable(typeof(RateCardPublished))]
+public sealed partial class EventJson : JsonSerializerContext;

@@ -1,0 +1,116 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Text.Json;
+using Ledger.Domain.Money;
+
+namespace Ledger.Domain.RateCards;
+
+/// <summary>What prices one tool.</summary>
+/// <param name="Id">The entry's name on the card: <c>tools/chat</c>, <c>services/transcription</c>.</param>
+/// <param name="Name">What callers name the tool.</param>
+/// <param name="Per">What one unit of it is.</param>
+/// <param name="Credits">Credits per unit.</param>
+public sealed record ToolEntry(string Id, string Name, string Per, Quantity Credits);
+
+/// <summary>One published version of the price list.</summary>
+public sealed class RateCard
+{
+    private readonly FrozenDictionary<string, ToolEntry> _tools;
+
+    /// <summary>Builds a card from a document that has been validated; where a name is both a tool and a service, the tool prices it.</summary>
+    public RateCard(long version, DateTimeOffset effectiveAt, RateCardDocument document)
+    {
+        ArgumentNullException.ThrowIfNull(document);
+        (Version, EffectiveAt, Document) = (version, effectiveAt, document);
+        Tools =
+        [
+            .. document.Tools.Select(tool => new ToolEntry("tools/" + tool.Name, tool.Name, tool.Per, tool.Credits)),
+            .. document.Services.Select(service => new ToolEntry("services/" + service.Name, service.Name, service.Per, service.Credits)),
+        ];
+        _tools = Tools.DistinctBy(tool => tool.Name, StringComparer.Ordinal).ToFrozenDictionary(tool => tool.Name, StringComparer.Ordinal);
+    }
+
+    /// <summary>The card's version: its event's place in the stream.</summary>
+    public long Version { get; }
+
+    /// <summary>From when it prices.</summary>
+    public DateTimeOffset EffectiveAt { get; }
+
+    /// <summary>What was published.</summary>
+    public RateCardDocument Document { get; }
+
+    /// <summary>Every tool and service, in the card's order.</summary>
+    public ImmutableArray<ToolEntry> Tools { get; }
+
+    /// <summary>The entry of a tool, if it has a price.</summary>
+    public ToolEntry? FindTool(string name) => _tools.GetValueOrDefault(name);
+}
+
+/// <summary>What has happened to the price list.</summary>
+public abstract record RateCardEvent
+{
+    private protected RateCardEvent() { }
+}
+
+/// <summary>A version of the price list was published.</summary>
+/// <param name="EffectiveAt">From when it prices.</param>
+/// <param name="Document">The document, byte for byte as it was sent.</param>
+public sealed record RateCardPublished(DateTimeOffset EffectiveAt, string Document) : RateCardEvent;
+
+/// <summary>Every published version of the price list: the state of the stream <c>rate-card</c>.</summary>
+/// <param name="Version">The last version; 0 before the first.</param>
+/// <param name="LastAt">The last event's time.</param>
+/// <param name="Cards">The versions, oldest first.</param>
+public sealed record RateBook(long Version, DateTimeOffset LastAt, ImmutableArray<RateCard> Cards)
+{
+    /// <summary>The id of the one stream.</summary>
+    public const string StreamId = "rate-card";
+
+    /// <summary>The alias of the stream in the log.</summary>
+    public const string StreamType = "rate_card";
+
+    /// <summary>Nothing published yet.</summary>
+    public static RateBook Empty { get; } = new(0, default, []);
+
+    /// <summary>The version that prices at a time: of those in effect, the one that took effect last; of two at once, the later version.</summary>
+    public RateCard? InForce(DateTimeOffset now)
+    {
+        RateCard? found = null;
+        foreach (var card in Cards)
+        {
+            if (card.EffectiveAt <= now && (found is null || card.EffectiveAt >= found.EffectiveAt)) found = card;
+        }
+
+        return found;
+    }
+
+    /// <summary>The state after one more event. Never refuses.</summary>
+    public static RateBook Evolve(RateBook book, RateCardEvent @event, DateTimeOffset at)
+    {
+        ArgumentNullException.ThrowIfNull(book);
+        return @event switch
+        {
+            RateCardPublished e => new(book.Version + 1, at, book.Cards.Add(new(
+                book.Version + 1,
+                e.EffectiveAt,
+                JsonSerializer.Deserialize(e.Document, RateCardJson.Default.RateCardDocument) ?? throw new InvalidDataException("An empty rate card.")))),
+            _ => throw new UnreachableException($"No fold for {@event?.GetType().Name}."),
+        };
+    }
+}
+
+/// <summary>Publishes a version of the price list, from now on or from a later time.</summary>
+/// <param name="Document">The document, validated, as it was sent.</param>
+/// <param name="EffectiveAt">From when it prices; null for at once.</param>
+public sealed record PublishRateCard(string Document, DateTimeOffset? EffectiveAt)
+{
+    /// <summary>Decides on all versions so far.</summary>
+    public Decision<RateCardEvent> Decide(RateBook book, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(book);
+        return EffectiveAt < now
+            ? new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed)
+            : new Decision<RateCardEvent>.Accepted([new RateCardPublished(EffectiveAt ?? now, Document)]);
+    }
+}

@@ -1,0 +1,59 @@
+namespace Ledger.Domain;
+
+/// <summary>Every lawful no. The order is the precedence: of two reasons, the one that stands first here is given.</summary>
+public enum RejectionCode
+{
+    /// <summary>There is no such account.</summary>
+    AccountNotFound,
+
+    /// <summary>The account has no such key, or the key was revoked, disabled, or has expired.</summary>
+    KeyNotUsable,
+
+    /// <summary>The account is suspended.</summary>
+    AccountSuspended,
+
+    /// <summary>The kind of key may not do this.</summary>
+    KeyKindNotAllowed,
+
+    /// <summary>The same reference was used before with other contents.</summary>
+    ReferenceConflict,
+
+    /// <summary>An account of this id exists.</summary>
+    AccountExists,
+
+    /// <summary>The account has no such key.</summary>
+    KeyNotFound,
+
+    /// <summary>The rate card in force has no such tool, or no price for it.</summary>
+    UnknownTool,
+
+    /// <summary>An amount is not positive, or beyond what one account may hold.</summary>
+    AmountOutOfRange,
+
+    /// <summary>The expiry is not in the future.</summary>
+    ExpiryNotInFuture,
+
+    /// <summary>The account has no such hold.</summary>
+    HoldNotFound,
+
+    /// <summary>The hold was released and cannot be settled.</summary>
+    HoldAlreadyReleased,
+
+    /// <summary>The hold was settled and cannot be released.</summary>
+    HoldAlreadySettled,
+
+    /// <summary>The hold has expired and cannot be released.</summary>
+    HoldAlreadyExpired,
+
+    /// <summary>The account has no such spend.</summary>
+    SpendNotFound,
+
+    /// <summary>The spend would take the key above its credit limit.</summary>
+    KeyLimitReached,
+
+    /// <summary>Available funds do not cover the cost.</summary>
+    InsufficientCredits,
+
+    /// <summary>A rate card becomes effective in the past, or before one that is already published.</summary>
+    EffectiveDateNotAllowed,
+}

@@ -1,0 +1,41 @@
+using System.Collections.Immutable;
+using Ledger.Domain.Money;
+
+namespace Ledger.Domain.Wallets;
+
+/// <summary>Funds set aside, not yet ended.</summary>
+/// <param name="Id">The id of the event that placed it.</param>
+/// <param name="Key">Who asked.</param>
+/// <param name="Tool">For what.</param>
+/// <param name="Units">For how much of it.</param>
+/// <param name="Amount">How much is set aside.</param>
+/// <param name="Price">Credits per unit at which it settles.</param>
+/// <param name="Card">The version of the rate card that priced it.</param>
+/// <param name="Entry">The entry of that card.</param>
+/// <param name="Reference">The caller's name for it.</param>
+/// <param name="Allocated">Which pockets hold how much, in drain order.</param>
+/// <param name="PlacedAt">When it was placed: the window in which limits count it.</param>
+/// <param name="ExpiresAt">When it lapses.</param>
+public sealed record Hold(
+    HoldId Id,
+    KeyId Key,
+    string Tool,
+    Quantity Units,
+    Amount Amount,
+    Quantity Price,
+    long Card,
+    string Entry,
+    string Reference,
+    ImmutableArray<PocketShare> Allocated,
+    DateTimeOffset PlacedAt,
+    DateTimeOffset ExpiresAt)
+{
+    /// <summary>The hold that a fact placed.</summary>
+    public static Hold From(in Fact fact, HoldPlaced placed)
+    {
+        ArgumentNullException.ThrowIfNull(placed);
+        return new(
+            new(fact.Id), placed.Key, placed.Tool, placed.Units, placed.Amount, placed.Price, placed.Card, placed.Entry,
+            placed.Reference, placed.Allocated, fact.At, placed.ExpiresAt);
+    }
+}

@@ -1,0 +1,34 @@
+using System.Collections.Immutable;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Keys;
+
+namespace Ledger.Domain.Wallets;
+
+/// <summary>Gives a hold back unused; the same again is a repeat.</summary>
+public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : AccountCommand(Account, EventIds.HoldEnd(Account, Hold))
+{
+    /// <inheritdoc/>
+    public override ImmutableArray<Guid> Recalls => [Id, Hold.Value];
+
+    /// <inheritdoc/>
+    public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        if (account.RefusesAccess(Key, context.Now) is { } refusal) return Reject(refusal);
+        if (account.Keys.Find(Key)!.Kind != KeyKind.Inference) return Reject(RejectionCode.KeyKindNotAllowed);
+        if (context.Past.Find(Id) is { } end)
+        {
+            return end.Event switch
+            {
+                HoldReleased => Repeat(end),
+                HoldSettled => Reject(RejectionCode.HoldAlreadySettled),
+                _ => Reject(RejectionCode.HoldAlreadyExpired),
+            };
+        }
+
+        if (!account.Wallet.Holds.TryGetValue(Hold, out var open))
+            return Reject(context.Past.Find(Hold.Value) is { Event: HoldPlaced } ? RejectionCode.HoldAlreadyExpired : RejectionCode.HoldNotFound);
+
+        return Accept([new HoldReleased(Hold), .. account.Wallet.LapsedAmong(open.Allocated, context.Now)]);
+    }
+}

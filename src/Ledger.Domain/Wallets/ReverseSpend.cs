@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Money;
+
+namespace Ledger.Domain.Wallets;
+
+/// <summary>
+/// Gives a whole spend back, once: to the pockets that paid it, and off the debt where nothing had paid it. What returns to a lapsed
+/// pocket expires at once; what returns while the unit is in debt pays that first.
+/// </summary>
+public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reason) : AccountCommand(Account, EventIds.Reversal(Account, Spend))
+{
+    /// <inheritdoc/>
+    public override ImmutableArray<Guid> Recalls => [Id, Spend.Value];
+
+    /// <inheritdoc/>
+    public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        if (account.Status == AccountStatus.Missing) return Reject(RejectionCode.AccountNotFound);
+        if (context.Past.Find(Id) is { } first) return Repeat(first);
+        if (context.Past.Find(Spend.Value) is not { } fact) return Reject(RejectionCode.SpendNotFound);
+
+        return fact.Event switch
+        {
+            CreditsSpent e => Reverse(account.Wallet, fact.At, e.Key, e.Tool, e.Charged, e.Paid, null, context.Now),
+            HoldSettled e => Reverse(account.Wallet, fact.At, e.Key, e.Tool, e.Charged, e.FromHold.AddRange(e.FromAvailable), e.Debt, context.Now),
+            HoldSettledLate e => Reverse(account.Wallet, fact.At, e.Key, e.Tool, e.Charged, e.Paid, e.Debt, context.Now),
+            _ => Reject(RejectionCode.SpendNotFound),
+        };
+    }
+
+    private Decision<AccountEvent> Reverse(
+        Wallet wallet, DateTimeOffset spentAt, KeyId key, string tool, Amount charged, ImmutableArray<PocketShare> paid, Amount? uncovered, DateTimeOffset now)
+    {
+        var unit = charged.Unit;
+        var returned = Merge(paid);
+        Amount? cleared = null;
+        if (uncovered is { } was)
+        {
+            var off = Amount.Min(was, wallet.Debt(unit));
+            if (off.IsPositive) cleared = off;
+
+            // What a later grant has repaid of this spend's debt goes back to the newest unscoped pocket of the unit: only such a grant repays debt.
+            if (was > off)
+            {
+                var repaidBy = wallet.Pockets.Where(pocket => pocket.Unit == unit && pocket.Scope is null).MaxBy(pocket => pocket.Id.Number)!;
+                returned = Merge(returned.Add(new(repaidBy.Id, (was - off).Parts)));
+            }
+        }
+
+        var events = ImmutableArray.CreateBuilder<AccountEvent>();
+        events.Add(new SpendReversed(Spend, key, tool, charged, spentAt, returned, cleared, Reason));
+        var debt = wallet.Debt(unit).Parts - (cleared?.Parts ?? 0);
+        foreach (var share in returned)
+        {
+            var pocket = wallet.Pocket(share.Pocket);
+            if (pocket.LapsedAt(now))
+            {
+                events.Add(new PocketExpired(share.Pocket, new(share.Parts, unit), now));
+            }
+            else if (debt > 0 && pocket.Scope is null)
+            {
+                var pays = Math.Min(debt, share.Parts);
+                events.Add(new DebtRepaid(share.Pocket, new(pays, unit)));
+                debt -= pays;
+            }
+        }
+
+        return Accept(events.DrainToImmutable());
+    }
+
+    private static ImmutableArray<PocketShare> Merge(ImmutableArray<PocketShare> shares) =>
+        [.. shares.GroupBy(share => share.Pocket).Select(same => new PocketShare(same.Key, same.Sum(share => share.Parts)))];
+}
