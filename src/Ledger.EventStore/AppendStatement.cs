@@ -1,0 +1,120 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Ledger.EventStore;
+
+/// <summary>The one statement that appends a batch and writes the inline read models, and the columns that feed it.</summary>
+internal sealed partial class AppendStatement : InlineWrite
+{
+    private readonly InlineColumn<string> _streamId;
+    private readonly InlineColumn<long> _expected;
+    private readonly InlineColumn<long> _next;
+    private readonly InlineColumn<DateTimeOffset> _streamAt;
+    private readonly InlineColumn<string> _streamType;
+    private readonly InlineColumn<int> _eventN;
+    private readonly InlineColumn<string> _eventStreamId;
+    private readonly InlineColumn<Guid> _eventId;
+    private readonly InlineColumn<long> _eventVersion;
+    private readonly InlineColumn<string> _eventData;
+    private readonly InlineColumn<string> _eventType;
+    private readonly InlineColumn<DateTimeOffset> _eventAt;
+    private readonly InlineColumn<string> _eventDotnetType;
+    private readonly InlineColumn<string?> _eventCorrelationId;
+    private readonly InlineColumn<string?> _eventCausationId;
+    private readonly InlineColumn<string> _eventHeaders;
+    private readonly NpgsqlParameter<string?> _guardId = new() { NpgsqlDbType = NpgsqlDbType.Varchar };
+    private readonly NpgsqlParameter<long> _guardVersion = new() { NpgsqlDbType = NpgsqlDbType.Bigint };
+
+    public AppendStatement(IReadOnlyList<InlineWrite> writes)
+    {
+        _streamId = Column<string>("stream_id", NpgsqlDbType.Varchar);
+        _expected = Column<long>("expected", NpgsqlDbType.Bigint);
+        _next = Column<long>("next", NpgsqlDbType.Bigint);
+        _streamAt = Column<DateTimeOffset>("stream_at", NpgsqlDbType.TimestampTz);
+        _streamType = Column<string>("stream_type", NpgsqlDbType.Varchar);
+        _eventN = Column<int>("event_n", NpgsqlDbType.Integer);
+        _eventStreamId = Column<string>("event_stream_id", NpgsqlDbType.Varchar);
+        _eventId = Column<Guid>("event_id", NpgsqlDbType.Uuid);
+        _eventVersion = Column<long>("event_version", NpgsqlDbType.Bigint);
+        _eventData = Column<string>("event_data", NpgsqlDbType.Jsonb);
+        _eventType = Column<string>("event_type", NpgsqlDbType.Varchar);
+        _eventAt = Column<DateTimeOffset>("event_at", NpgsqlDbType.TimestampTz);
+        _eventDotnetType = Column<string>("event_dotnet_type", NpgsqlDbType.Varchar);
+        _eventCorrelationId = Column<string?>("event_correlation_id", NpgsqlDbType.Varchar);
+        _eventCausationId = Column<string?>("event_causation_id", NpgsqlDbType.Varchar);
+        _eventHeaders = Column<string>("event_headers", NpgsqlDbType.Jsonb);
+
+        var parameters = new List<NpgsqlParameter>();
+        var sql = new StringBuilder(Resolve(SqlFile.Read("append.sql"), this, parameters));
+        foreach (var write in writes) sql.Append(",\n").Append(Resolve(write.Sql, write, parameters));
+        sql.Append('\n').Append(SqlFile.Read("appended.sql"));
+        Sql = sql.ToString();
+        Parameters = parameters;
+    }
+
+    public override string Sql { get; }
+
+    public IReadOnlyList<NpgsqlParameter> Parameters { get; }
+
+    public void Guard((string StreamId, long Version)? guard)
+    {
+        _guardId.TypedValue = guard?.StreamId;
+        _guardVersion.TypedValue = guard?.Version ?? 0;
+    }
+
+    public void AddStream(StreamAppend stream)
+    {
+        _streamId.Add(stream.StreamId);
+        _expected.Add(stream.ExpectedVersion);
+        _next.Add(stream.ExpectedVersion + stream.Count);
+        _streamAt.Add(stream.Events[^1].Event.At);
+        _streamType.Add(stream.StreamType);
+    }
+
+    public void AddEvent(int n, string streamId, long version, in StreamAppend.Sealed added)
+    {
+        var @event = added.Event;
+        _eventN.Add(n);
+        _eventStreamId.Add(streamId);
+        _eventId.Add(@event.Id);
+        _eventVersion.Add(version);
+        _eventData.Add(added.Data);
+        _eventType.Add(@event.Type.Name);
+        _eventAt.Add(@event.At);
+        _eventDotnetType.Add(@event.Type.DotnetType);
+        _eventCorrelationId.Add(@event.CorrelationId);
+        _eventCausationId.Add(@event.CausationId);
+        _eventHeaders.Add(added.Headers);
+    }
+
+    /// <summary>Numbers the named columns, each once, and spells out the gate.</summary>
+    private string Resolve(string template, InlineWrite write, List<NpgsqlParameter> parameters)
+    {
+        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
+        var gated = Gate().Replace(template, match => $"((select w.everything from won w) or {match.Groups[1].Value} = any ((select w.streams from won w)::int[]))");
+        return Name().Replace(gated, match =>
+        {
+            var name = match.Groups[1].Value;
+            if (!numbers.TryGetValue(name, out var number))
+            {
+                parameters.Add(name switch
+                {
+                    "guard_id" => _guardId,
+                    "guard_version" => _guardVersion,
+                    _ => write.Columns.Single(column => column.Name == name).ToParameter(),
+                });
+                numbers.Add(name, number = parameters.Count);
+            }
+
+            return "$" + number.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        });
+    }
+
+    [GeneratedRegex(@":won\(([a-z_.]+)\)")]
+    private static partial Regex Gate();
+
+    [GeneratedRegex(@"(?<!:):([a-z][a-z0-9_]*)")]
+    private static partial Regex Name();
+}

@@ -1,0 +1,68 @@
+using Npgsql;
+
+namespace Ledger.EventStore;
+
+/// <summary>
+/// Reads the log in order and misses nothing. Positions are drawn before they are committed, so a gap is either a rollback or a commit still
+/// under way: the reader stops there, and passes only after every transaction that ran when it first saw the gap has ended and a second look
+/// still finds it empty. Never by a time-out. It holds no transaction between calls. Not safe for concurrent use.
+/// </summary>
+/// <param name="database">Connections for reading.</param>
+/// <param name="after">The checkpoint: the last position that was dealt with.</param>
+public sealed class LogReader(NpgsqlDataSource database, long after)
+{
+    private (long Position, ulong EndedBefore)? _gap;
+
+    /// <summary>The last position that was read; with what the caller did about it, the checkpoint to keep.</summary>
+    public long Position { get; private set; } = after;
+
+    /// <summary>
+    /// The next events, at most <paramref name="limit"/>; empty at the end of the log, and while a gap may still be filled.
+    /// </summary>
+    public async Task<IReadOnlyList<StoredEvent>> NextAsync(int limit, CancellationToken ct)
+    {
+        // Taken before the rows are read: what had ended by then is visible in them.
+        await using var connection = await database.OpenConnectionAsync(ct);
+        var oldestRunning = await SnapshotAsync(connection, "xmin", ct);
+
+        var found = new List<StoredEvent>();
+        await using (var read = new NpgsqlCommand(
+            $"""
+            select {NpgsqlEventLog.EventColumns}
+            from mt_events m
+            where m.seq_id > $1
+            order by m.seq_id
+            limit $2
+            """, connection) { Parameters = { new() { Value = Position }, new() { Value = limit } } })
+        await using (var rows = await read.ExecuteReaderAsync(ct))
+        {
+            while (await rows.ReadAsync(ct)) found.Add(NpgsqlEventLog.Read(rows));
+        }
+
+        var whole = 0;
+        var expected = Position + 1;
+        while (whole < found.Count)
+        {
+            var position = found[whole].Position;
+            if (position != expected && !(_gap is { } seen && seen.Position >= position && oldestRunning >= seen.EndedBefore))
+            {
+                // Whoever drew a number of this gap drew it before the one behind it, which is committed; and had its transaction id before that.
+                // So a snapshot taken now, after the rows were read, knows of all of them.
+                if (!(_gap is { } known && known.Position >= position)) _gap = (position, await SnapshotAsync(connection, "xmax", ct));
+                break;
+            }
+
+            expected = position + 1;
+            whole++;
+        }
+
+        if (whole > 0) Position = found[whole - 1].Position;
+        return whole == found.Count ? found : found[..whole];
+    }
+
+    private static async Task<ulong> SnapshotAsync(NpgsqlConnection connection, string bound, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand($"select pg_snapshot_{bound}(pg_current_snapshot())::text", connection);
+        return ulong.Parse((string)(await command.ExecuteScalarAsync(ct))!, System.Globalization.CultureInfo.InvariantCulture);
+    }
+}

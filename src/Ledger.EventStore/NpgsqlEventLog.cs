@@ -1,0 +1,97 @@
+using Npgsql;
+
+namespace Ledger.EventStore;
+
+/// <summary>The event log on PostgreSQL by Npgsql.</summary>
+public sealed class NpgsqlEventLog : IEventLog
+{
+    internal const string EventColumns =
+        "m.seq_id, m.id, m.stream_id, m.version, m.type, m.timestamp, m.data::text, m.headers::text, m.correlation_id, m.causation_id";
+
+    private readonly NpgsqlDataSource _database;
+    private readonly Migrations _migrations;
+
+    /// <summary>A log in a database.</summary>
+    /// <param name="database">Connections for reading; each writer opens its own beside it.</param>
+    /// <param name="readModels">The migrations of the inline read models, after the log's own.</param>
+    public NpgsqlEventLog(NpgsqlDataSource database, IReadOnlyList<Migration> readModels)
+    {
+        _database = database;
+        _migrations = new([.. Migrations.Log, .. readModels]);
+    }
+
+    /// <inheritdoc/>
+    public async Task<ILogWriter> OpenWriterAsync(IReadOnlyList<InlineWrite> writes, CancellationToken ct) =>
+        await NpgsqlLogWriter.OpenAsync(_database, writes, ct);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<StoredEvent>> ReadStreamAsync(string streamId, long after, int limit, CancellationToken ct)
+    {
+        await using var command = _database.CreateCommand(
+            $"""
+            select {EventColumns}
+            from mt_events m
+            where m.stream_id = $1
+              and m.version > $2
+            order by m.version
+            limit $3
+            """);
+        command.Parameters.Add(new() { Value = streamId });
+        command.Parameters.Add(new() { Value = after });
+        command.Parameters.Add(new() { Value = limit });
+        return await ReadAsync(command, ct);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<StoredEvent>> ReadLogAsync(long after, int limit, CancellationToken ct)
+    {
+        await using var command = _database.CreateCommand(
+            $"""
+            select {EventColumns}
+            from mt_events m
+            where m.seq_id > $1
+            order by m.seq_id
+            limit $2
+            """);
+        command.Parameters.Add(new() { Value = after });
+        command.Parameters.Add(new() { Value = limit });
+        return await ReadAsync(command, ct);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<StoredEvent>> FindAsync(IReadOnlyList<(string StreamId, Guid Id)> ids, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        if (ids.Count == 0) return [];
+        await using var command = _database.CreateCommand(NpgsqlLogWriter.RecallSql);
+        command.Parameters.Add(new() { Value = ids.Select(id => id.StreamId).ToArray() });
+        command.Parameters.Add(new() { Value = ids.Select(id => id.Id).ToArray() });
+        return await ReadAsync(command, ct);
+    }
+
+    /// <inheritdoc/>
+    public Task<int> MigrateAsync(CancellationToken ct) => _migrations.ApplyAsync(_database, ct);
+
+    /// <inheritdoc/>
+    public Task<string?> CheckSchemaAsync(CancellationToken ct) => _migrations.CheckAsync(_database, ct);
+
+    internal static StoredEvent Read(NpgsqlDataReader row) => new(
+        row.GetInt64(0),
+        row.GetGuid(1),
+        row.GetString(2),
+        row.GetInt64(3),
+        row.GetString(4),
+        row.GetFieldValue<DateTimeOffset>(5),
+        row.GetString(6),
+        row.IsDBNull(7) ? null : row.GetString(7),
+        row.IsDBNull(8) ? null : row.GetString(8),
+        row.IsDBNull(9) ? null : row.GetString(9));
+
+    private static async Task<IReadOnlyList<StoredEvent>> ReadAsync(NpgsqlCommand command, CancellationToken ct)
+    {
+        var events = new List<StoredEvent>();
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct)) events.Add(Read(reader));
+        return events;
+    }
+}

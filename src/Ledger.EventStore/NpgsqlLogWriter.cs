@@ -1,0 +1,221 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Ledger.EventStore;
+
+/// <summary>One writer: one connection, three prepared batches, buffers that are used again.</summary>
+internal sealed class NpgsqlLogWriter : ILogWriter
+{
+    internal const string RecallSql =
+        $"""
+        select {NpgsqlEventLog.EventColumns}
+        from unnest($1::varchar[], $2::uuid[]) as wanted (stream_id, id)
+        join mt_events m
+          on m.stream_id = wanted.stream_id
+          and m.id = wanted.id
+        """;
+
+    private const string ConfirmSql =
+        """
+        select
+          s.id,
+          s.version
+        from mt_streams s
+        where s.id = any ($1)
+        """;
+
+    private readonly NpgsqlConnection _connection;
+    private readonly IReadOnlyList<InlineWrite> _writes;
+    private readonly AppendStatement _append;
+    private readonly List<string> _confirm = [];
+    private readonly List<string> _recallStreams = [];
+    private readonly List<Guid> _recallIds = [];
+    private readonly NpgsqlBatch[] _batches = new NpgsqlBatch[8];
+    private bool _locked;
+
+    private NpgsqlLogWriter(NpgsqlConnection connection, IReadOnlyList<InlineWrite> writes, Backend backend)
+    {
+        (_connection, _writes, Backend) = (connection, writes, backend);
+        _append = new(writes);
+    }
+
+    public Backend Backend { get; }
+
+    public static async Task<NpgsqlLogWriter> OpenAsync(NpgsqlDataSource database, IReadOnlyList<InlineWrite> writes, CancellationToken ct)
+    {
+        // The plan is made once. What is right for it is known: every table is entered by its key from a small list, whatever the statistics
+        // of the moment say, and planning for the values at hand, or compiling, would cost more than the statement.
+        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString)
+        {
+            Pooling = false,
+            ApplicationName = "ledger-writer",
+            Options = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
+        };
+
+        // A data source hides its password; cloning one of its connections does not.
+        await using var template = database.CreateConnection();
+        var connection = template.CloneWith(settings.ConnectionString);
+        try
+        {
+            await connection.OpenAsync(ct);
+            await using var who = new NpgsqlCommand("select pg_backend_pid(), (select backend_start from pg_stat_activity where pid = pg_backend_pid())", connection);
+            Backend backend;
+            await using (var row = await who.ExecuteReaderAsync(ct))
+            {
+                await row.ReadAsync(ct);
+                backend = new(row.GetInt32(0), row.GetFieldValue<DateTimeOffset>(1));
+            }
+
+            return new(connection, writes, backend);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async Task LockAsync(IReadOnlyList<string> streamIds, CancellationToken ct)
+    {
+        await using var batch = new NpgsqlBatch(_connection)
+        {
+            BatchCommands =
+            {
+                new("begin"),
+                new("select s.id from mt_streams s where s.id = any ($1) order by s.id for update of s") { Parameters = { new() { Value = streamIds } } },
+            },
+        };
+        await batch.ExecuteNonQueryAsync(ct);
+        _locked = true;
+    }
+
+    public async Task RollbackAsync(CancellationToken ct)
+    {
+        if (!_locked) return;
+        _locked = false;
+        await using var command = new NpgsqlCommand("rollback", _connection);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    public async Task<TripResult> SendAsync(Trip trip, CancellationToken ct)
+    {
+        var asks = trip.Confirm.Count > 0 || trip.Recall.Count > 0;
+        var batch = Batch(trip.Streams.Count > 0, asks, _locked);
+        if (batch is null) return new(true, [], new HashSet<int>(), new Dictionary<string, long>(), []);
+        try
+        {
+            if (trip.Streams.Count > 0) Fill(trip);
+            if (asks)
+            {
+                _confirm.AddRange(trip.Confirm);
+                foreach (var (stream, id) in trip.Recall)
+                {
+                    _recallStreams.Add(stream);
+                    _recallIds.Add(id);
+                }
+            }
+
+            await using var reader = await batch.ExecuteReaderAsync(ct);
+            var result = await ReadAsync(trip, asks, reader, ct);
+            _locked = false;
+            return result;
+        }
+        finally
+        {
+            _append.Clear();
+            foreach (var write in _writes) write.Clear();
+            _confirm.Clear();
+            _recallStreams.Clear();
+            _recallIds.Clear();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var batch in _batches)
+        {
+            if (batch is not null) await batch.DisposeAsync();
+        }
+
+        await _connection.DisposeAsync();
+    }
+
+    private static async Task<TripResult> ReadAsync(Trip trip, bool asks, NpgsqlDataReader reader, CancellationToken ct)
+    {
+        var (guardHeld, won, repeated) = (true, Array.Empty<bool>(), new HashSet<int>());
+        if (trip.Streams.Count > 0)
+        {
+            await reader.ReadAsync(ct);
+            won = new bool[trip.Streams.Count];
+            if (reader.GetBoolean(0))
+            {
+                Array.Fill(won, true);
+            }
+            else
+            {
+                if (!reader.IsDBNull(1))
+                {
+                    foreach (var n in reader.GetFieldValue<int[]>(1)) won[n - 1] = true;
+                }
+
+                foreach (var n in reader.GetFieldValue<int[]>(2)) repeated.Add(n - 1);
+                guardHeld = reader.GetBoolean(3);
+            }
+
+            await reader.NextResultAsync(ct);
+        }
+
+        var versions = new Dictionary<string, long>(trip.Confirm.Count, StringComparer.Ordinal);
+        var recalled = new List<StoredEvent>();
+        if (asks)
+        {
+            while (await reader.ReadAsync(ct)) versions.Add(reader.GetString(0), reader.GetInt64(1));
+            await reader.NextResultAsync(ct);
+            while (await reader.ReadAsync(ct)) recalled.Add(NpgsqlEventLog.Read(reader));
+        }
+
+        // To the end of the trip: the commit's own failure would come last.
+        while (await reader.NextResultAsync(ct)) { }
+        return new(guardHeld, won, repeated, versions, recalled);
+    }
+
+    private void Fill(Trip trip)
+    {
+        _append.Guard(trip.Guard);
+        for (var s = 0; s < trip.Streams.Count; s++)
+        {
+            var stream = trip.Streams[s];
+            _append.AddStream(stream);
+            for (var e = 0; e < stream.Events.Count; e++) _append.AddEvent(s + 1, stream.StreamId, stream.ExpectedVersion + e + 1, stream.Events[e]);
+        }
+    }
+
+    /// <summary>The batch of a shape, prepared when it is first used: statements stay prepared for the connection's life.</summary>
+    private NpgsqlBatch? Batch(bool appends, bool asks, bool commits)
+    {
+        var shape = (appends ? 1 : 0) | (asks ? 2 : 0) | (commits ? 4 : 0);
+        if (shape == 0) return null;
+        if (_batches[shape] is { } made) return made;
+
+        var batch = new NpgsqlBatch(_connection);
+        if (appends)
+        {
+            var append = new NpgsqlBatchCommand(_append.Sql);
+            foreach (var parameter in _append.Parameters) append.Parameters.Add(parameter.Clone());
+            batch.BatchCommands.Add(append);
+        }
+
+        if (asks)
+        {
+            batch.BatchCommands.Add(new(ConfirmSql) { Parameters = { ListOf(_confirm, NpgsqlDbType.Varchar) } });
+            batch.BatchCommands.Add(new(RecallSql) { Parameters = { ListOf(_recallStreams, NpgsqlDbType.Varchar), ListOf(_recallIds, NpgsqlDbType.Uuid) } });
+        }
+
+        if (commits) batch.BatchCommands.Add(new("commit"));
+        batch.Prepare();
+        return _batches[shape] = batch;
+
+        static NpgsqlParameter ListOf<T>(List<T> rows, NpgsqlDbType type) =>
+            new NpgsqlParameter<List<T>> { TypedValue = rows, NpgsqlDbType = NpgsqlDbType.Array | type };
+    }
+}

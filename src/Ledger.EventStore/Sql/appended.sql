@@ -1,0 +1,6 @@
+select
+  w.everything,
+  w.streams,
+  array(select r.n from repeated r) as repeated,
+  (select g.holds from guard g) as guard_holds
+from won w

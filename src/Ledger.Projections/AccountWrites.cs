@@ -1,0 +1,49 @@
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.EventStore;
+using Ledger.Projections.Accounts;
+using Ledger.Projections.Balances;
+using Ledger.Projections.Keys;
+using Ledger.Projections.Usage;
+
+namespace Ledger.Projections;
+
+/// <summary>The inline read models of an account, fed together: rows of state from the folded state, rows of usage from the facts.</summary>
+public sealed class AccountWrites
+{
+    private readonly AccountRows _accounts = new();
+    private readonly PocketRows _pockets = new();
+    private readonly HoldRows _holds = new();
+    private readonly KeyRows _keys = new();
+    private readonly UsageRows _usage = new();
+
+    /// <summary>For one writer.</summary>
+    public AccountWrites() => All = [_accounts, _pockets, _holds, _keys, _usage];
+
+    /// <summary>What to open the writer with.</summary>
+    public IReadOnlyList<InlineWrite> All { get; }
+
+    /// <summary>Adds what a batch did to one account.</summary>
+    /// <param name="n">The index of its stream in the batch, from 1.</param>
+    /// <param name="before">Its state as it stands in the database.</param>
+    /// <param name="after">Its state after the batch.</param>
+    /// <param name="facts">What the batch appends to it.</param>
+    /// <param name="hash">The hash of its last event.</param>
+    public void Add(int n, Account before, Account after, IReadOnlyList<Fact> facts, ReadOnlyMemory<byte> hash)
+    {
+        ArgumentNullException.ThrowIfNull(before);
+        ArgumentNullException.ThrowIfNull(after);
+        var id = after.Id.Value;
+        _accounts.Add(n, before, after, hash);
+        _pockets.Add(n, id, before.Wallet, after.Wallet);
+        _holds.Add(n, id, before.Wallet, after.Wallet, facts);
+        _keys.Add(n, id, before.Keys, after.Keys);
+        _usage.Add(n, id, facts);
+    }
+
+    /// <summary>Empties every column.</summary>
+    public void Clear()
+    {
+        foreach (var write in All) write.Clear();
+    }
+}

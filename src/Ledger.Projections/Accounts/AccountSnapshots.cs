@@ -1,0 +1,219 @@
+using System.Collections.Immutable;
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Keys;
+using Ledger.Domain.Money;
+using Ledger.Domain.Wallets;
+using Ledger.EventStore;
+using Ledger.Projections.Balances;
+using Ledger.Projections.Keys;
+using Npgsql;
+
+namespace Ledger.Projections.Accounts;
+
+/// <summary>An account's state with the head of its hash chain: what the next append follows.</summary>
+/// <param name="Account">The state.</param>
+/// <param name="LastHash">The hash of the last event; <see cref="HashChain.Start"/> before the first.</param>
+public sealed record AccountSnapshot(Account Account, ReadOnlyMemory<byte> LastHash)
+{
+    /// <summary>An account without events.</summary>
+    public static AccountSnapshot Missing(AccountId id) => new(Account.Empty(id), HashChain.Start);
+}
+
+/// <summary>Loads accounts: from the rows of the read models, or by folding the log.</summary>
+/// <param name="database">Connections for reading.</param>
+/// <param name="log">The log.</param>
+public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
+{
+    private const int Page = 1000;
+
+    /// <summary>The state of each account as of one moment, in one round trip; accounts that do not exist come as such.</summary>
+    public async Task<IReadOnlyDictionary<AccountId, AccountSnapshot>> LoadAsync(IReadOnlyCollection<AccountId> ids, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        var found = new Dictionary<AccountId, AccountSnapshot>(ids.Count);
+        var otherFormats = new List<AccountId>();
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var batch = new NpgsqlBatch(connection);
+        var wanted = ids.Select(id => id.Value).ToArray();
+
+        // One snapshot for all five: rows of different moments would not be a state.
+        batch.BatchCommands.Add(new("begin transaction isolation level repeatable read read only"));
+        foreach (var sql in (string[])[AccountSql, PocketSql, HoldSql, KeySql]) batch.BatchCommands.Add(new(sql) { Parameters = { new() { Value = wanted } } });
+        batch.BatchCommands.Add(new("commit"));
+
+        await using (var rows = await batch.ExecuteReaderAsync(ct))
+        {
+            var accounts = new Dictionary<string, (Account Account, byte[] Hash)>(StringComparer.Ordinal);
+            while (await rows.ReadAsync(ct))
+            {
+                var id = rows.GetString(0);
+                if (rows.GetInt16(4) != AccountRows.Format) otherFormats.Add(new(id));
+                else accounts.Add(id, (ReadAccount(rows), rows.GetFieldValue<byte[]>(2)));
+            }
+
+            await rows.NextResultAsync(ct);
+            var pockets = new Dictionary<string, List<Pocket>>(StringComparer.Ordinal);
+            while (await rows.ReadAsync(ct)) Add(pockets, rows.GetString(0), ReadPocket(rows));
+
+            await rows.NextResultAsync(ct);
+            var holds = new Dictionary<string, List<Hold>>(StringComparer.Ordinal);
+            while (await rows.ReadAsync(ct)) Add(holds, rows.GetString(0), ReadHold(rows));
+
+            await rows.NextResultAsync(ct);
+            var keys = new Dictionary<string, List<Key>>(StringComparer.Ordinal);
+            while (await rows.ReadAsync(ct)) Add(keys, rows.GetString(0), KeyQueries.Read(rows));
+
+            foreach (var (id, (account, hash)) in accounts)
+            {
+                var own = pockets.GetValueOrDefault(id, []);
+                var wallet = account.Wallet with
+                {
+                    Open = [.. own.Where(pocket => pocket.Remaining > 0).Order(Comparer<Pocket>.Create(Pocket.CompareDrainOrder))],
+                    Emptied = own.Where(pocket => pocket.Remaining == 0).ToImmutableDictionary(pocket => pocket.Id),
+                    Holds = holds.GetValueOrDefault(id, []).ToImmutableDictionary(hold => hold.Id),
+                };
+                found.Add(new(id), new(
+                    account with { Wallet = wallet.WithDueReckoned(), Keys = new(keys.GetValueOrDefault(id, []).ToImmutableDictionary(key => key.Id)) },
+                    hash));
+            }
+        }
+
+        foreach (var id in otherFormats) found.Add(id, await FoldAsync(id, long.MaxValue, ct));
+        foreach (var id in ids) found.TryAdd(id, AccountSnapshot.Missing(id));
+        return found;
+    }
+
+    /// <summary>The state as of a version, by folding the log; the last version where there are fewer.</summary>
+    public async Task<AccountSnapshot> FoldAsync(AccountId id, long version, CancellationToken ct)
+    {
+        var account = Account.Empty(id);
+        var hash = HashChain.Start;
+        while (account.Version < version)
+        {
+            var page = await log.ReadStreamAsync(id.StreamId, account.Version, (int)Math.Min(Page, version - account.Version), ct);
+            foreach (var stored in page)
+            {
+                account = Account.Evolve(account, LedgerEvents.ToFact(stored));
+                hash = HashChain.FromHeaders(stored.Headers, "hash") ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
+            }
+
+            if (page.Count == 0) break;
+        }
+
+        return new(account, hash);
+    }
+
+    private static void Add<T>(Dictionary<string, List<T>> to, string id, T item)
+    {
+        if (!to.TryGetValue(id, out var list)) to.Add(id, list = []);
+        list.Add(item);
+    }
+
+    private const string AccountSql =
+        """
+        select
+          a.account_id,
+          a.version,
+          a.last_hash,
+          a.last_at,
+          a.format,
+          a.status,
+          a.country,
+          a.opened_at,
+          a.credits_granted,
+          a.credits_spent,
+          a.credits_reversed,
+          a.credits_expired,
+          a.credits_debt,
+          a.usd_granted,
+          a.usd_spent,
+          a.usd_reversed,
+          a.usd_expired,
+          a.usd_debt
+        from accounts a
+        where a.account_id = any ($1)
+        """;
+
+    private static Account ReadAccount(NpgsqlDataReader row) => new(
+        new(row.GetString(0)),
+        row.GetInt64(1),
+        row.GetFieldValue<DateTimeOffset>(3),
+        Wire.Read<AccountStatus>(row.GetString(5)),
+        row.GetFieldValue<DateTimeOffset>(7),
+        row.IsDBNull(6) ? null : row.GetString(6),
+        Wallet.Empty with
+        {
+            Credits = new(row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12)),
+            Usd = new(row.GetInt64(13), row.GetInt64(14), row.GetInt64(15), row.GetInt64(16), row.GetInt64(17)),
+        },
+        KeyRing.Empty);
+
+    private const string PocketSql =
+        """
+        select
+          p.account_id,
+          p.pocket,
+          p.unit,
+          p.source,
+          p.scope,
+          p.granted,
+          p.remaining,
+          p.held,
+          p.expires_at,
+          p.opened_at,
+          p.opened_by
+        from pockets p
+        where p.account_id = any ($1)
+        """;
+
+    private static Pocket ReadPocket(NpgsqlDataReader row) => new(
+        new(row.GetInt32(1)),
+        Wire.Read<Unit>(row.GetString(2)),
+        Wire.Read<PocketSource>(row.GetString(3)),
+        row.IsDBNull(4) ? null : row.GetString(4),
+        row.GetInt64(5),
+        row.GetInt64(6),
+        row.GetInt64(7),
+        row.IsDBNull(8) ? null : row.GetFieldValue<DateTimeOffset>(8),
+        row.GetFieldValue<DateTimeOffset>(9),
+        row.GetGuid(10));
+
+    private const string HoldSql =
+        """
+        select
+          h.account_id,
+          h.hold_id,
+          h.key_id,
+          h.tool,
+          h.units_nanos,
+          h.unit,
+          h.amount,
+          h.price_nanos,
+          h.card,
+          h.entry,
+          h.reference,
+          h.pockets,
+          h.parts,
+          h.placed_at,
+          h.expires_at
+        from holds h
+        where h.account_id = any ($1)
+        """;
+
+    private static Hold ReadHold(NpgsqlDataReader row) => new(
+        new(row.GetGuid(1)),
+        new(row.GetString(2)),
+        row.GetString(3),
+        new(row.GetInt64(4)),
+        new(row.GetInt64(6), Wire.Read<Unit>(row.GetString(5))),
+        new(row.GetInt64(7)),
+        row.GetInt64(8),
+        row.GetString(9),
+        row.GetString(10),
+        HoldRows.Shares(row.GetFieldValue<int[]>(11), row.GetFieldValue<long[]>(12)),
+        row.GetFieldValue<DateTimeOffset>(13),
+        row.GetFieldValue<DateTimeOffset>(14));
+
+    private const string KeySql = KeyQueries.Select + "\nwhere k.account_id = any ($1)";
+}

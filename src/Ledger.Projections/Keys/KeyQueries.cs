@@ -1,0 +1,100 @@
+using Ledger.Domain;
+using Ledger.Domain.Keys;
+using Ledger.Domain.Money;
+using Npgsql;
+
+namespace Ledger.Projections.Keys;
+
+/// <summary>Whose key a secret is.</summary>
+/// <param name="Account">The account.</param>
+/// <param name="Key">The key.</param>
+public readonly record struct KeyOwner(AccountId Account, KeyId Key);
+
+/// <summary>What a key has been charged, by period, in credits' and dollars' smallest parts.</summary>
+public readonly record struct KeyUsage(long Credits, long Usd);
+
+/// <summary>Reads of the keys' read model.</summary>
+/// <param name="database">Connections for reading.</param>
+public sealed class KeyQueries(NpgsqlDataSource database)
+{
+    /// <summary>The columns of a key, in the order in which <see cref="Read"/> takes them.</summary>
+    internal const string Select =
+        """
+        select
+          k.account_id,
+          k.key_id,
+          k.name,
+          k.kind,
+          k.billing,
+          k.environment,
+          k.secret_hash,
+          k.prefix,
+          k.last_four,
+          k.credit_limit,
+          k.usd_limit,
+          k.limit_reset,
+          k.allowed_models,
+          k.rate_burst,
+          k.rate_refill_nanos,
+          k.rate_unlimited,
+          k.expires_at,
+          k.created_at,
+          k.revoked_at,
+          k.limit_window,
+          k.used,
+          k.used_usd
+        from keys k
+        """;
+
+    /// <summary>Whose key has this hash; null where none has. The answer never changes: a hash belongs to one key for good.</summary>
+    public async Task<KeyOwner?> FindBySecretAsync(string secretHash, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("select k.account_id, k.key_id from keys k where k.secret_hash = $1");
+        command.Parameters.Add(new() { Value = secretHash });
+        await using var row = await command.ExecuteReaderAsync(ct);
+        return await row.ReadAsync(ct) ? new KeyOwner(new(row.GetString(0)), new(row.GetString(1))) : null;
+    }
+
+    /// <summary>What each key of an account was charged since a day, by UTC days, both unit's parts.</summary>
+    public async Task<IReadOnlyDictionary<KeyId, KeyUsage>> UsageSinceAsync(AccountId account, DateOnly since, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              u.key_id,
+              sum(u.credits - u.credits_reversed)::bigint,
+              sum(u.usd - u.usd_reversed)::bigint
+            from usage_daily u
+            where u.account_id = $1
+              and u.day >= $2
+            group by u.key_id
+            """);
+        command.Parameters.Add(new() { Value = account.Value });
+        command.Parameters.Add(new() { Value = since });
+        var usage = new Dictionary<KeyId, KeyUsage>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct)) usage.Add(new(rows.GetString(0)), new(rows.GetInt64(1), rows.GetInt64(2)));
+        return usage;
+    }
+
+    internal static Key Read(NpgsqlDataReader row) => new(
+        new(row.GetString(1)),
+        row.GetString(2),
+        Wire.Read<KeyKind>(row.GetString(3)),
+        Wire.Read<KeyBilling>(row.GetString(4)),
+        row.IsDBNull(5) ? null : row.GetString(5),
+        row.GetString(6),
+        row.GetString(7),
+        row.GetString(8),
+        Wire.AmountOrNull(row.IsDBNull(9) ? null : row.GetInt64(9), Unit.Credits),
+        Wire.AmountOrNull(row.IsDBNull(10) ? null : row.GetInt64(10), Unit.Usd),
+        Wire.Read<LimitReset>(row.GetString(11)),
+        [.. row.GetFieldValue<string[]>(12)],
+        row.IsDBNull(13) ? null : new(row.GetInt32(13), new(row.GetInt64(14)), row.GetBoolean(15)),
+        row.IsDBNull(16) ? null : row.GetFieldValue<DateTimeOffset>(16),
+        row.GetFieldValue<DateTimeOffset>(17),
+        row.IsDBNull(18) ? null : row.GetFieldValue<DateTimeOffset>(18),
+        row.GetInt64(19),
+        row.GetInt64(20),
+        row.GetInt64(21));
+}
