@@ -48,6 +48,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
         var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString)
         {
             Pooling = false,
+            Timeout = 3,
             ApplicationName = "ledger-writer",
             Options = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
         };

@@ -109,7 +109,8 @@ public sealed record PublishRateCard(string Document, DateTimeOffset? EffectiveA
     public Decision<RateCardEvent> Decide(RateBook book, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(book);
-        return EffectiveAt < now
+        // The first version prices at once: without any, nothing could be charged.
+        return EffectiveAt < now || (book.Cards.IsEmpty && EffectiveAt > now)
             ? new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed)
             : new Decision<RateCardEvent>.Accepted([new RateCardPublished(EffectiveAt ?? now, Document)]);
     }

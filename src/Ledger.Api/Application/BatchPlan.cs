@@ -1,0 +1,168 @@
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Money;
+using Ledger.Domain.RateCards;
+using Ledger.EventStore;
+using Ledger.Projections;
+using Ledger.Projections.Accounts;
+
+namespace Ledger.Api.Application;
+
+/// <summary>
+/// The decisions of one batch, made in order over states in memory, each on top of those before it; and the trip that makes them true.
+/// Nothing outside the plan changes until the trip has come back.
+/// </summary>
+internal sealed class BatchPlan(RecentAnswers recent)
+{
+    private readonly Dictionary<AccountId, Work> _works = [];
+    private readonly Dictionary<Guid, RecentAnswer> _answers = [];
+    private readonly List<Item> _items = [];
+    private readonly List<Work> _appended = [];
+
+    /// <summary>What each command came to, in order.</summary>
+    public IReadOnlyList<Item> Items => _items;
+
+    /// <summary>The accounts that are appended to, in the order of the trip's streams.</summary>
+    public IReadOnlyList<Work> Appended => _appended;
+
+    /// <summary>Whether any command was refused or answered from an earlier fact, so that versions must be confirmed.</summary>
+    public bool Asks { get; private set; }
+
+    /// <summary>Starts anew.</summary>
+    public void Clear()
+    {
+        _works.Clear();
+        _answers.Clear();
+        _items.Clear();
+        _appended.Clear();
+        Asks = false;
+    }
+
+    /// <summary>Decides one command.</summary>
+    /// <param name="pending">The command.</param>
+    /// <param name="snapshot">Its account's committed state, used where the batch has not touched the account yet.</param>
+    /// <param name="past">The facts found under the command's ids; null where nobody has looked yet.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="book">The price list.</param>
+    public void Decide(Pending pending, AccountSnapshot snapshot, Past? past, TimeProvider time, RateBook book)
+    {
+        var command = pending.Command;
+        if (!_works.TryGetValue(command.Account, out var work)) _works.Add(command.Account, work = new(snapshot));
+        var before = work.Account;
+        var now = LedgerTime.Later(time, before.LastAt);
+        var card = book.InForce(now) ?? throw new LedgerUnavailableException("No rate card is in force yet.", TimeSpan.FromSeconds(1));
+
+        var known = FindAnswer(command.Id);
+        var outcome = before.Transact(command, new(now, card, known is { } answer ? Past.Of(answer.Fact) : past ?? Past.None));
+        work.Account = outcome.After;
+        if (outcome.Facts.IsEmpty)
+        {
+            Asks = true;
+            var answered = outcome.Decision is Decision<AccountEvent>.Repeated { First: var first } ? first : (Fact?)null;
+            var available = known?.Available ?? before.LapsedAt(now).Wallet.Available(Unit.Credits, now);
+            _items.Add(new(pending, work, new(outcome.Decision, answered, available), answered is null || known is not null, past is null && known is null));
+            return;
+        }
+
+        work.Facts.AddRange(outcome.Facts);
+        work.Add(outcome.Facts, pending.Caller);
+        var last = outcome.Facts[^1];
+        var own = outcome.Decision is Decision<AccountEvent>.Accepted { Events.IsEmpty: false } ? outcome.Facts.First(fact => fact.Id == AnswerId(command, outcome)) : last;
+        var after = outcome.After.Wallet.Available(Unit.Credits, now);
+        _answers.TryAdd(own.Id, new(own, after));
+        _items.Add(new(pending, work, new(outcome.Decision, own, after), true, false));
+    }
+
+    /// <summary>Fills the trip and the read models' columns.</summary>
+    public void Fill(Trip trip, AccountWrites writes, RateBook book, bool confirm)
+    {
+        trip.Clear();
+        writes.Clear();
+        foreach (var work in _works.Values)
+        {
+            if (work.Append is not null) _appended.Add(work);
+        }
+
+        _appended.Sort(static (left, right) => string.CompareOrdinal(left.Append!.StreamId, right.Append!.StreamId));
+        for (var s = 0; s < _appended.Count; s++)
+        {
+            var work = _appended[s];
+            work.Index = s;
+            trip.Streams.Add(work.Append!);
+            writes.Add(s + 1, work.Snapshot.Account, work.Account, work.Facts, work.Append!.LastHash);
+        }
+
+        trip.Guard = (RateBook.StreamId, book.Version);
+        if (!confirm || !Asks) return;
+        trip.Confirm.Add(RateBook.StreamId);
+        foreach (var item in _items)
+        {
+            if (item.IsSettled) continue;
+            if (item.Work.Append is null && !item.Work.IsConfirmed)
+            {
+                item.Work.IsConfirmed = true;
+                trip.Confirm.Add(item.Pending.Command.Account.StreamId);
+            }
+
+            if (item.Verdict.Refusal is null || !item.MayRecall) continue;
+            foreach (var id in item.Pending.Command.Recalls) trip.Recall.Add((item.Pending.Command.Account.StreamId, id));
+        }
+    }
+
+    /// <summary>The states that the trip made true: the new base of their accounts.</summary>
+    public static AccountSnapshot Committed(Work work) => new(work.Account, work.Append?.LastHash ?? work.Snapshot.LastHash);
+
+    /// <summary>Remembers the first answers of the accounts whose stream won.</summary>
+    public void Remember(Item item)
+    {
+        if (item.Verdict is { IsRepeat: false, Answer: { } fact }) recent.Keep(fact, item.Verdict.Available);
+    }
+
+    private static Guid AnswerId(AccountCommand command, in Outcome outcome)
+    {
+        var decided = ((Decision<AccountEvent>.Accepted)outcome.Decision).Events[0];
+        foreach (var fact in outcome.Facts)
+        {
+            if (ReferenceEquals(fact.Event, decided)) return fact.Id;
+        }
+
+        return command.Id;
+    }
+
+    private RecentAnswer? FindAnswer(Guid id) => _answers.TryGetValue(id, out var inBatch) ? inBatch : recent.Find(id);
+
+    /// <summary>One account's part of a batch.</summary>
+    public sealed class Work(AccountSnapshot snapshot)
+    {
+        public AccountSnapshot Snapshot { get; } = snapshot;
+
+        public Account Account { get; set; } = snapshot.Account;
+
+        public List<Fact> Facts { get; } = [];
+
+        public StreamAppend? Append { get; private set; }
+
+        public int Index { get; set; } = -1;
+
+        public bool IsConfirmed { get; set; }
+
+        public void Add(IEnumerable<Fact> facts, Caller caller)
+        {
+            Append ??= new(Snapshot.Account.Id.StreamId, Account.StreamType, Snapshot.Account.Version, Snapshot.LastHash);
+            foreach (var fact in facts)
+                Append.Add(new(fact.Id, LedgerEvents.Types.Of(fact.Event), fact.Event, fact.At, caller.Actor, caller.RequestId, null));
+        }
+    }
+
+    /// <summary>One command's part of a batch.</summary>
+    /// <param name="Pending">The command.</param>
+    /// <param name="Work">Its account's part.</param>
+    /// <param name="Verdict">What it came to.</param>
+    /// <param name="KnowsAvailable">Whether the verdict's balance is right; not so for a repeat that memory no longer held.</param>
+    /// <param name="MayRecall">Whether its ids have not been looked up in the log yet.</param>
+    public sealed record Item(Pending Pending, Work Work, Verdict Verdict, bool KnowsAvailable, bool MayRecall)
+    {
+        /// <summary>Whether it appended something, and so stands or falls with its stream alone.</summary>
+        public bool IsSettled => Verdict.Decision is Decision<AccountEvent>.Accepted && Verdict.Answer is not null;
+    }
+}

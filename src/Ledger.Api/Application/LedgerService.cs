@@ -1,0 +1,86 @@
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.EventStore;
+using Ledger.Projections.Accounts;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace Ledger.Api.Application;
+
+/// <summary>
+/// The one door to the ledger: commands in, verdicts out after their commit; and reads of what is committed now.
+/// Started before the first request is taken, stopped after the last one is answered.
+/// </summary>
+public sealed class LedgerService : IHostedService, IAsyncDisposable
+{
+    private readonly Lane[] _lanes;
+    private readonly CurrentAccounts _current;
+    private readonly RateCards _cards;
+    private bool _stopped;
+
+    /// <summary>Makes the lanes.</summary>
+    public LedgerService(
+        IOptions<LedgerOptions> options,
+        IEventLog log,
+        NpgsqlDataSource database,
+        AccountSnapshots snapshots,
+        RateCards cards,
+        TimeProvider time,
+        LedgerMetrics metrics,
+        ILogger<LedgerService> logger)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(metrics);
+        var settings = options.Value;
+        var cache = new AccountCache(settings.CachedAccounts);
+        _cards = cards;
+        _lanes = [.. Enumerable.Range(0, settings.Lanes).Select(_ => new Lane(settings, log, database, snapshots, cache, cards, time, metrics, logger))];
+        _current = new(log, snapshots, cache, cards, settings, logger);
+        metrics.WatchQueue(() => _lanes.Sum(lane => lane.Depth));
+    }
+
+    /// <summary>Whether every lane has its connection and takes commands.</summary>
+    public bool IsRunning => !_stopped && _lanes.All(lane => lane.IsRunning);
+
+    /// <summary>
+    /// Decides a command and makes it so. The verdict comes after the commit; a refusal, after the version it rests on was confirmed.
+    /// </summary>
+    /// <exception cref="LedgerUnavailableException">The database is away or the queue is full.</exception>
+    public Task<Verdict> ExecuteAsync(AccountCommand command, in Caller caller)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        return _lanes[LaneOf(command.Account)].SendAsync(command, caller);
+    }
+
+    /// <summary>The account as it is committed now, with the price list.</summary>
+    /// <exception cref="LedgerUnavailableException">The database is away or too many ask at once.</exception>
+    public Task<CurrentAccount> ReadAsync(AccountId account) => _current.ReadAsync(account);
+
+    /// <inheritdoc/>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await _cards.ReloadAsync(cancellationToken);
+        foreach (var lane in _lanes) await lane.StartAsync(cancellationToken);
+        _current.Start();
+    }
+
+    /// <inheritdoc/>
+    public async Task StopAsync(CancellationToken cancellationToken) => await DisposeAsync();
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_stopped) return;
+        _stopped = true;
+        foreach (var lane in _lanes) await lane.DisposeAsync();
+        await _current.DisposeAsync();
+    }
+
+    private int LaneOf(AccountId account)
+    {
+        if (_lanes.Length == 1) return 0;
+        var hash = 2166136261u;
+        foreach (var c in account.Value) hash = unchecked((hash ^ c) * 16777619);
+        return (int)(hash % (uint)_lanes.Length);
+    }
+}

@@ -1,0 +1,27 @@
+using Ledger.Domain.Accounts;
+
+namespace Ledger.Api.Application;
+
+/// <summary>One command on its way through a lane.</summary>
+/// <param name="command">The command.</param>
+/// <param name="caller">On whose behalf.</param>
+/// <param name="since">When it was queued, in the clock's ticks.</param>
+internal sealed class Pending(AccountCommand command, Caller caller, long since)
+{
+    // Continuations run elsewhere: the lane must not write anybody's response.
+    private readonly TaskCompletionSource<Verdict> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public AccountCommand Command { get; } = command;
+
+    public Caller Caller { get; } = caller;
+
+    public long Since { get; } = since;
+
+    public Task<Verdict> Answer => _answer.Task;
+
+    public bool IsAnswered => _answer.Task.IsCompleted;
+
+    public void Complete(Verdict verdict) => _answer.TrySetResult(verdict);
+
+    public void Fail(Exception fault) => _answer.TrySetException(fault);
+}

@@ -1,0 +1,112 @@
+using Ledger.Domain;
+using Ledger.Domain.RateCards;
+using Ledger.EventStore;
+using Ledger.Projections;
+using Ledger.Projections.Pricing;
+
+namespace Ledger.Api.Application;
+
+/// <summary>The price list: its versions in memory, and the one writer of its stream on this node.</summary>
+/// <param name="log">The log.</param>
+/// <param name="time">The clock.</param>
+public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
+{
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private volatile RateBook _book = RateBook.Empty;
+
+    /// <summary>Every version this node knows of. Whoever charges by it has its version checked in the same transaction.</summary>
+    public RateBook Book => _book;
+
+    /// <summary>Reads what was published since.</summary>
+    public async Task<RateBook> ReloadAsync(CancellationToken ct)
+    {
+        await _gate.WaitAsync(ct);
+        try
+        {
+            return await ReadAsync(ct);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Publishes a version.</summary>
+    /// <returns>The card, or why it was refused.</returns>
+    public async Task<(RateCard? Card, RejectionCode? Refusal)> PublishAsync(PublishRateCard command, Caller caller, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        await _gate.WaitAsync(ct);
+        try
+        {
+            var prices = new PriceRows();
+            await using var writer = await log.OpenWriterAsync([prices], ct);
+            while (true)
+            {
+                var book = await ReadAsync(ct);
+                var now = LedgerTime.Later(time, book.LastAt);
+                switch (command.Decide(book, now))
+                {
+                    case Decision<RateCardEvent>.Rejected(var code, _):
+                        return (null, code);
+                    case Decision<RateCardEvent>.Accepted(var events):
+                        var append = new StreamAppend(RateBook.StreamId, RateBook.StreamType, book.Version, _lastHash);
+                        foreach (var @event in events)
+                        {
+                            var id = EventIds.Derive(default, "rate-card", append.ExpectedVersion.ToString(System.Globalization.CultureInfo.InvariantCulture), caller.RequestId);
+                            append.Add(new(id, LedgerEvents.Types.Of(@event), @event, now, caller.Actor, caller.RequestId, null));
+                            book = RateBook.Evolve(book, @event, now);
+                        }
+
+                        prices.Add(1, book.Cards[^1]);
+                        var trip = new Trip();
+                        trip.Streams.Add(append);
+                        var result = await writer.SendAsync(trip, CancellationToken.None);
+                        if (!result.Won[0]) continue; // Another node published in between: decide on what it left.
+                        (_book, _lastHash) = (book, append.LastHash);
+                        return (book.Cards[^1], null);
+                    default:
+                        throw new System.Diagnostics.UnreachableException();
+                }
+            }
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _gate.Dispose();
+
+    private ReadOnlyMemory<byte> _lastHash = HashChain.Start;
+
+    private async Task<RateBook> ReadAsync(CancellationToken ct)
+    {
+        var book = _book;
+        while (await log.ReadStreamAsync(RateBook.StreamId, book.Version, 100, ct) is { Count: > 0 } page)
+        {
+            foreach (var stored in page)
+            {
+                book = RateBook.Evolve(book, (RateCardEvent)LedgerEvents.Types.Read(stored), stored.At);
+                _lastHash = HashChain.FromHeaders(stored.Headers, "hash") ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
+            }
+        }
+
+        return _book = book;
+    }
+}
+
+/// <summary>The clock as the log keeps it.</summary>
+internal static class LedgerTime
+{
+    /// <summary>Now, to the microsecond, as PostgreSQL stores it.</summary>
+    public static DateTimeOffset Now(TimeProvider time)
+    {
+        var now = time.GetUtcNow();
+        return new(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
+    }
+
+    /// <summary>The later of now and a stream's last event: a clock that steps back never puts an event before its predecessor.</summary>
+    public static DateTimeOffset Later(TimeProvider time, DateTimeOffset last) => Now(time) is var now && now > last ? now : last;
+}
