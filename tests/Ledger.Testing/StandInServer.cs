@@ -45,8 +45,14 @@ public sealed class StandInServer : IAsyncDisposable
         await RunAsync(["chmod", "-R", "a+rX", copyFolder]);
         string[] command =
         [
-            "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--",
-            Path.Combine(copyFolder, "dotnet"), Path.Combine(copyFolder, "program", Path.GetFileName(Assembly)), dataFolder,
+            "setpriv",
+            "--reuid=nobody",
+            "--regid=nogroup",
+            "--clear-groups",
+            "--",
+            Path.Combine(copyFolder, "dotnet"),
+            Path.Combine(copyFolder, "program", Path.GetFileName(Assembly)),
+            dataFolder,
         ];
         return await ReadyAsync(Start(command));
     }
@@ -54,7 +60,11 @@ public sealed class StandInServer : IAsyncDisposable
     /// <summary>Starts one without waiting for its PostgreSQL.</summary>
     /// <param name="dataFolder">Its data folder.</param>
     public static Process Launch(string dataFolder) =>
-        Start([Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet", Assembly, dataFolder]);
+        Start([
+            Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",
+            Assembly,
+            dataFolder,
+        ]);
 
     /// <summary>Kills it as <c>kill -9</c> does: it cleans nothing up.</summary>
     public async Task KillAsync()

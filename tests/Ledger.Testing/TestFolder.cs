@@ -29,7 +29,10 @@ public sealed class TestFolder : IAsyncDisposable
                 File.SetUnixFileMode(Root, (UnixFileMode)0b001_111_111_111);
         }
 
-        var name = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
+        var name = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}"
+        );
         var path = System.IO.Path.Combine(Root, name);
         Directory.CreateDirectory(path);
         if (!OperatingSystem.IsWindows())
@@ -58,7 +61,13 @@ public sealed class TestFolder : IAsyncDisposable
     /// <summary>Stops what runs in it and deletes it.</summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (var file in Directory.GetFiles(Path, "postgres.json", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true }))
+        foreach (
+            var file in Directory.GetFiles(
+                Path,
+                "postgres.json",
+                new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true }
+            )
+        )
             await EmbeddedPostgres.DeleteAsync(
                 new EmbeddedPostgresOptions(System.IO.Path.GetDirectoryName(file)!),
                 NullLogger.Instance,

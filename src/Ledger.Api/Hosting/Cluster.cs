@@ -31,7 +31,18 @@ internal sealed class Cluster(ClusterFolder folder, ServerUser user, ServerBinar
         // Its own pg_hba.conf refuses everybody, should somebody ever start the cluster without ours.
         string[] initdb =
         [
-            binaries.Program("initdb"), "-D", draft, "-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "reject", "--data-checksums", "--no-instructions",
+            binaries.Program("initdb"),
+            "-D",
+            draft,
+            "-U",
+            "postgres",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-A",
+            "reject",
+            "--data-checksums",
+            "--no-instructions",
         ];
         await RunAsync("create a PostgreSQL cluster", initdb, input: null, cancellationToken);
         await RunSqlAsync(
@@ -71,7 +82,9 @@ internal sealed class Cluster(ClusterFolder folder, ServerUser user, ServerBinar
             if (running.Status == "ready")
                 return running;
             if (time.GetElapsedTime(since) > StartLimit)
-                throw Failure($"PostgreSQL (process {running.ProcessId}) has been {running.Status} for {StartLimit.TotalMinutes:0} minutes.");
+                throw Failure(
+                    $"PostgreSQL (process {running.ProcessId}) has been {running.Status} for {StartLimit.TotalMinutes:0} minutes."
+                );
             await Task.Delay(Pause, time, cancellationToken);
         }
 
@@ -92,12 +105,30 @@ internal sealed class Cluster(ClusterFolder folder, ServerUser user, ServerBinar
         // pg_ctl gives the server a session of its own, so that the terminal's Ctrl-C does not reach it.
         string[] start =
         [
-            binaries.Program("pg_ctl"), "start", "-s", "-w", "-t", $"{StartLimit.TotalSeconds:0}",
-            "-D", folder.Data, "-l", folder.StartupLog, "-o", $"-c config_file=\"{folder.ConfigFile}\"",
+            binaries.Program("pg_ctl"),
+            "start",
+            "-s",
+            "-w",
+            "-t",
+            $"{StartLimit.TotalSeconds:0}",
+            "-D",
+            folder.Data,
+            "-l",
+            folder.StartupLog,
+            "-o",
+            $"-c config_file=\"{folder.ConfigFile}\"",
         ];
         var limit = StartLimit + ShortLimit;
-        var started = await ChildProcess.RunAsync(user.Command(start), time, limit, leavesServer: true, cancellationToken: cancellationToken);
-        return started.Succeeded && Postmaster.Find(folder) is { } postmaster ? postmaster : throw Failure($"PostgreSQL did not start. {started.Said}");
+        var started = await ChildProcess.RunAsync(
+            user.Command(start),
+            time,
+            limit,
+            leavesServer: true,
+            cancellationToken: cancellationToken
+        );
+        return started.Succeeded && Postmaster.Find(folder) is { } postmaster
+            ? postmaster
+            : throw Failure($"PostgreSQL did not start. {started.Said}");
     }
 
     /// <summary>Stops the cluster and answers when nothing of it runs any more: politely at first, by force at last.</summary>
@@ -163,7 +194,18 @@ internal sealed class Cluster(ClusterFolder folder, ServerUser user, ServerBinar
     // Statements run in PostgreSQL's single-user mode, as its superuser, who cannot connect otherwise. One line is one statement.
     private Task RunSqlAsync(string data, string[] statements, CancellationToken cancellationToken)
     {
-        string[] single = [binaries.Program("postgres"), "--single", "-D", data, "-c", "exit_on_error=on", "-c", "log_min_error_statement=panic", "postgres"];
+        string[] single =
+        [
+            binaries.Program("postgres"),
+            "--single",
+            "-D",
+            data,
+            "-c",
+            "exit_on_error=on",
+            "-c",
+            "log_min_error_statement=panic",
+            "postgres",
+        ];
         return RunAsync("set up the PostgreSQL cluster", single, string.Join('\n', statements) + "\n", cancellationToken);
     }
 
@@ -174,7 +216,8 @@ internal sealed class Cluster(ClusterFolder folder, ServerUser user, ServerBinar
             throw new EmbeddedPostgresException($"Could not {purpose} in {folder.Home} as the user {user.Name}. {done.Said}");
     }
 
-    private EmbeddedPostgresException Failure(string what) => new($"{what} The end of its log in {folder.Log}:\n{string.Join('\n', LogTail())}");
+    private EmbeddedPostgresException Failure(string what) =>
+        new($"{what} The end of its log in {folder.Log}:\n{string.Join('\n', LogTail())}");
 
     private IEnumerable<string> LogTail()
     {

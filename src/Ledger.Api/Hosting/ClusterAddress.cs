@@ -59,7 +59,11 @@ internal sealed record ClusterAddress(string Host, int Port, string Password)
 
     /// <summary>Keeps the address for the next start and for the command line.</summary>
     public void Save(string dataFolder) =>
-        UnixModes.ReplaceFile(PathIn(dataFolder), JsonSerializer.Serialize(this, ClusterAddressJson.Default.ClusterAddress), UnixModes.Secret);
+        UnixModes.ReplaceFile(
+            PathIn(dataFolder),
+            JsonSerializer.Serialize(this, ClusterAddressJson.Default.ClusterAddress),
+            UnixModes.Secret
+        );
 
     /// <summary>Where to listen now: as before where that is still possible.</summary>
     /// <param name="folder">Where the cluster lives.</param>
@@ -82,7 +86,10 @@ internal sealed record ClusterAddress(string Host, int Port, string Password)
             return new ClusterAddress(folder.Run, DefaultPort, password);
         // /tmp and not the temporary folder: that one may be deep itself. A random name, since others can write there too.
         var host =
-            earlier is not null && earlier.IsOutside(folder) && Directory.Exists(earlier.Host) && await user.OwnsAsync(earlier.Host, cancellationToken)
+            earlier is not null
+            && earlier.IsOutside(folder)
+            && Directory.Exists(earlier.Host)
+            && await user.OwnsAsync(earlier.Host, cancellationToken)
                 ? earlier.Host
                 : $"/tmp/ledger-{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
         await ClusterFolder.MakeOwnedAsync(host, user, cancellationToken);

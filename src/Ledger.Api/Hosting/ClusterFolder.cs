@@ -45,7 +45,9 @@ internal sealed class ClusterFolder
 
     /// <summary>The major version of the cluster, or null where there is none yet.</summary>
     public int? Major =>
-        File.Exists(VersionFile) && int.TryParse(File.ReadAllText(VersionFile).Trim(), CultureInfo.InvariantCulture, out var major) ? major : null;
+        File.Exists(VersionFile) && int.TryParse(File.ReadAllText(VersionFile).Trim(), CultureInfo.InvariantCulture, out var major)
+            ? major
+            : null;
 
     private string VersionFile => Path.Combine(Data, "PG_VERSION");
 
@@ -77,7 +79,12 @@ internal sealed class ClusterFolder
             if (!await folder.PrepareForAsync(user, cancellationToken))
                 continue;
             if (!folder.Home.StartsWith(options.DataFolder, StringComparison.Ordinal))
-                logger.LogInformation("The user {User} cannot reach {DataFolder}: the cluster is in {Home}.", user.Name, options.DataFolder, folder.Home);
+                logger.LogInformation(
+                    "The user {User} cannot reach {DataFolder}: the cluster is in {Home}.",
+                    user.Name,
+                    options.DataFolder,
+                    folder.Home
+                );
             return (folder, user);
         }
 

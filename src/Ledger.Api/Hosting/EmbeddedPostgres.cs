@@ -75,7 +75,10 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
             if (InFolder(options, () => FolderLock.TryAcquire(options.DataFolder)) is { } folderLock)
                 return await StartAsync(options, folderLock, logger, time, cancellationToken);
             // The other process may be at its first start, or about to end.
-            if (InFolder(options, () => ClusterAddress.Load(options.DataFolder)) is { } address && Running(options) is { Status: "ready" } running)
+            if (
+                InFolder(options, () => ClusterAddress.Load(options.DataFolder)) is { } address
+                && Running(options) is { Status: "ready" } running
+            )
             {
                 address = address with { Host = running.Host, Port = running.Port };
                 if (await RefusalAsync(address, cancellationToken) is null)
@@ -144,7 +147,11 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
             var orphan = await cluster.RunningAsync(cancellationToken);
             var address = orphan is null
                 ? await ClusterAddress.ChooseAsync(folder, user, options.UnixSocket, earlier, cancellationToken)
-                : earlier! with { Host = orphan.Host, Port = orphan.Port };
+                : earlier! with
+                {
+                    Host = orphan.Host,
+                    Port = orphan.Port,
+                };
 
             if (folder.Major is null)
             {

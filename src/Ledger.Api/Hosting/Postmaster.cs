@@ -18,7 +18,11 @@ internal sealed record Postmaster(int ProcessId, string Host, int Port, string S
     /// <summary>The running postmaster of a cluster, or null where none runs.</summary>
     public static Postmaster? Find(ClusterFolder folder)
     {
-        if (Read(folder) is not [var first, ..] lines || !int.TryParse(first, CultureInfo.InvariantCulture, out var pid) || !IsAlive(pid, folder))
+        if (
+            Read(folder) is not [var first, ..] lines
+            || !int.TryParse(first, CultureInfo.InvariantCulture, out var pid)
+            || !IsAlive(pid, folder)
+        )
             return null;
         string Line(int at) => lines.Length > at ? lines[at].Trim() : "";
         return new Postmaster(

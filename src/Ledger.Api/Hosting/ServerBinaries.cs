@@ -51,7 +51,10 @@ internal sealed record ServerBinaries(string Folder, Version Version)
     {
         var major = cluster.Major;
         var tried = new List<string>();
-        if (sources.HasFlag(PostgresSources.Installed) && await NewestAsync(Installed(), major, tried, user, time, cancellationToken) is { } installed)
+        if (
+            sources.HasFlag(PostgresSources.Installed)
+            && await NewestAsync(Installed(), major, tried, user, time, cancellationToken) is { } installed
+        )
             return installed;
 
         var npm = new NpmBinaries(cluster.Binaries, logger, time);
@@ -99,7 +102,12 @@ internal sealed record ServerBinaries(string Folder, Version Version)
     }
 
     // Run as the server's own user: programs in a folder which that user cannot enter are no use.
-    private static async Task<ServerBinaries?> ProbeAsync(string folder, ServerUser user, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task<ServerBinaries?> ProbeAsync(
+        string folder,
+        ServerUser user,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         var candidate = new ServerBinaries(folder, new Version(0, 0));
         if (!Needed.All(name => File.Exists(candidate.Program(name))))

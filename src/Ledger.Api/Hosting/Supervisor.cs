@@ -51,7 +51,11 @@ internal sealed class Supervisor : IAsyncDisposable
                 await Task.Delay(Glance, _time, _stop.Token);
             if (_time.GetElapsedTime(since) > Healthy)
                 pause = FirstPause;
-            _logger.LogError("PostgreSQL (process {ProcessId}) has died; starting it again in {Pause} ms.", _processId, pause.TotalMilliseconds);
+            _logger.LogError(
+                "PostgreSQL (process {ProcessId}) has died; starting it again in {Pause} ms.",
+                _processId,
+                pause.TotalMilliseconds
+            );
             pause = await RestartAsync(pause);
         }
     }

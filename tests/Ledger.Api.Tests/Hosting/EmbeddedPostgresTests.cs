@@ -58,10 +58,19 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
     public async Task Nobody_connects_without_the_password_or_as_the_superuser()
     {
         await using var postgres = await StartAsync();
-        (await RefusalAsync(new(postgres.ConnectionString) { Password = "wrong", Pooling = false })).ShouldBe(PostgresErrorCodes.InvalidPassword);
-        (await RefusalAsync(new(postgres.ConnectionString) { Username = "postgres", Database = "postgres", Pooling = false })).ShouldBe(
+        (await RefusalAsync(new(postgres.ConnectionString) { Password = "wrong", Pooling = false })).ShouldBe(
             PostgresErrorCodes.InvalidPassword
         );
+        (
+            await RefusalAsync(
+                new(postgres.ConnectionString)
+                {
+                    Username = "postgres",
+                    Database = "postgres",
+                    Pooling = false,
+                }
+            )
+        ).ShouldBe(PostgresErrorCodes.InvalidPassword);
     }
 
     [Fact]
@@ -247,7 +256,9 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
         await using var postgres = await EmbeddedPostgres.StartAsync(options, NullLogger.Instance, TimeProvider.System, default);
         (await QueryAsync(postgres, "select 1")).ShouldBe(1);
         new NpgsqlConnectionStringBuilder(postgres.ConnectionString).Host.ShouldBe("127.0.0.1");
-        (await RefusalAsync(new(postgres.ConnectionString) { Password = "wrong", Pooling = false })).ShouldBe(PostgresErrorCodes.InvalidPassword);
+        (await RefusalAsync(new(postgres.ConnectionString) { Password = "wrong", Pooling = false })).ShouldBe(
+            PostgresErrorCodes.InvalidPassword
+        );
 
         // The port is kept, so that the connection string survives a restart of PostgreSQL.
         var killed = postgres.ProcessId;
@@ -439,7 +450,8 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
             {
                 try
                 {
-                    return int.TryParse(Path.GetFileName(process), out _) && File.ReadAllText(Path.Combine(process, "cmdline")).Contains(path);
+                    return int.TryParse(Path.GetFileName(process), out _)
+                        && File.ReadAllText(Path.Combine(process, "cmdline")).Contains(path);
                 }
                 catch (IOException)
                 {
@@ -447,11 +459,14 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
                 }
             });
 
-    private static async Task<object?> QueryAsync(EmbeddedPostgres postgres, string sql) => await QueryAsync(postgres.ConnectionString, sql);
+    private static async Task<object?> QueryAsync(EmbeddedPostgres postgres, string sql) =>
+        await QueryAsync(postgres.ConnectionString, sql);
 
     private static async Task<object?> QueryAsync(string connectionString, string sql)
     {
-        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString);
+        await using var connection = new NpgsqlConnection(
+            new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString
+        );
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         return await command.ExecuteScalarAsync();
