@@ -140,7 +140,7 @@ internal sealed class Cluster(ClusterFolder folder, ServerUser user, ServerBinar
                 break;
             // We wait, not pg_ctl: it is in our process group, where a second Ctrl-C would end its waiting.
             string[] stop = [binaries.Program("pg_ctl"), "stop", "-s", "-W", "-m", mode, "-D", folder.Data];
-            await ChildProcess.RunAsync(user.Command(stop), time, ShortLimit);
+            await ChildProcess.RunAsync(user.Command(stop), time, StartLimit);
             await WaitAsync(() => Postmaster.Find(folder) is null, limit, CancellationToken.None);
         }
 

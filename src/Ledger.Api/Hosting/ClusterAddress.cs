@@ -49,7 +49,8 @@ internal sealed record ClusterAddress(string Host, int Port, string Password)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllText(PathIn(dataFolder)), ClusterAddressJson.Default.ClusterAddress);
+            var address = JsonSerializer.Deserialize(File.ReadAllText(PathIn(dataFolder)), ClusterAddressJson.Default.ClusterAddress);
+            return address is { Host.Length: > 0, Password.Length: > 0 } ? address : null;
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException)
         {

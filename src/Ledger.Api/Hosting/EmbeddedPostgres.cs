@@ -6,6 +6,7 @@ namespace Ledger.Api.Hosting;
 public sealed class EmbeddedPostgres : IAsyncDisposable
 {
     private static readonly TimeSpan AttachLimit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan ShortLimit = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan AttachPause = TimeSpan.FromMilliseconds(100);
 
     private readonly ClusterAddress _address;
@@ -41,7 +42,7 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
         CancellationToken cancellationToken
     )
     {
-        options = Prepare(options);
+        options = await PrepareAsync(options, time, cancellationToken);
         FolderLock folderLock;
         try
         {
@@ -68,7 +69,7 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
         CancellationToken cancellationToken
     )
     {
-        options = Prepare(options);
+        options = await PrepareAsync(options, time, cancellationToken);
         var since = time.GetTimestamp();
         while (true)
         {
@@ -104,7 +105,7 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
     /// <summary>Stops whatever runs of a data folder that no process holds, and deletes it with its cluster; does nothing where one does.</summary>
     internal static async Task DeleteAsync(EmbeddedPostgresOptions options, ILogger logger, TimeProvider time)
     {
-        options = Prepare(options);
+        options = await PrepareAsync(options, time, CancellationToken.None);
         using var folderLock = FolderLock.TryAcquire(options.DataFolder);
         if (folderLock is null)
             return;
@@ -195,25 +196,42 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
         }
     }
 
-    private static EmbeddedPostgresOptions Prepare(EmbeddedPostgresOptions options)
+    private static async Task<EmbeddedPostgresOptions> PrepareAsync(
+        EmbeddedPostgresOptions options,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         options = options with { DataFolder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.DataFolder)) };
+        // Root's unprivileged user must pass through it; the secrets in it have modes of their own.
+        InFolder(options, () => UnixModes.CreateFolder(options.DataFolder, ServerUser.WeAreRoot ? UnixModes.Passable : UnixModes.Private));
+        if (OperatingSystem.IsWindows())
+            return options;
+
+        // One cluster has one name, whichever links led to it: by its path we recognise what runs on it.
+        string[] resolve = ["sh", "-c", "cd \"$1\" && pwd -P", "sh", options.DataFolder];
+        var resolved = await ChildProcess.RunAsync(resolve, time, ShortLimit, cancellationToken: cancellationToken);
+        if (!resolved.Succeeded)
+            throw Unusable(options, new IOException(resolved.Said));
+        options = options with { DataFolder = resolved.Output.TrimEnd('\n') };
         // pg_ctl hands the path to a shell, in double quotes.
-        if (!OperatingSystem.IsWindows() && options.DataFolder.AsSpan().IndexOfAny("\"$`\\\n") >= 0)
+        if (options.DataFolder.AsSpan().IndexOfAny("\"$`\\\n") >= 0)
             throw new EmbeddedPostgresException(
                 $"The data folder {options.DataFolder} has a character in its path that PostgreSQL's pg_ctl cannot take (\" $ ` \\ or a line break). "
                     + "Choose another folder with Ledger__Data."
             );
-        // Root's unprivileged user must pass through it; the secrets in it have modes of their own.
-        return InFolder(
+        return options;
+    }
+
+    private static void InFolder(EmbeddedPostgresOptions options, Action action) =>
+        InFolder(
             options,
             () =>
             {
-                UnixModes.CreateFolder(options.DataFolder, ServerUser.WeAreRoot ? UnixModes.Passable : UnixModes.Private);
-                return options;
+                action();
+                return true;
             }
         );
-    }
 
     private static T InFolder<T>(EmbeddedPostgresOptions options, Func<T> action)
     {

@@ -19,7 +19,7 @@ internal sealed record Postmaster(int ProcessId, string Host, int Port, string S
     public static Postmaster? Find(ClusterFolder folder)
     {
         if (
-            Read(folder) is not [var first, ..] lines
+            Read(PathIn(folder)) is not [var first, ..] lines
             || !int.TryParse(first, CultureInfo.InvariantCulture, out var pid)
             || !IsAlive(pid, folder)
         )
@@ -37,7 +37,7 @@ internal sealed record Postmaster(int ProcessId, string Host, int Port, string S
     public static bool IsAlive(int pid, ClusterFolder folder)
     {
         if (OperatingSystem.IsLinux())
-            return !IsDead(pid) && CommandLine(pid).Contains(folder.Data, StringComparer.Ordinal);
+            return !IsDead(pid) && IsPostmaster(CommandLine(pid), folder);
         try
         {
             using var process = Process.GetProcessById(pid);
@@ -55,14 +55,28 @@ internal sealed record Postmaster(int ProcessId, string Host, int Port, string S
     /// </summary>
     /// <param name="folder">Where the cluster lives.</param>
     /// <param name="address">Where it listens; its socket's folder is the cluster's alone.</param>
-    /// <remarks>Never while a process of the cluster is left; the files are also what keeps two servers off one cluster.</remarks>
+    /// <remarks>
+    /// Never while a process of the cluster is left, nor where the number belongs to a PostgreSQL that we do not recognise (the same
+    /// folder by another path): the files are what keeps two servers off one cluster.
+    /// </remarks>
     public static void ForgetDead(ClusterFolder folder, ClusterAddress address)
     {
         if (!OperatingSystem.IsLinux() || Processes(folder).Any())
             return;
-        File.Delete(PathIn(folder));
-        if (address.IsSocket)
-            File.Delete(string.Create(CultureInfo.InvariantCulture, $"{address.Host}/.s.PGSQL.{address.Port}.lock"));
+        string[] socket = address.IsSocket
+            ? [string.Create(CultureInfo.InvariantCulture, $"{address.Host}/.s.PGSQL.{address.Port}.lock")]
+            : [];
+        foreach (var path in (string[])[PathIn(folder), .. socket])
+        {
+            // Where no process has the number, PostgreSQL sees that itself, and checks more than we can.
+            if (
+                Read(path) is [var first, ..]
+                && int.TryParse(first, CultureInfo.InvariantCulture, out var pid)
+                && Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}"))
+                && (IsDead(pid) || ReadProc(pid, "comm").Trim() != "postgres")
+            )
+                File.Delete(path);
+        }
     }
 
     /// <summary>The live processes of the cluster on Linux, children without a postmaster included.</summary>
@@ -73,11 +87,11 @@ internal sealed record Postmaster(int ProcessId, string Host, int Port, string S
             .Where(pid => pid > 0 && pid != Environment.ProcessId && !IsDead(pid) && Belongs(CommandLine(pid), folder));
 
     private static bool Belongs(string[] commandLine, ClusterFolder folder) =>
-        commandLine is [var title, ..]
-        && (
-            title.StartsWith($"postgres: {folder.Name}", StringComparison.Ordinal)
-            || (Path.GetFileName(title) == "postgres" && commandLine.Contains(folder.Data, StringComparer.Ordinal))
-        );
+        IsPostmaster(commandLine, folder)
+        || (commandLine is [var title, ..] && title.StartsWith($"postgres: {folder.Name}", StringComparison.Ordinal));
+
+    private static bool IsPostmaster(string[] commandLine, ClusterFolder folder) =>
+        commandLine is [var program, .. var words] && Path.GetFileName(program) == "postgres" && words.Contains(folder.Data);
 
     private static string[] CommandLine(int pid) => ReadProc(pid, "cmdline").Split('\0', StringSplitOptions.RemoveEmptyEntries);
 
@@ -102,11 +116,11 @@ internal sealed record Postmaster(int ProcessId, string Host, int Port, string S
         }
     }
 
-    private static string[]? Read(ClusterFolder folder)
+    private static string[]? Read(string path)
     {
         try
         {
-            return File.ReadAllLines(PathIn(folder));
+            return File.ReadAllLines(path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -118,6 +118,19 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_orphan_is_recognised_by_any_path_to_its_data_folder()
+    {
+        var server = await StandInServer.StartAsync(_folder.Data);
+        await server.KillAsync();
+        var link = Path.Combine(_folder.Path, "link");
+        Directory.CreateSymbolicLink(link, _folder.Path);
+
+        var options = Options with { DataFolder = Path.Combine(link, "data") };
+        await using var postgres = await EmbeddedPostgres.StartAsync(options, NullLogger.Instance, TimeProvider.System, default);
+        postgres.ProcessId.ShouldBe(server.PostgresProcessId);
+    }
+
+    [Fact]
     public async Task A_server_killed_together_with_its_PostgreSQL_leaves_nothing_in_the_way()
     {
         var server = await StandInServer.StartAsync(_folder.Data);
