@@ -1,0 +1,90 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Ledger.Api.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace Ledger.Testing;
+
+/// <summary>
+/// Databases for tests, in one embedded cluster per test process. Use it as an xunit assembly, collection or class fixture, or
+/// as plain object: all of them share the cluster, which starts with the first database and is deleted with the process.
+/// </summary>
+public sealed class PostgresFixture
+{
+    /// <summary>Settings of test clusters: small, and room for many databases; as durable as in production.</summary>
+    public static readonly IReadOnlyDictionary<string, string> Small = new Dictionary<string, string>
+    {
+        ["shared_buffers"] = "128MB",
+        ["max_connections"] = "500",
+    };
+
+    private static readonly Lazy<Task<EmbeddedPostgres>> Cluster = new(StartAsync);
+    private static readonly ConcurrentDictionary<string, Lazy<Task<string>>> Templates = new();
+
+    /// <summary>Connects to a new, empty database.</summary>
+    public Task<string> CreateDatabaseAsync() => CreateAsync("template1");
+
+    /// <summary>Connects to a new database with what <paramref name="prepare"/> put into the first one of that name: fast for a schema used by many tests.</summary>
+    /// <param name="template">Names the contents.</param>
+    /// <param name="prepare">Fills the database that its connection string names; called once per process, and must leave no connection open but pooled ones.</param>
+    public async Task<string> CreateDatabaseAsync(string template, Func<string, Task> prepare)
+    {
+        var prepared = Templates.GetOrAdd(
+            template,
+            _ => new Lazy<Task<string>>(async () =>
+            {
+                var connectionString = await CreateAsync("template1");
+                await prepare(connectionString);
+                await using var pool = new NpgsqlConnection(connectionString);
+                NpgsqlConnection.ClearPool(pool);
+                // PostgreSQL copies no database that somebody is connected to, pools of other data sources included.
+                await ExecuteAsync($"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{pool.Database}'");
+                return pool.Database;
+            })
+        );
+        return await CreateAsync(await prepared.Value);
+    }
+
+    private static async Task<string> CreateAsync(string template)
+    {
+        var name = $"test_{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
+        await ExecuteAsync($"create database {name} template {template}");
+        // Tests leave their pools behind; idle connections must not add up to the cluster's limit.
+        return new NpgsqlConnectionStringBuilder((await Cluster.Value).ConnectionString)
+        {
+            Database = name,
+            ConnectionIdleLifetime = 5,
+            ConnectionPruningInterval = 1,
+        }.ConnectionString;
+    }
+
+    private static async Task ExecuteAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection((await Cluster.Value).ConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private static async Task<EmbeddedPostgres> StartAsync()
+    {
+        await TestFolder.DeleteAbandonedAsync();
+        var folder = TestFolder.Create();
+        var postgres = await EmbeddedPostgres.StartAsync(
+            new EmbeddedPostgresOptions(folder.Data) { Settings = Small },
+            NullLogger.Instance,
+            TimeProvider.System,
+            CancellationToken.None
+        );
+        // Not a fixture's disposal: any test may still come after it, and the process ends in any case.
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => DeleteAsync(postgres, folder).GetAwaiter().GetResult();
+        return postgres;
+    }
+
+    private static async Task DeleteAsync(EmbeddedPostgres postgres, TestFolder folder)
+    {
+        await postgres.DisposeAsync();
+        await folder.DisposeAsync();
+    }
+}
