@@ -1,1 +1,39 @@
-return;
+using Ledger.Api.Dialects.Tools;
+using Ledger.Api.Hosting;
+using Ledger.Api.Http;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.ConfigureServer();
+
+using var loggers = LoggerFactory.Create(logging => logging.AddConfiguration(builder.Configuration.GetSection("Logging")).AddSimpleConsole());
+LedgerDatabase database;
+try
+{
+    database = await LedgerDatabase.OpenAsync(builder.Configuration, attach: false, loggers, TimeProvider.System, CancellationToken.None);
+}
+catch (EmbeddedPostgresException e)
+{
+    await Console.Error.WriteLineAsync(e.Message);
+    return 1;
+}
+
+await using (database)
+{
+    builder.Services.AddLedgerStore(database).AddLedger(builder.Configuration);
+    builder.Services.AddSingleton(await OperatorKey.LoadAsync(builder.Configuration, database.DataFolder, CancellationToken.None));
+    builder.Services.AddOpenApi();
+
+    await using var app = builder.Build();
+    app.UseRequestIds();
+    app.UseFaults(ToolsErrors.Shape);
+    Health.Map(app);
+    ToolsApi.Map(app);
+    app.MapOpenApi();
+
+    using var telemetry = new Telemetry(app.Configuration);
+    await app.StartAsync();
+    await Welcome.SayAsync(app);
+    await app.WaitForShutdownAsync();
+}
+
+return 0;

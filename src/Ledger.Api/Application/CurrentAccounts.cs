@@ -38,10 +38,13 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
 
     public void Start() => _run = Task.Run(RunAsync);
 
+    private bool IsStarted => _run != Task.CompletedTask;
+
     /// <summary>The account as it is now.</summary>
     /// <exception cref="LedgerUnavailableException">Too many ask at once, or the database is away.</exception>
     public Task<CurrentAccount> ReadAsync(AccountId id)
     {
+        if (!IsStarted) throw new LedgerUnavailableException("The ledger is starting; come back in a moment.", TimeSpan.FromSeconds(1));
         var ask = new Ask(id);
         if (!_queue.Writer.TryWrite(ask)) throw new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
         return ask.Answer.Task;

@@ -60,6 +60,7 @@ internal sealed partial class Lane : IAsyncDisposable
 
     public async Task StartAsync(CancellationToken ct)
     {
+        if (_writer is not null) return;
         _writer = await _log.OpenWriterAsync(_writes.All, ct);
         _down = false;
         _run = Task.Run(RunAsync, CancellationToken.None);

@@ -9,9 +9,9 @@ namespace Ledger.Api.Application;
 
 /// <summary>
 /// The one door to the ledger: commands in, verdicts out after their commit; and reads of what is committed now.
-/// Started before the first request is taken, stopped after the last one is answered.
+/// Before it is started, and while the database is away, it refuses everything as unavailable.
 /// </summary>
-public sealed class LedgerService : IHostedService, IAsyncDisposable
+public sealed class LedgerService : IAsyncDisposable
 {
     private readonly Lane[] _lanes;
     private readonly CurrentAccounts _current;
@@ -56,18 +56,15 @@ public sealed class LedgerService : IHostedService, IAsyncDisposable
     /// <exception cref="LedgerUnavailableException">The database is away or too many ask at once.</exception>
     public Task<CurrentAccount> ReadAsync(AccountId account) => _current.ReadAsync(account);
 
-    /// <inheritdoc/>
-    public async Task StartAsync(CancellationToken cancellationToken)
+    /// <summary>Reads the price list, opens every lane's connection, and takes commands from then on. To be called again where it failed.</summary>
+    public async Task StartAsync(CancellationToken ct)
     {
-        await _cards.ReloadAsync(cancellationToken);
-        foreach (var lane in _lanes) await lane.StartAsync(cancellationToken);
+        await _cards.ReloadAsync(ct);
+        foreach (var lane in _lanes) await lane.StartAsync(ct);
         _current.Start();
     }
 
-    /// <inheritdoc/>
-    public async Task StopAsync(CancellationToken cancellationToken) => await DisposeAsync();
-
-    /// <inheritdoc/>
+    /// <summary>Takes nothing more, and returns when all that was queued is decided and answered.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_stopped) return;

@@ -1,0 +1,64 @@
+using Npgsql;
+
+namespace Ledger.Api.Hosting;
+
+/// <summary>The database the server works on: one of the operator's own, or an embedded one that starts and stops with the server.</summary>
+public sealed class LedgerDatabase : IAsyncDisposable
+{
+    private readonly EmbeddedPostgres? _embedded;
+
+    private LedgerDatabase(NpgsqlDataSource connections, EmbeddedPostgres? embedded, string dataFolder) =>
+        (Connections, _embedded, DataFolder) = (connections, embedded, dataFolder);
+
+    /// <summary>Pooled connections.</summary>
+    public NpgsqlDataSource Connections { get; }
+
+    /// <summary>Whether the database is embedded.</summary>
+    public bool IsEmbedded => _embedded is not null;
+
+    /// <summary>The postmaster of the embedded database; null where the database is the operator's own.</summary>
+    public int? ProcessId => _embedded?.ProcessId;
+
+    /// <summary>Where the server keeps its own files: <c>Ledger__Data</c>, by default <c>.ledger</c> in the working folder.</summary>
+    public string DataFolder { get; }
+
+    /// <summary>Opens the database that the configuration names; starts the embedded one where it names none.</summary>
+    /// <param name="configuration"><c>ConnectionStrings:Ledger</c> and <c>Ledger:Data</c>.</param>
+    /// <param name="attach">Whether to work beside a server that runs on the data folder, as the command line does, instead of refusing.</param>
+    /// <param name="loggers">Told what takes long.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <exception cref="EmbeddedPostgresException">The embedded database cannot be started; the message says what to do.</exception>
+    public static async Task<LedgerDatabase> OpenAsync(
+        IConfiguration configuration, bool attach, ILoggerFactory loggers, TimeProvider time, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentNullException.ThrowIfNull(loggers);
+        var folder = Path.GetFullPath(configuration["Ledger:Data"] is { Length: > 0 } named ? named : ".ledger");
+        if (configuration.GetConnectionString("Ledger") is { Length: > 0 } own) return new(Connect(own), null, folder);
+
+        var logger = loggers.CreateLogger<EmbeddedPostgres>();
+        var options = new EmbeddedPostgresOptions(folder);
+        var embedded = attach
+            ? await EmbeddedPostgres.AttachOrStartAsync(options, logger, time, ct)
+            : await EmbeddedPostgres.StartAsync(options, logger, time, ct);
+        return new(Connect(embedded.ConnectionString), embedded, folder);
+    }
+
+    /// <summary>Closes the connections, and stops the embedded database.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Connections.DisposeAsync();
+        if (_embedded is not null) await _embedded.DisposeAsync();
+    }
+
+    private static NpgsqlDataSource Connect(string connectionString)
+    {
+        var builder = new NpgsqlDataSourceBuilder(connectionString);
+        builder.ConnectionStringBuilder.ApplicationName = "ledger";
+        builder.ConnectionStringBuilder.MaxAutoPrepare = 50;
+        builder.ConnectionStringBuilder.Timeout = Math.Min(builder.ConnectionStringBuilder.Timeout, 5);
+
+        return builder.Build();
+    }
+}

@@ -1,0 +1,41 @@
+using Ledger.Api.Application;
+using Ledger.Api.Keys;
+using Ledger.EventStore;
+using Ledger.Projections;
+using Ledger.Projections.Accounts;
+using Ledger.Projections.Keys;
+
+namespace Ledger.Api.Hosting;
+
+/// <summary>Registers the parts of the ledger.</summary>
+public static class LedgerSetup
+{
+    /// <summary>The log, the read models and their queries: what the command line needs too.</summary>
+    public static IServiceCollection AddLedgerStore(this IServiceCollection services, LedgerDatabase database)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        services.AddSingleton(database);
+        services.AddSingleton(database.Connections);
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton<IEventLog>(new NpgsqlEventLog(database.Connections, ReadModelMigrations.All));
+        services.AddSingleton<AccountSnapshots>();
+        services.AddSingleton<People>();
+        services.AddSingleton<KeyQueries>();
+        services.AddSingleton<RateCards>();
+        return services;
+    }
+
+    /// <summary>The write path on top of it.</summary>
+    public static IServiceCollection AddLedger(this IServiceCollection services, IConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        services.AddOptions<LedgerOptions>().Bind(configuration.GetSection("Ledger"));
+        services.AddSingleton<LedgerMetrics>();
+        services.AddSingleton<LedgerService>();
+        services.AddSingleton<KeyDirectory>();
+        services.AddSingleton<Readiness>();
+        services.AddSingleton<FirstRun>();
+        services.AddHostedService<Startup>();
+        return services;
+    }
+}

@@ -1,0 +1,55 @@
+using System.Globalization;
+using Ledger.Api.Application;
+using Ledger.EventStore;
+using Npgsql;
+
+namespace Ledger.Api.Hosting;
+
+/// <summary>Whether this node may serve, and if not, why.</summary>
+/// <param name="log">The log.</param>
+/// <param name="database">Its database.</param>
+/// <param name="ledger">The write path.</param>
+/// <param name="time">The clock.</param>
+public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerService ledger, TimeProvider time)
+{
+    /// <summary>How far the node's clock may be off the database's.</summary>
+    public static readonly TimeSpan MaxSkew = TimeSpan.FromSeconds(1);
+
+    private volatile string? _starting = "The server is starting.";
+
+    /// <summary>Says why start-up has not finished; null once it has.</summary>
+    public void Report(string? reason) => _starting = reason;
+
+    /// <summary>Why the node may not serve now; null where it may.</summary>
+    public async Task<string?> CheckAsync(CancellationToken ct)
+    {
+        if (_starting is { } reason) return reason;
+        try
+        {
+            if (await CheckDatabaseAsync(ct) is { } fault) return fault;
+        }
+        catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException)
+        {
+            return "The database is not reachable.";
+        }
+
+        return ledger.IsRunning ? null : "The writer has lost its connection and is reconnecting.";
+    }
+
+    /// <summary>Why the database may not be used; null where it may.</summary>
+    public async Task<string?> CheckDatabaseAsync(CancellationToken ct)
+    {
+        if (await log.CheckSchemaAsync(ct) is { } fault) return fault;
+        await using var command = database.CreateCommand("select clock_timestamp(), current_setting('transaction_read_only') = 'on'");
+        var before = time.GetUtcNow();
+        await using var row = await command.ExecuteReaderAsync(ct);
+        await row.ReadAsync(ct);
+        var after = time.GetUtcNow();
+        var theirs = row.GetFieldValue<DateTimeOffset>(0);
+        if (row.GetBoolean(1)) return "The database is read-only.";
+        var skew = theirs < before ? before - theirs : theirs > after ? theirs - after : TimeSpan.Zero;
+        return skew > MaxSkew
+            ? string.Create(CultureInfo.InvariantCulture, $"This node's clock is {skew.TotalSeconds:0.0} s off the database's; at most 1 s is allowed.")
+            : null;
+    }
+}

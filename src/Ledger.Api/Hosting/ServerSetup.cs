@@ -1,0 +1,26 @@
+using Microsoft.Extensions.Logging.Console;
+
+namespace Ledger.Api.Hosting;
+
+/// <summary>How the web server is set up.</summary>
+internal static class ServerSetup
+{
+    private const long MaxBody = 10 * 1024 * 1024;
+
+    /// <summary>The address, the limits, the logs and the drain.</summary>
+    public static void ConfigureServer(this WebApplicationBuilder builder)
+    {
+        if (string.IsNullOrEmpty(builder.Configuration[WebHostDefaults.ServerUrlsKey])) builder.WebHost.UseUrls("http://127.0.0.1:5080");
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = MaxBody;
+        });
+
+        // Requests under way are answered before the database is let go.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Warning);
+        if (builder.Configuration["Logging:Console:FormatterName"] is not { Length: > 0 })
+            builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.ColorBehavior) = (true, LoggerColorBehavior.Default));
+    }
+}

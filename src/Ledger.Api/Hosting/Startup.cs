@@ -1,0 +1,86 @@
+using Ledger.Api.Application;
+using Ledger.EventStore;
+using Npgsql;
+
+namespace Ledger.Api.Hosting;
+
+/// <summary>
+/// Brings the node up: schema, price list, write path, first run. Where the database is away or does not fit, the node stays up, says why
+/// at <c>/health/ready</c>, answers 503, and tries again.
+/// </summary>
+internal sealed partial class Startup(IEventLog log, LedgerService ledger, Readiness readiness, FirstRun firstRun, TimeProvider time, ILogger<Startup> logger)
+    : IHostedService, IDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private Task _retrying = Task.CompletedTask;
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (!await TryAsync(cancellationToken)) _retrying = RetryAsync();
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stop.CancelAsync();
+        await _retrying;
+        await ledger.DisposeAsync();
+    }
+
+    public void Dispose() => _stop.Dispose();
+
+    private async Task RetryAsync()
+    {
+        try
+        {
+            do await Task.Delay(TimeSpan.FromSeconds(1), time, _stop.Token);
+            while (!await TryAsync(_stop.Token));
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopped before it was ready.
+        }
+    }
+
+    private async Task<bool> TryAsync(CancellationToken ct)
+    {
+        try
+        {
+            await log.MigrateAsync(ct);
+            if (await readiness.CheckDatabaseAsync(ct) is { } fault) return NotReady(fault);
+            await ledger.StartAsync(ct);
+            await firstRun.PrepareAsync(ct);
+            readiness.Report(null);
+            LogReady(logger);
+            return true;
+        }
+        catch (SchemaException e)
+        {
+            return NotReady(e.Message);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction)
+        {
+            return NotReady("The database is read-only.");
+        }
+        catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException or LedgerUnavailableException)
+        {
+            LogAway(logger, e);
+            return NotReady("The database is not reachable.");
+        }
+    }
+
+    private bool NotReady(string reason)
+    {
+        readiness.Report(reason);
+        LogNotReady(logger, reason);
+        return false;
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The ledger is ready.")]
+    private static partial void LogReady(ILogger logger);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The ledger is not ready: {Reason}")]
+    private static partial void LogNotReady(ILogger logger, string reason);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Starting failed.")]
+    private static partial void LogAway(ILogger logger, Exception fault);
+}
