@@ -53,7 +53,8 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
 
         var (fromAvailable, debt) = Cover(wallet, new(rest, cost.Unit), now);
         var settled = new HoldSettled(
-            Hold, hold.Key, hold.Tool, Units, cost, hold.Card, hold.Entry, hold.Reference, fromHold.DrainToImmutable(), fromAvailable, debt);
+            Hold, hold.Key, hold.Tool, Units, cost, hold.Card, hold.Entry, hold.Reference, fromHold.DrainToImmutable(), fromAvailable, debt,
+            hold.PlacedAt);
         return Accept([settled, .. wallet.LapsedAmong(returned, now)]);
     }
 
