@@ -22,6 +22,9 @@ public sealed record PlaceHold(
         if (context.Past.Find(Id) is { } first)
             return first.Event is HoldPlaced e && e.Units == Units ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
 
+        // The hold is open, but the fact that placed it was not at hand: refused, so that it is looked up and this is decided again.
+        if (account.Wallet.Holds.ContainsKey(new(Id))) return Reject(RejectionCode.ReferenceConflict);
+
         var quote = Quote.For(account, Key, Tool, Units, context.Now, context.Card);
         if (quote.Refusal is { } code) return Reject(code, quote.Shortfall);
 
