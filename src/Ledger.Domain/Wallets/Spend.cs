@@ -48,7 +48,8 @@ public readonly record struct Quote(Amount Cost, ToolEntry? Entry, RejectionCode
         ArgumentNullException.ThrowIfNull(card);
         if (account.Keys.Find(keyId) is not { Kind: KeyKind.Inference } key) return new(default, null, RejectionCode.KeyKindNotAllowed, null);
         if (card.FindTool(tool) is not { } entry) return new(default, null, RejectionCode.UnknownTool, null);
-        if (!units.IsPositive || Charge.WholeCredits(units, entry.Credits) is not { } cost) return new(default, entry, RejectionCode.AmountOutOfRange, null);
+        if (!units.IsPositive || Charge.WholeCredits(units, entry.Credits) is not { } cost || !account.Wallet.CanCount(cost))
+            return new(default, entry, RejectionCode.AmountOutOfRange, null);
 
         if (key.LimitRemaining(cost.Unit, now) is { } left && left < cost)
             return new(cost, entry, RejectionCode.KeyLimitReached, new("key", cost, left));

@@ -56,6 +56,9 @@ public sealed record Wallet(
     /// <summary>What is charged in a unit and not covered yet.</summary>
     public Amount Debt(Unit unit) => new(Totals(unit).Debt, unit);
 
+    /// <summary>Whether a charge would keep the sums of the unit in range.</summary>
+    public bool CanCount(Amount charge) => Totals(charge.Unit).Spent <= Limits.MaxSpent(charge.Unit).Parts - charge.Parts;
+
     /// <summary>What may be spent on a scope (null: on what no pack covers): nothing while the unit is in debt.</summary>
     public Amount Available(Unit unit, DateTimeOffset now, string? scope = null)
     {
