@@ -269,6 +269,7 @@ public sealed record Wallet(
     private Wallet Change(ImmutableArray<PocketShare> shares, Func<Pocket, long, Pocket> change)
     {
         var wallet = this;
+        var (due, reckon) = (NextDue, false);
         foreach (var share in shares)
         {
             var open = wallet.Open;
@@ -279,6 +280,7 @@ public sealed record Wallet(
                 var changed = change(open[at], share.Parts);
                 if (changed.Remaining < changed.Held || changed.Held < 0)
                     throw new InvalidDataException($"Pocket {changed.Id} would hold {changed.Held} of {changed.Remaining}.");
+                reckon |= changed.ExpiresAt <= due && changed.Free == 0;
                 wallet = changed.Remaining > 0
                     ? wallet with { Open = open.SetItem(at, changed) }
                     : wallet with { Open = open.RemoveAt(at), Emptied = wallet.Emptied.Add(changed.Id, changed) };
@@ -295,6 +297,7 @@ public sealed record Wallet(
             }
         }
 
-        return wallet;
+        // The pocket that was next to lapse has nothing left to lapse: a bound left behind would cost a scan with every command from its expiry on.
+        return reckon ? wallet.WithDueReckoned() : wallet;
     }
 }
