@@ -1,5 +1,6 @@
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using static Ledger.Domain.Tests.Facts;
 
@@ -88,7 +89,7 @@ public class AccountTests
         var account = GivenAccount(Granted(1, 10, expiresAt: Noon.AddHours(1))).After;
         var seen = account.LapsedAt(Noon.AddHours(1));
 
-        seen.Wallet.Posted(Money.Unit.Credits).IsZero.ShouldBeTrue();
+        seen.Wallet.Posted(Unit.Credits).IsZero.ShouldBeTrue();
         (seen.Version, seen.LastAt).ShouldBe((account.Version, account.LastAt));
         account.LapsedAt(Noon.AddMinutes(59)).ShouldBeSameAs(account);
     }
