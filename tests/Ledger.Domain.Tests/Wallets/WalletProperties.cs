@@ -60,7 +60,7 @@ public class WalletProperties
             if (step.Verb == "wait")
             {
                 // From a microsecond to a day and a bit, so that limits start anew and pockets and holds lapse in every order.
-                Now += step.A < 2 ? TimeSpan.FromMicroseconds(step.B) : TimeSpan.FromMinutes(step.B * (step.A > 9 ? 30 : 1));
+                Now += step.A < 2 ? TimeSpan.FromMicroseconds(step.B) : TimeSpan.FromMinutes(step.B * (step.A > 7 ? 30 : 1));
                 return null;
             }
 
