@@ -20,7 +20,11 @@ public class RateCardTests
 
     [Fact]
     public void A_card_may_be_published_ahead() =>
-        Accepted(new PublishRateCard(Document, Noon.AddDays(1)).Decide(RateBook.Empty, Noon)).EffectiveAt.ShouldBe(Noon.AddDays(1));
+        Accepted(new PublishRateCard(Document, Noon.AddDays(1)).Decide(Published(Noon), Noon)).EffectiveAt.ShouldBe(Noon.AddDays(1));
+
+    [Fact]
+    public void The_first_card_of_all_cannot_be_published_ahead() => new PublishRateCard(Document, Noon.AddDays(1)).Decide(RateBook.Empty, Noon)
+        .ShouldBe(new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed));
 
     [Fact]
     public void A_card_in_the_past_is_rejected()
