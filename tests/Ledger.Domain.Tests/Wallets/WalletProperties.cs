@@ -31,6 +31,7 @@ public class WalletProperties
     private sealed class Walk
     {
         private readonly List<Fact> _facts = [];
+        private readonly HashSet<Guid> _ids = [];
 
         public Walk()
         {
@@ -50,7 +51,7 @@ public class WalletProperties
         {
             var past = Past.Of(_facts.Where(fact => command.Recalls.Contains(fact.Id)));
             var outcome = Account.Transact(command, new(Now, Prices.Card, past));
-            foreach (var fact in outcome.Facts) _facts.ShouldNotContain(other => other.Id == fact.Id, "an id twice in the log");
+            foreach (var fact in outcome.Facts) _ids.Add(fact.Id).ShouldBeTrue("no id is twice in the log");
             _facts.AddRange(outcome.Facts);
             Account = outcome.After;
             return outcome;
@@ -139,8 +140,8 @@ public class WalletProperties
         }
 
         foreach (var hold in wallet.Holds.Values) hold.Allocated.Sum(share => share.Parts).ShouldBe(hold.Amount.Parts);
-        wallet.Open.ShouldAllBe(pocket => pocket.Remaining > 0);
-        wallet.Emptied.Values.ShouldAllBe(pocket => pocket.Remaining == 0);
+        wallet.Open.All(pocket => pocket.Remaining > 0).ShouldBeTrue();
+        wallet.Emptied.Values.All(pocket => pocket.Remaining == 0).ShouldBeTrue();
     });
 
     [Fact]
@@ -158,7 +159,7 @@ public class WalletProperties
 
     [Fact]
     public void Pockets_stand_in_drain_order() => Always((walk, _) =>
-        walk.Account.Wallet.Open.Zip(walk.Account.Wallet.Open.Skip(1)).ShouldAllBe(pair => Pocket.CompareDrainOrder(pair.First, pair.Second) < 0));
+        walk.Account.Wallet.Open.Zip(walk.Account.Wallet.Open.Skip(1)).All(pair => Pocket.CompareDrainOrder(pair.First, pair.Second) < 0).ShouldBeTrue());
 
     [Fact]
     public void What_lapses_is_dated_in_order_when_it_was_due() => Always((walk, outcome) =>
@@ -167,7 +168,7 @@ public class WalletProperties
         var dates = done.Facts.TakeWhile(fact => fact.Event is PocketExpired or HoldExpired)
             .Select(fact => fact.Event is PocketExpired pocket ? pocket.ExpiredAt : ((HoldExpired)fact.Event).ExpiredAt).ToArray();
         dates.ShouldBe(dates.Order());
-        dates.ShouldAllBe(date => date <= walk.Now);
+        dates.All(date => date <= walk.Now).ShouldBeTrue();
         if (!done.Facts.IsEmpty) walk.Account.Wallet.DueEvents(walk.Now).ShouldBeEmpty("nothing due is left behind");
     });
 
@@ -185,7 +186,7 @@ public class WalletProperties
                 _ => (default, [], (Amount?)null),
             };
             (paid.Sum(share => share.Parts) + (debt?.Parts ?? 0)).ShouldBe(charged.Parts);
-            paid.ShouldAllBe(share => share.Parts > 0);
+            paid.All(share => share.Parts > 0).ShouldBeTrue();
         }
     });
 
@@ -231,7 +232,7 @@ public class WalletProperties
         }
 
         key.Used.ShouldBe(used);
-    });
+    }, 3000);
 
     [Fact]
     public void Only_a_settlement_takes_a_key_above_its_limit()
