@@ -41,14 +41,17 @@ public static class EventIds
     /// <summary>The id of a command that has no identity of its own, from the caller's request.</summary>
     public static Guid Request(AccountId account, string request) => Derive(account, "request", request);
 
-    /// <summary>The id of one event: derived from what it says where that may happen only once, else from its command and place in it.</summary>
+    /// <summary>
+    /// The id of one event: derived from what it says where that may happen only once, else from its command and its place in the stream.
+    /// A place within the command would not do: what is due comes with any command, also with one that was given before.
+    /// </summary>
     /// <param name="account">Whose stream it is in.</param>
     /// <param name="event">What happened.</param>
     /// <param name="command">The command's id.</param>
-    /// <param name="ordinal">The event's place among the command's events, from 0.</param>
-    public static Guid For(AccountId account, AccountEvent @event, Guid command, int ordinal) => @event switch
+    /// <param name="version">The event's place in the stream, from 1.</param>
+    public static Guid For(AccountId account, AccountEvent @event, Guid command, long version) => @event switch
     {
-        CreditsSpent or HoldPlaced or CreditsGranted => command,
+        CreditsSpent or HoldPlaced or CreditsGranted or AccountSuspended or AccountReinstated => command,
         HoldSettled e => HoldEnd(account, e.Hold),
         HoldReleased e => HoldEnd(account, e.Hold),
         HoldExpired e => HoldEnd(account, e.Hold),
@@ -57,7 +60,7 @@ public static class EventIds
         AccountOpened => Opening(account),
         KeyCreated e => KeyCreation(account, e.Key),
         KeyRevoked e => KeyRevocation(account, e.Key),
-        _ => Derive(account, "part", command.ToString(), ordinal.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+        _ => Derive(account, "part", command.ToString(), version.ToString(System.Globalization.CultureInfo.InvariantCulture)),
     };
 
     /// <summary>

@@ -54,6 +54,6 @@ public enum RejectionCode
     /// <summary>Available funds do not cover the cost.</summary>
     InsufficientCredits,
 
-    /// <summary>A rate card becomes effective in the past, or before one that is already published.</summary>
+    /// <summary>A rate card would become effective in the past, or is the first and would become effective later.</summary>
     EffectiveDateNotAllowed,
 }

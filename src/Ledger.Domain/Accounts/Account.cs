@@ -76,13 +76,13 @@ public sealed record Account(
         ArgumentNullException.ThrowIfNull(command);
         var due = Wallet.Due(context.Now);
         var (account, facts) = (this, ImmutableArray<Fact>.Empty);
-        if (!due.IsEmpty) (account, facts) = Record(account, due, command.Id, context.Now, 0);
+        if (!due.IsEmpty) (account, facts) = Record(account, due, command.Id, context.Now);
 
         var decision = command.Decide(account, context);
         if (decision is not Decision<AccountEvent>.Accepted(var events)) return new(decision, [], this);
         if (events.IsEmpty && facts.IsEmpty) return new(decision, [], this);
 
-        (account, var own) = Record(account, events, command.Id, context.Now, facts.Length);
+        (account, var own) = Record(account, events, command.Id, context.Now);
         return new(decision, facts.IsEmpty ? own : facts.AddRange(own), account);
     }
 
@@ -90,16 +90,17 @@ public sealed record Account(
     public Account LapsedAt(DateTimeOffset now)
     {
         var due = Wallet.Due(now);
-        return due.IsEmpty ? this : Record(this, due, default, now, 0).Account with { Version = Version, LastAt = LastAt };
+        return due.IsEmpty ? this : Record(this, due, default, now).Account with { Version = Version, LastAt = LastAt };
     }
 
     private static (Account Account, ImmutableArray<Fact> Facts) Record(
-        Account account, ImmutableArray<AccountEvent> events, Guid command, DateTimeOffset now, int ordinal)
+        Account account, ImmutableArray<AccountEvent> events, Guid command, DateTimeOffset now)
     {
         var facts = ImmutableArray.CreateBuilder<Fact>(events.Length);
         foreach (var @event in events)
         {
-            var fact = new Fact(EventIds.For(account.Id, @event, command, ordinal++), account.Version + 1, now, @event);
+            var version = account.Version + 1;
+            var fact = new Fact(EventIds.For(account.Id, @event, command, version), version, now, @event);
             account = Evolve(account, fact);
             facts.Add(fact);
         }

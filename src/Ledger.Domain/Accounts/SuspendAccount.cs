@@ -7,6 +7,8 @@ public sealed record SuspendAccount(AccountId Account, Guid Id, string Reason) :
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
+        if (context.Past.Find(Id) is { } first) return first.Event is AccountSuspended ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
+
         return account.Status switch
         {
             AccountStatus.Missing => Reject(RejectionCode.AccountNotFound),
@@ -23,6 +25,8 @@ public sealed record ReinstateAccount(AccountId Account, Guid Id, string Reason)
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
+        if (context.Past.Find(Id) is { } first) return first.Event is AccountReinstated ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
+
         return account.Status switch
         {
             AccountStatus.Missing => Reject(RejectionCode.AccountNotFound),

@@ -4,7 +4,7 @@ using Ledger.Domain.Money;
 
 namespace Ledger.Domain.Keys;
 
-/// <summary>Creates a key. The secret was made at the edge; here it is only its hash.</summary>
+/// <summary>Creates a key; already so where it was created before with the same secret. The secret was made at the edge; here it is only its hash.</summary>
 public sealed record CreateKey(
     AccountId Account,
     KeyId Key,
@@ -27,7 +27,7 @@ public sealed record CreateKey(
     {
         ArgumentNullException.ThrowIfNull(account);
         if (account.Status == AccountStatus.Missing) return Reject(RejectionCode.AccountNotFound);
-        if (account.Keys.Find(Key) is not null) return Accept();
+        if (account.Keys.Find(Key) is { } existing) return existing.SecretHash == SecretHash ? Accept() : Reject(RejectionCode.ReferenceConflict);
         if (Limit is { IsPositive: false } || LimitUsd is { IsPositive: false }) return Reject(RejectionCode.AmountOutOfRange);
         if (ExpiresAt <= context.Now) return Reject(RejectionCode.ExpiryNotInFuture);
 

@@ -38,11 +38,11 @@ public sealed record KeyRing(ImmutableDictionary<KeyId, Key> Keys)
         {
             CreditsSpent e => ring.Using(e.Key, e.Charged.Unit, e.Charged.Parts, at),
             HoldPlaced e => ring.Using(e.Key, e.Amount.Unit, e.Amount.Parts, at),
-            HoldSettled e => ring.Using(e.Key, e.Charged.Unit, e.Charged.Parts - before.Holds[e.Hold].Amount.Parts, before.Holds[e.Hold].PlacedAt),
+            HoldSettled e => ring.Using(e.Key, e.Charged.Unit, e.Charged.Parts - before.Holds[e.Hold].Amount.Parts, e.HeldAt),
             HoldReleased e => ring.GivingBack(before.Holds[e.Hold]),
             HoldExpired e => ring.GivingBack(before.Holds[e.Hold]),
             HoldSettledLate e => ring.Using(e.Key, e.Charged.Unit, e.Charged.Parts, e.HeldAt),
-            SpendReversed e => ring.Using(e.Key, e.Amount.Unit, -e.Amount.Parts, e.SpentAt),
+            SpendReversed e => ring.Using(e.Key, e.Amount.Unit, -e.Amount.Parts, e.HeldAt ?? e.SpentAt),
             CreditsGranted or PocketExpired or DebtRepaid => ring,
             _ => throw new UnreachableException($"No key usage for {@event?.GetType().Name}."),
         };

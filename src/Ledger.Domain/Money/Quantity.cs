@@ -39,7 +39,7 @@ public readonly record struct Quantity(long Nanos)
         var point = text.IndexOf('.');
         var whole = point < 0 ? text : text[..point];
         var fraction = point < 0 ? [] : text[(point + 1)..];
-        if (whole.IsEmpty || (point >= 0 && fraction.IsEmpty)) return false;
+        if (whole.IsEmpty || (point >= 0 && fraction.IsEmpty) || (whole.Length > 1 && whole[0] == '0')) return false;
 
         Int128 digits = 0;
         foreach (var part in (ReadOnlySpan<(int Start, int Length)>)[(0, whole.Length), (whole.Length + 1, fraction.Length)])

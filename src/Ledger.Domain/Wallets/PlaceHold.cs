@@ -1,4 +1,5 @@
 using Ledger.Domain.Accounts;
+using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
 
 namespace Ledger.Domain.Wallets;
@@ -17,8 +18,12 @@ public sealed record PlaceHold(
     {
         ArgumentNullException.ThrowIfNull(account);
         if (account.RefusesAccess(Key, context.Now) is { } refusal) return Reject(refusal);
+        if (account.Keys.Find(Key)!.Kind != KeyKind.Inference) return Reject(RejectionCode.KeyKindNotAllowed);
         if (context.Past.Find(Id) is { } first)
             return first.Event is HoldPlaced e && e.Units == Units ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
+
+        // The hold is open, but the fact that placed it was not at hand: refused, so that it is looked up and this is decided again.
+        if (account.Wallet.Holds.ContainsKey(new(Id))) return Reject(RejectionCode.ReferenceConflict);
 
         var quote = Quote.For(account, Key, Tool, Units, context.Now, context.Card);
         if (quote.Refusal is { } code) return Reject(code, quote.Shortfall);

@@ -23,15 +23,23 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
 
         return fact.Event switch
         {
-            CreditsSpent e => Reverse(account.Wallet, fact.At, e.Key, e.Tool, e.Charged, e.Paid, null, context.Now),
-            HoldSettled e => Reverse(account.Wallet, fact.At, e.Key, e.Tool, e.Charged, e.FromHold.AddRange(e.FromAvailable), e.Debt, context.Now),
-            HoldSettledLate e => Reverse(account.Wallet, fact.At, e.Key, e.Tool, e.Charged, e.Paid, e.Debt, context.Now),
+            CreditsSpent e => Reverse(account.Wallet, fact.At, null, e.Key, e.Tool, e.Charged, e.Paid, null, context.Now),
+            HoldSettled e => Reverse(account.Wallet, fact.At, e.HeldAt, e.Key, e.Tool, e.Charged, e.FromHold.AddRange(e.FromAvailable), e.Debt, context.Now),
+            HoldSettledLate e => Reverse(account.Wallet, fact.At, e.HeldAt, e.Key, e.Tool, e.Charged, e.Paid, e.Debt, context.Now),
             _ => Reject(RejectionCode.SpendNotFound),
         };
     }
 
     private Decision<AccountEvent> Reverse(
-        Wallet wallet, DateTimeOffset spentAt, KeyId key, string tool, Amount charged, ImmutableArray<PocketShare> paid, Amount? uncovered, DateTimeOffset now)
+        Wallet wallet,
+        DateTimeOffset spentAt,
+        DateTimeOffset? heldAt,
+        KeyId key,
+        string tool,
+        Amount charged,
+        ImmutableArray<PocketShare> paid,
+        Amount? uncovered,
+        DateTimeOffset now)
     {
         var unit = charged.Unit;
         var returned = Merge(paid);
@@ -50,7 +58,7 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
         }
 
         var events = ImmutableArray.CreateBuilder<AccountEvent>();
-        events.Add(new SpendReversed(Spend, key, tool, charged, spentAt, returned, cleared, Reason));
+        events.Add(new SpendReversed(Spend, key, tool, charged, spentAt, returned, cleared, Reason, heldAt));
         var debt = wallet.Debt(unit).Parts - (cleared?.Parts ?? 0);
         foreach (var share in returned)
         {

@@ -28,12 +28,14 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
         if (end?.Event is HoldReleased) return Reject(RejectionCode.HoldAlreadyReleased);
 
         if (account.Wallet.Holds.TryGetValue(Hold, out var open))
-            return Charge.WholeCredits(Units, open.Price) is { } cost ? Settle(account.Wallet, open, cost, context.Now) : Reject(RejectionCode.AmountOutOfRange);
+            return Charge.WholeCredits(Units, open.Price) is { } cost && account.Wallet.CanCount(cost)
+                ? Settle(account.Wallet, open, cost, context.Now)
+                : Reject(RejectionCode.AmountOutOfRange);
 
         // Neither open nor ended by anything but time: a late settlement, for which the fact that placed the hold is enough.
         if (context.Past.Find(Hold.Value) is not { Event: HoldPlaced placed } fact) return Reject(RejectionCode.HoldNotFound);
         var expired = Wallets.Hold.From(fact, placed);
-        return Charge.WholeCredits(Units, expired.Price) is { } lateCost
+        return Charge.WholeCredits(Units, expired.Price) is { } lateCost && account.Wallet.CanCount(lateCost)
             ? SettleLate(account.Wallet, expired, lateCost, context.Now)
             : Reject(RejectionCode.AmountOutOfRange);
     }
@@ -53,7 +55,8 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
 
         var (fromAvailable, debt) = Cover(wallet, new(rest, cost.Unit), now);
         var settled = new HoldSettled(
-            Hold, hold.Key, hold.Tool, Units, cost, hold.Card, hold.Entry, hold.Reference, fromHold.DrainToImmutable(), fromAvailable, debt);
+            Hold, hold.Key, hold.Tool, Units, cost, hold.Card, hold.Entry, hold.Reference, fromHold.DrainToImmutable(), fromAvailable, debt,
+            hold.PlacedAt);
         return Accept([settled, .. wallet.LapsedAmong(returned, now)]);
     }
 

@@ -21,6 +21,7 @@ public sealed record Spend(
     {
         ArgumentNullException.ThrowIfNull(account);
         if (account.RefusesAccess(Key, context.Now) is { } refusal) return Reject(refusal);
+        if (account.Keys.Find(Key)!.Kind != KeyKind.Inference) return Reject(RejectionCode.KeyKindNotAllowed);
         if (context.Past.Find(Id) is { } first)
             return first.Event is CreditsSpent e && e.Units == Units ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
 
@@ -47,7 +48,8 @@ public readonly record struct Quote(Amount Cost, ToolEntry? Entry, RejectionCode
         ArgumentNullException.ThrowIfNull(card);
         if (account.Keys.Find(keyId) is not { Kind: KeyKind.Inference } key) return new(default, null, RejectionCode.KeyKindNotAllowed, null);
         if (card.FindTool(tool) is not { } entry) return new(default, null, RejectionCode.UnknownTool, null);
-        if (!units.IsPositive || Charge.WholeCredits(units, entry.Credits) is not { } cost) return new(default, entry, RejectionCode.AmountOutOfRange, null);
+        if (!units.IsPositive || Charge.WholeCredits(units, entry.Credits) is not { } cost || !account.Wallet.CanCount(cost))
+            return new(default, entry, RejectionCode.AmountOutOfRange, null);
 
         if (key.LimitRemaining(cost.Unit, now) is { } left && left < cost)
             return new(cost, entry, RejectionCode.KeyLimitReached, new("key", cost, left));

@@ -56,6 +56,9 @@ public sealed record Wallet(
     /// <summary>What is charged in a unit and not covered yet.</summary>
     public Amount Debt(Unit unit) => new(Totals(unit).Debt, unit);
 
+    /// <summary>Whether a charge would keep the sums of the unit in range.</summary>
+    public bool CanCount(Amount charge) => Totals(charge.Unit).Spent <= Limits.MaxSpent(charge.Unit).Parts - charge.Parts;
+
     /// <summary>What may be spent on a scope (null: on what no pack covers): nothing while the unit is in debt.</summary>
     public Amount Available(Unit unit, DateTimeOffset now, string? scope = null)
     {
@@ -266,6 +269,7 @@ public sealed record Wallet(
     private Wallet Change(ImmutableArray<PocketShare> shares, Func<Pocket, long, Pocket> change)
     {
         var wallet = this;
+        var (due, reckon) = (NextDue, false);
         foreach (var share in shares)
         {
             var open = wallet.Open;
@@ -276,6 +280,7 @@ public sealed record Wallet(
                 var changed = change(open[at], share.Parts);
                 if (changed.Remaining < changed.Held || changed.Held < 0)
                     throw new InvalidDataException($"Pocket {changed.Id} would hold {changed.Held} of {changed.Remaining}.");
+                reckon |= changed.ExpiresAt <= due && changed.Free == 0;
                 wallet = changed.Remaining > 0
                     ? wallet with { Open = open.SetItem(at, changed) }
                     : wallet with { Open = open.RemoveAt(at), Emptied = wallet.Emptied.Add(changed.Id, changed) };
@@ -292,6 +297,7 @@ public sealed record Wallet(
             }
         }
 
-        return wallet;
+        // The pocket that was next to lapse has nothing left to lapse: a bound left behind would cost a scan with every command from its expiry on.
+        return reckon ? wallet.WithDueReckoned() : wallet;
     }
 }

@@ -94,6 +94,7 @@ public sealed record HoldPlaced(
 /// <param name="FromHold">What was paid out of the hold.</param>
 /// <param name="FromAvailable">What was paid beyond the hold.</param>
 /// <param name="Debt">What nothing covered.</param>
+/// <param name="HeldAt">When the hold was placed: the window in which limits count it.</param>
 public sealed record HoldSettled(
     HoldId Hold,
     KeyId Key,
@@ -105,7 +106,8 @@ public sealed record HoldSettled(
     string Reference,
     ImmutableArray<PocketShare> FromHold,
     ImmutableArray<PocketShare> FromAvailable,
-    Amount? Debt) : WalletEvent;
+    Amount? Debt,
+    DateTimeOffset HeldAt) : WalletEvent;
 
 /// <summary>A hold was given back unused.</summary>
 /// <param name="Hold">The hold.</param>
@@ -146,10 +148,11 @@ public sealed record HoldSettledLate(
 /// <param name="Key">The key that had spent it.</param>
 /// <param name="Tool">For what it was spent.</param>
 /// <param name="Amount">What it had cost.</param>
-/// <param name="SpentAt">When it was charged: the window in which limits counted it.</param>
+/// <param name="SpentAt">When it was charged.</param>
 /// <param name="Returned">Which pockets got how much back.</param>
 /// <param name="DebtCleared">What of it came off the debt.</param>
 /// <param name="Reason">Why.</param>
+/// <param name="HeldAt">When its hold was placed: the window in which limits counted it; null where there was no hold, and <paramref name="SpentAt"/> is that window.</param>
 public sealed record SpendReversed(
     SpendId Spend,
     KeyId Key,
@@ -158,7 +161,8 @@ public sealed record SpendReversed(
     DateTimeOffset SpentAt,
     ImmutableArray<PocketShare> Returned,
     Amount? DebtCleared,
-    string Reason) : WalletEvent;
+    string Reason,
+    DateTimeOffset? HeldAt = null) : WalletEvent;
 
 /// <summary>What was left in a pocket lapsed.</summary>
 /// <param name="Pocket">The pocket.</param>

@@ -1,0 +1,65 @@
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Keys;
+using Ledger.Domain.Money;
+using Ledger.Domain.RateCards;
+using Ledger.Domain.Wallets;
+using static Ledger.Domain.Tests.Facts;
+
+namespace Ledger.Domain.Tests;
+
+/// <summary>Each refusal once, in the order of precedence; a code that nothing produces fails here.</summary>
+public class RejectionTests
+{
+    private static readonly Guid Request = EventIds.Request(Alice, "request-1");
+
+    private static readonly Dictionary<RejectionCode, Func<Scenario>> Cases = new()
+    {
+        [RejectionCode.AccountNotFound] = () => Given().When(new SuspendAccount(Alice, Request, "fraud")),
+        [RejectionCode.KeyNotUsable] = () => GivenAccount(new KeyRevoked(Main, null)).When(Spend()),
+        [RejectionCode.AccountSuspended] = () => GivenAccount(new AccountSuspended("fraud")).When(Spend()),
+        [RejectionCode.KeyKindNotAllowed] = () => GivenAccount(Created(Other, KeyKind.Provisioning)).When(Spend(key: Other)),
+        [RejectionCode.ReferenceConflict] = () => GivenAccount(Granted(1, 5), Spent("1", 5, paid: Share(1, 5))).When(Spend(2)),
+        [RejectionCode.AccountExists] = () => GivenAccount().When(new OpenAccount(Alice, "FR")),
+        [RejectionCode.KeyNotFound] = () => GivenAccount().When(new RevokeKey(Alice, Other, null)),
+        [RejectionCode.UnknownTool] = () => GivenAccount().When(Spend(tool: "nosuch")),
+        [RejectionCode.AmountOutOfRange] = () => GivenAccount().When(Spend(0)),
+        [RejectionCode.ExpiryNotInFuture] = () =>
+            GivenAccount().When(new GrantCredits(Alice, Amount.Credits(1), PocketSource.Bonus, null, Noon, "operator", "payment-1", null)),
+        [RejectionCode.HoldNotFound] = () => GivenAccount().When(new ReleaseHold(Alice, Main, Hold())),
+        [RejectionCode.HoldAlreadyReleased] = () => GivenHold(new HoldReleased(Hold())).When(new SettleHold(Alice, Main, Hold(), Quantity.Of(1))),
+        [RejectionCode.HoldAlreadySettled] = () => GivenHold(Settled("1", 5, [Share(1, 5)])).When(new ReleaseHold(Alice, Main, Hold())),
+        [RejectionCode.HoldAlreadyExpired] = () => GivenHold(new HoldExpired(Hold(), Noon)).When(new ReleaseHold(Alice, Main, Hold())),
+        [RejectionCode.SpendNotFound] = () => GivenAccount().When(new ReverseSpend(Alice, default, "sorry")),
+        [RejectionCode.KeyLimitReached] = () => GivenAccount(Granted(1, 5), Created(Other, limit: 1)).When(Spend(key: Other)),
+        [RejectionCode.InsufficientCredits] = () => GivenAccount().When(Spend()),
+    };
+
+    /// <summary>The codes of the other stream, which has no account to tell a scenario of.</summary>
+    private static readonly RejectionCode[] OfRateCards = [RejectionCode.EffectiveDateNotAllowed];
+
+    [Fact]
+    public void Every_code_has_its_case() =>
+        Cases.Keys.Concat(OfRateCards).ShouldBe(Enum.GetValues<RejectionCode>(), "each once, and in the order of precedence");
+
+    [Fact]
+    public void Every_case_gives_its_code()
+    {
+        foreach (var (code, scenario) in Cases) scenario().ThenRejected(code);
+        new PublishRateCard("{}", Noon.AddDays(-1)).Decide(RateBook.Empty, Noon).ShouldBe(new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed));
+    }
+
+    [Fact]
+    public void Of_two_reasons_the_one_that_stands_first_is_given()
+    {
+        var broke = GivenAccount(Created(Other, KeyKind.Provisioning), new AccountSuspended("fraud"));
+        broke.And(new KeyRevoked(Main, null)).When(Spend(0, tool: "nosuch")).ThenRejected(RejectionCode.KeyNotUsable);
+        broke.When(Spend(0, tool: "nosuch", key: Other)).ThenRejected(RejectionCode.AccountSuspended);
+        GivenAccount(Created(Other, KeyKind.Provisioning)).When(Spend(0, tool: "nosuch", key: Other)).ThenRejected(RejectionCode.KeyKindNotAllowed);
+        GivenAccount().When(Spend(0, tool: "nosuch")).ThenRejected(RejectionCode.UnknownTool);
+        GivenAccount(Created(Other, limit: 1)).When(Spend(key: Other)).ThenRejected(RejectionCode.KeyLimitReached);
+    }
+
+    private static Scenario GivenHold(AccountEvent end) => GivenAccount(Granted(1, 5), Held("1", 5, allocated: Share(1, 5)), end);
+
+    private static Spend Spend(long units = 1, string tool = "chat", KeyId? key = null) => new(Alice, key ?? Main, tool, Quantity.Of(units), "r1");
+}

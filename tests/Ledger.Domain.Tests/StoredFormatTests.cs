@@ -1,0 +1,140 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Keys;
+using Ledger.Domain.Money;
+using Ledger.Domain.RateCards;
+using Ledger.Domain.Wallets;
+using static Ledger.Domain.Tests.Facts;
+
+namespace Ledger.Domain.Tests;
+
+/// <summary>
+/// One sample of every event, with every member set. Its JSON is in <c>Fixtures/</c>, one file per stored name: what is in the log of
+/// whoever runs this. A fixture is never changed; a new member gets a new sample and a new fixture beside the old one.
+/// </summary>
+public class StoredFormatTests
+{
+    private static readonly DateTimeOffset Later = new(2026, 4, 1, 0, 0, 0, 123, 456, TimeSpan.Zero);
+    private static readonly Amount Debt = Amount.Credits(2);
+
+    public static readonly object[] Samples =
+    [
+        new AccountOpened("DE"),
+        new AccountSuspended("chargeback"),
+        new AccountReinstated("settled"),
+        new KeyCreated(
+            Main, "ci", KeyKind.Inference, KeyBilling.PayPerToken, "production", new string('a', 64), "lk_live_", "9x2Q", Amount.Credits(1000), Amount.Usd(20),
+            LimitReset.Monthly, ["sandbox/echo"], new(10, Quantity.Parse("0.5"), false), Later),
+        new KeyRevoked(Main, "leaked"),
+        new CreditsGranted(new(1), Amount.Credits(100), PocketSource.Pack, "deepseek/deepseek-chat", Later, "stripe", "pi_1", "pack"),
+        new CreditsSpent(
+            Main, "chat", Quantity.Parse("1.5"), Amount.Credits(8), 1, "tools/chat", "r1", [Share(1, 5), Share(2, 3)], "{ \"a\": 1.0 }", new string('b', 64),
+            Quantity.Parse("12.25")),
+        new HoldPlaced(Main, "chat", Quantity.Of(2), Amount.Credits(10), Quantity.Of(5), 1, "tools/chat", "h1", [Share(1, 10)], Later),
+        new HoldSettled(Hold(), Main, "chat", Quantity.Of(3), Amount.Credits(15), 1, "tools/chat", "h1", [Share(1, 10)], [Share(2, 3)], Debt, Noon),
+        new HoldReleased(Hold()),
+        new HoldExpired(Hold(), Later),
+        new HoldSettledLate(Hold(), Main, "chat", Quantity.Of(2), Amount.Credits(10), 1, "tools/chat", "h1", [Share(1, 8)], Debt, Noon),
+        new SpendReversed(new(Hold().Value), Main, "chat", Amount.Credits(10), Later, [Share(1, 8)], Debt, "wrong model", Noon),
+        new PocketExpired(new(1), Amount.Credits(7), Later),
+        new DebtRepaid(new(2), Debt),
+        new RateCardPublished(Later, "{\"tools\":[]}"),
+    ];
+
+    public static TheoryData<string> Names => [.. Samples.Select(sample => sample.GetType().Name)];
+
+    private static IEnumerable<Type> Events => typeof(AccountEvent).Assembly.GetTypes()
+        .Where(type => !type.IsAbstract && (type.IsSubclassOf(typeof(AccountEvent)) || type.IsSubclassOf(typeof(RateCardEvent))));
+
+    [Fact]
+    public void Every_event_is_sealed_and_has_its_sample()
+    {
+        Events.ShouldAllBe(type => type.IsSealed);
+        Samples.Select(sample => sample.GetType()).ShouldBe(Events, ignoreOrder: true);
+    }
+
+    [Fact]
+    public void Every_sample_sets_every_member() => Samples.ShouldAllBe(sample => sample.GetType().GetProperties().All(member => member.GetValue(sample) != null));
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void An_event_is_stored_as_it_always_was(string name)
+    {
+        var sample = Sample(name);
+        var json = JsonSerializer.Serialize(sample, sample.GetType(), EventJson.Default);
+        json.ShouldBe(Fixture(name));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void An_event_comes_back_as_it_was_stored(string name)
+    {
+        var type = Sample(name).GetType();
+        var back = JsonSerializer.Deserialize(Fixture(name), type, EventJson.Default)!;
+        JsonSerializer.Serialize(back, type, EventJson.Default).ShouldBe(Fixture(name));
+        back.ShouldBeOfType(type);
+    }
+
+    [Fact]
+    public void There_is_no_fixture_without_an_event() =>
+        Directory.GetFiles(Folder, "*.json").Select(Path.GetFileNameWithoutExtension).ShouldBe(Events.Select(type => Snake(type.Name)), ignoreOrder: true);
+
+    /// <summary>On a state where some cannot follow, which is corruption; but none is unknown.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void An_event_has_its_arm_in_the_fold(string name)
+    {
+        var sample = Sample(name);
+        if (sample is RateCardEvent published)
+        {
+            Should.Throw<JsonException>(() => RateBook.Evolve(RateBook.Empty, published, Noon), "the sample's document lacks what is required; it is not unknown");
+            return;
+        }
+
+        var account = GivenAccount(Granted(1, 100), Granted(2, 100)).And(Held("2", 10, allocated: Share(1, 10))).After;
+        if (sample is KeyCreated) account = Given(new AccountOpened("DE")).After;
+        try
+        {
+            Account.Evolve(account, new(Hold().Value, account.Version + 1, Noon, (AccountEvent)sample)).Version.ShouldBe(account.Version + 1);
+        }
+        catch (InvalidDataException)
+        {
+            name.ShouldBeOneOf(nameof(CreditsGranted), nameof(HoldPlaced));
+        }
+        catch (ArgumentException) when (name == nameof(HoldPlaced))
+        {
+            // The hold is open already.
+        }
+        catch (UnreachableException)
+        {
+            Assert.Fail($"{name} has no arm in Evolve.");
+        }
+    }
+
+    [Fact]
+    public void The_reference_names_every_event_and_every_member()
+    {
+        var page = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Fixtures", "events.md")).ReplaceLineEndings("\n");
+        foreach (var type in Events)
+        {
+            var heading = $"\n### `{Snake(type.Name)}`\n";
+            page.ShouldContain(heading);
+            var start = page.IndexOf(heading, StringComparison.Ordinal) + heading.Length;
+            var end = page.IndexOf("\n##", start, StringComparison.Ordinal);
+            var section = end < 0 ? page[start..] : page[start..end];
+            section.ShouldContain(Fixture(type.Name), customMessage: $"{type.Name}: the example is the fixture");
+            section.ShouldContain("**Id.**");
+            foreach (var member in type.GetProperties())
+                section.ShouldContain($"| `{JsonNamingPolicy.CamelCase.ConvertName(member.Name)}` |", customMessage: type.Name);
+        }
+    }
+
+    private static string Folder => Path.Combine(AppContext.BaseDirectory, "Fixtures");
+
+    private static object Sample(string name) => Samples.Single(sample => sample.GetType().Name == name);
+
+    private static string Fixture(string name) => File.ReadAllText(Path.Combine(Folder, Snake(name) + ".json")).TrimEnd('\n');
+
+    private static string Snake(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
+}
