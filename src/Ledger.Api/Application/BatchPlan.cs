@@ -60,17 +60,21 @@ internal sealed class BatchPlan(RecentAnswers recent)
             Asks = true;
             var answered = outcome.Decision is Decision<AccountEvent>.Repeated { First: var first } ? first : (Fact?)null;
             var available = known?.Available ?? before.LapsedAt(now).Wallet.Available(Unit.Credits, now);
-            _items.Add(new(pending, work, new(outcome.Decision, answered, available), answered is null || known is not null, past is null && known is null));
+            _items.Add(new(
+                pending,
+                work,
+                new(outcome.Decision, answered, available),
+                KnowsAvailable: answered is null || known is not null,
+                MayRecall: past is null && known is null));
             return;
         }
 
         work.Facts.AddRange(outcome.Facts);
         work.Add(outcome.Facts, pending.Caller);
-        var last = outcome.Facts[^1];
-        var own = outcome.Decision is Decision<AccountEvent>.Accepted { Events.IsEmpty: false } ? outcome.Facts.First(fact => fact.Id == AnswerId(command, outcome)) : last;
+        var own = AnswerAmong(outcome);
         var after = outcome.After.Wallet.Available(Unit.Credits, now);
-        _answers.TryAdd(own.Id, new(own, after));
-        _items.Add(new(pending, work, new(outcome.Decision, own, after), true, false));
+        if (own is { } fact) _answers.TryAdd(fact.Id, new(fact, after));
+        _items.Add(new(pending, work, new(outcome.Decision, own, after), KnowsAvailable: true, MayRecall: false) { IsSettled = true });
     }
 
     /// <summary>Fills the trip and the read models' columns.</summary>
@@ -118,15 +122,16 @@ internal sealed class BatchPlan(RecentAnswers recent)
         if (item.Verdict is { IsRepeat: false, Answer: { } fact }) recent.Keep(fact, item.Verdict.Available);
     }
 
-    private static Guid AnswerId(AccountCommand command, in Outcome outcome)
+    /// <summary>The fact of the command's own first event. What merely was due beside it answers nobody, and is remembered for nobody.</summary>
+    private static Fact? AnswerAmong(in Outcome outcome)
     {
-        var decided = ((Decision<AccountEvent>.Accepted)outcome.Decision).Events[0];
+        if (outcome.Decision is not Decision<AccountEvent>.Accepted { Events: { IsEmpty: false } events }) return null;
         foreach (var fact in outcome.Facts)
         {
-            if (ReferenceEquals(fact.Event, decided)) return fact.Id;
+            if (ReferenceEquals(fact.Event, events[0])) return fact;
         }
 
-        return command.Id;
+        return null;
     }
 
     private RecentAnswer? FindAnswer(Guid id) => _answers.TryGetValue(id, out var inBatch) ? inBatch : recent.Find(id);
@@ -163,6 +168,6 @@ internal sealed class BatchPlan(RecentAnswers recent)
     public sealed record Item(Pending Pending, Work Work, Verdict Verdict, bool KnowsAvailable, bool MayRecall)
     {
         /// <summary>Whether it appended something, and so stands or falls with its stream alone.</summary>
-        public bool IsSettled => Verdict.Decision is Decision<AccountEvent>.Accepted && Verdict.Answer is not null;
+        public bool IsSettled { get; init; }
     }
 }
