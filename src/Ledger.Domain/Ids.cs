@@ -4,12 +4,17 @@ using System.Text.Json.Serialization;
 namespace Ledger.Domain;
 
 /// <summary>Who holds a wallet. Pseudonymous: 16 characters of lower-case base 32.</summary>
-/// <param name="Value">The id's text.</param>
 [JsonConverter(typeof(AccountIdJsonConverter))]
-public readonly record struct AccountId(string Value)
+public readonly record struct AccountId
 {
+    // Null for the empty text, so that the default value equals it.
+    private readonly string? _value;
+
+    /// <summary>An id of a text.</summary>
+    public AccountId(string value) => _value = string.IsNullOrEmpty(value) ? null : value;
+
     /// <summary>The id's text; empty for the default value.</summary>
-    public string Value { get; } = Value ?? "";
+    public string Value => _value ?? "";
 
     /// <summary>The account's one stream.</summary>
     public string StreamId => "account-" + Value;
@@ -19,12 +24,17 @@ public readonly record struct AccountId(string Value)
 }
 
 /// <summary>One key of an account. Unique within the account; 16 characters of lower-case base 32.</summary>
-/// <param name="Value">The id's text.</param>
 [JsonConverter(typeof(KeyIdJsonConverter))]
-public readonly record struct KeyId(string Value)
+public readonly record struct KeyId
 {
+    // Null for the empty text, so that the default value equals it.
+    private readonly string? _value;
+
+    /// <summary>An id of a text.</summary>
+    public KeyId(string value) => _value = string.IsNullOrEmpty(value) ? null : value;
+
     /// <summary>The id's text; empty for the default value.</summary>
-    public string Value { get; } = Value ?? "";
+    public string Value => _value ?? "";
 
     /// <inheritdoc/>
     public override string ToString() => Value;

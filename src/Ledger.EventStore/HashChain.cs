@@ -160,26 +160,26 @@ public static class HashChain
 
     private static void WriteObject(ArrayBufferWriter<byte> to, ReadOnlySpan<byte> json, ref Utf8JsonReader reader, bool top)
     {
-        // The reader is a struct: a copy of it at each name is a bookmark to come back to in canonical order.
+        // Where each member's name and value lie, so that they can be taken up again in canonical order.
         var members = ArrayPool<Member>.Shared.Rent(32);
         var count = 0;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
         {
-            if (!(top && reader.ValueTextEquals("metadata"u8)))
+            var isErasable = top && reader.ValueTextEquals("metadata"u8);
+            var name = (Start: (int)reader.TokenStartIndex + 1, reader.ValueSpan.Length, Unescaped: reader.ValueIsEscaped ? Encoding.UTF8.GetBytes(reader.GetString()!) : null);
+            reader.Read();
+            var start = (int)reader.TokenStartIndex;
+            reader.Skip();
+            if (isErasable) continue;
+            if (count == members.Length)
             {
-                if (count == members.Length)
-                {
-                    var larger = ArrayPool<Member>.Shared.Rent(count * 2);
-                    members.AsSpan(0, count).CopyTo(larger);
-                    ArrayPool<Member>.Shared.Return(members, clearArray: true);
-                    members = larger;
-                }
-
-                members[count++] = new((int)reader.TokenStartIndex, reader.ValueIsEscaped ? Encoding.UTF8.GetBytes(reader.GetString()!) : null, reader.ValueSpan.Length);
+                var larger = ArrayPool<Member>.Shared.Rent(count * 2);
+                members.AsSpan(0, count).CopyTo(larger);
+                ArrayPool<Member>.Shared.Return(members, clearArray: true);
+                members = larger;
             }
 
-            reader.Read();
-            reader.Skip();
+            members[count++] = new(name.Start, name.Length, name.Unescaped, start, (int)reader.BytesConsumed);
         }
 
         Sort(json, members.AsSpan(0, count));
@@ -190,11 +190,10 @@ public static class HashChain
             var name = member.Name(json);
             WriteInt32(to, name.Length);
             to.Write(name);
-            var rest = json[(member.Start + member.Length + 2)..];
-            rest = rest[(rest.IndexOf((byte)':') + 1)..];
-            var value = new Utf8JsonReader(rest, isFinalBlock: false, state: default);
+            var text = json[member.ValueStart..member.ValueEnd];
+            var value = new Utf8JsonReader(text);
             value.Read();
-            WriteValue(to, rest, ref value, top: false);
+            WriteValue(to, text, ref value, top: false);
         }
 
         ArrayPool<Member>.Shared.Return(members, clearArray: true);
@@ -249,8 +248,8 @@ public static class HashChain
         to.Advance(4 + length);
     }
 
-    private readonly record struct Member(int Start, byte[]? Unescaped, int Length)
+    private readonly record struct Member(int NameStart, int NameLength, byte[]? Unescaped, int ValueStart, int ValueEnd)
     {
-        public ReadOnlySpan<byte> Name(ReadOnlySpan<byte> json) => Unescaped ?? json.Slice(Start + 1, Length);
+        public ReadOnlySpan<byte> Name(ReadOnlySpan<byte> json) => Unescaped ?? json.Slice(NameStart, NameLength);
     }
 }

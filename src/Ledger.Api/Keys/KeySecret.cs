@@ -97,5 +97,5 @@ public readonly record struct SecretHash
     public override string ToString() => $"{_a:x16}{_b:x16}{_c:x16}{_d:x16}";
 
     /// <summary>Spreads by the hash's own bits.</summary>
-    public override int GetHashCode() => (int)_a;
+    public override int GetHashCode() => unchecked((int)_a);
 }
