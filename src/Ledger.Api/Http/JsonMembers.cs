@@ -25,6 +25,9 @@ internal sealed class JsonMembers
         if (element.ValueKind != JsonValueKind.Object)
         {
             faults.Add(path, path.Length == 0 ? "The body must be a JSON object." : "must be an object");
+
+            // Whoever sent no object is told that, not that all its members are missing too.
+            _faults = new();
             return;
         }
 
@@ -195,6 +198,6 @@ internal sealed class JsonMembers
         }
     }
 
-    // Whoever left the object out is told that, not that all its members are missing too.
+    // The same holds for an object that was left out.
     private static JsonMembers Nothing(string path) => new(JsonDocument.Parse("{}").RootElement, path, new());
 }
