@@ -168,6 +168,10 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     public Task<IReadOnlyList<StoredEvent>> EventsAsync(AccountId account) =>
         Services.GetRequiredService<IEventLog>().ReadStreamAsync(account.StreamId, 0, 100_000, CancellationToken.None);
 
+    /// <summary>What an account has and what has happened to it, in two numbers: equal before and after wherever nothing may have changed.</summary>
+    public async Task<(long Available, int Events)> StandingAsync(AccountId account) =>
+        (await AvailableAsync(account), (await EventsAsync(account)).Count);
+
     /// <summary>Asks the database for one value.</summary>
     public async Task<object?> QueryAsync(string sql)
     {

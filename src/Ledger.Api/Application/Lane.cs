@@ -99,10 +99,24 @@ internal sealed partial class Lane : IAsyncDisposable
             }
             catch (Exception fault)
             {
-                // Nothing lawful ends here. Whoever waits must hear of it, and the lane must live.
+                // Nothing lawful ends here. Whoever waits must hear of it, and the lane must live, without locks that nobody will give up.
                 LogFault(_logger, fault);
                 foreach (var pending in batch) pending.Fail(fault);
+                await LetGoAsync(batch);
             }
+        }
+    }
+
+    private async Task LetGoAsync(List<Pending> batch)
+    {
+        try
+        {
+            foreach (var pending in batch) _cache.Drop(pending.Command.Account);
+            if (_writer is not null) await _writer.RollbackAsync(CancellationToken.None);
+        }
+        catch (Exception lost) when (IsOutage(lost))
+        {
+            await RecoverAsync(batch, lost);
         }
     }
 
@@ -118,7 +132,7 @@ internal sealed partial class Lane : IAsyncDisposable
         {
             await RecoverAsync(batch, lost);
         }
-        catch (PostgresException refused)
+        catch (Exception refused) when (refused is PostgresException or UnknownEventTypeException)
         {
             await SplitAsync(batch, refused);
         }
@@ -294,21 +308,26 @@ internal sealed partial class Lane : IAsyncDisposable
         item.Pending.Complete(verdict);
     }
 
-    /// <summary>PostgreSQL refused something: the batch is halved until the culprit stands alone, so that its neighbours do not pay for it.</summary>
-    private async Task SplitAsync(List<Pending> batch, PostgresException refused)
+    /// <summary>
+    /// PostgreSQL refused something, or a stream holds what only a newer server can read: the batch is halved until the culprit stands alone,
+    /// so that its neighbours do not pay for it.
+    /// </summary>
+    private async Task SplitAsync(List<Pending> batch, Exception refused)
     {
         await _writer!.RollbackAsync(CancellationToken.None);
         var open = batch.Where(pending => !pending.IsAnswered).ToList();
-        if (refused.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure)
+        var state = (refused as PostgresException)?.SqlState;
+        if (state is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure)
         {
             if (open.Count > 0) await ProcessAsync(open);
             return;
         }
 
         foreach (var pending in open) _cache.Drop(pending.Command.Account);
+        if (open.Count == 0) return;
         if (open.Count == 1)
         {
-            LogPoison(_logger, open[0].Command.GetType().Name, open[0].Caller.RequestId, refused.SqlState, refused);
+            LogPoison(_logger, open[0].Command.GetType().Name, open[0].Caller.RequestId, state ?? "version skew", refused);
             open[0].Fail(refused);
             return;
         }
@@ -430,7 +449,7 @@ internal sealed partial class Lane : IAsyncDisposable
     [LoggerMessage(Level = LogLevel.Error, Message = "A lane failed; its batch was answered with the fault.")]
     private static partial void LogFault(ILogger logger, Exception fault);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "PostgreSQL refused {Command} of request {RequestId} with {SqlState}; it failed alone.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Command} of request {RequestId} was refused underneath ({SqlState}); it failed alone.")]
     private static partial void LogPoison(ILogger logger, string command, string requestId, string sqlState, Exception fault);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A lane lost its connection to PostgreSQL; reconnecting.")]

@@ -1,0 +1,8 @@
+namespace Ledger.Bench;
+
+/// <summary>How a run measures.</summary>
+/// <param name="Duration">How long each measurement runs.</param>
+/// <param name="Accounts">Accounts the load is spread over.</param>
+/// <param name="Connections">Connections, or callers, at once.</param>
+/// <param name="Lanes">Lanes of the server.</param>
+internal sealed record BenchSettings(TimeSpan Duration, int Accounts, int Connections, int Lanes);
