@@ -24,7 +24,7 @@ internal sealed class JsonFaults
         if (_all.Count < Most) _all.Add(new(path, message));
     }
 
-    /// <summary>Whether something is wrong with a member, or with something in it.</summary>
-    public bool Has(string path) => _all.Exists(fault =>
-        fault.Path.StartsWith(path, StringComparison.Ordinal) && (fault.Path.Length == path.Length || fault.Path[path.Length] is '.' or '['));
+    /// <summary>Whether something is wrong with a member, or with what it stands in: then nothing more can be said of it.</summary>
+    public bool Covers(string path) => _all.Exists(fault =>
+        path.StartsWith(fault.Path, StringComparison.Ordinal) && (path.Length == fault.Path.Length || path[fault.Path.Length] is '.' or '['));
 }

@@ -22,7 +22,9 @@ internal static class RateCardFile
         }
 
         var faults = RateCardSource.Check(text);
-        if (faults.Count == 0) return text;
+        
+        // The document itself: what stands around it in a file would make the same card a different one.
+        if (faults.Count == 0) return text.Trim();
         throw new RateCardFileException($"The rate card {path} is not lawful:\n" + string.Join("\n", faults.Select(fault =>
             "  " + (fault.Path.Length == 0 ? "" : fault.Path + " ") + fault.Message)));
     }

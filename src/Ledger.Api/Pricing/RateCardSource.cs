@@ -39,7 +39,7 @@ internal static class RateCardSource
             foreach (var failure in RateCardValidator.Instance.Validate(card).Errors)
             {
                 var at = path.Length == 0 ? failure.PropertyName : path + "." + failure.PropertyName;
-                if (!own.Has(at)) faults.Add(at, failure.ErrorMessage);
+                if (!own.Covers(at)) faults.Add(at, failure.ErrorMessage);
             }
         }
 

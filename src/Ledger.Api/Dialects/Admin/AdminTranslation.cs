@@ -77,7 +77,7 @@ internal static class AdminTranslation
         var reset = body.Choice(
             "limit_reset", false, ("none", LimitReset.None), ("daily", LimitReset.Daily), ("weekly", LimitReset.Weekly), ("monthly", LimitReset.Monthly));
         var models = body.Texts("allowed_models", 100, 260, required: false);
-        if (models.Distinct(StringComparer.Ordinal).Count() < models.Count) faults.Add("allowed_models", "must name each model only once");
+        if (models.Where(model => model.Length > 0).CountBy(model => model, StringComparer.Ordinal).Any(count => count.Value > 1)) faults.Add("allowed_models", "must name each model only once");
         var rate = ToRateLimit(body, faults);
         var expiresAt = body.Time("expires_at");
         body.End();
