@@ -1,12 +1,11 @@
 using System.Text;
-using System.Text.RegularExpressions;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace Ledger.EventStore;
 
 /// <summary>The one statement that appends a batch and writes the inline read models, and the columns that feed it.</summary>
-internal sealed partial class AppendStatement : InlineWrite
+internal sealed class AppendStatement : InlineWrite
 {
     private readonly InlineColumn<string> _streamId;
     private readonly InlineColumn<long> _expected;
@@ -47,8 +46,8 @@ internal sealed partial class AppendStatement : InlineWrite
         _eventHeaders = Column<string>("event_headers", NpgsqlDbType.Jsonb);
 
         var parameters = new List<NpgsqlParameter>();
-        var sql = new StringBuilder(Resolve(SqlFile.Read("append.sql"), this, parameters));
-        foreach (var write in writes) sql.Append(",\n").Append(Resolve(write.Sql, write, parameters));
+        var sql = new StringBuilder(InlineSql.Resolve(SqlFile.Read("append.sql"), this, parameters, Own));
+        foreach (var write in writes) sql.Append(",\n").Append(InlineSql.Resolve(write.Sql, write, parameters));
         sql.Append('\n').Append(SqlFile.Read("appended.sql"));
         Sql = sql.ToString();
         Parameters = parameters;
@@ -89,32 +88,10 @@ internal sealed partial class AppendStatement : InlineWrite
         _eventHeaders.Add(added.Headers);
     }
 
-    /// <summary>Numbers the named columns, each once, and spells out the gate.</summary>
-    private string Resolve(string template, InlineWrite write, List<NpgsqlParameter> parameters)
+    private NpgsqlParameter? Own(string name) => name switch
     {
-        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
-        var gated = Gate().Replace(template, match => $"((select w.everything from won w) or {match.Groups[1].Value} = any ((select w.streams from won w)::int[]))");
-        return Name().Replace(gated, match =>
-        {
-            var name = match.Groups[1].Value;
-            if (!numbers.TryGetValue(name, out var number))
-            {
-                parameters.Add(name switch
-                {
-                    "guard_id" => _guardId,
-                    "guard_version" => _guardVersion,
-                    _ => write.Columns.Single(column => column.Name == name).ToParameter(),
-                });
-                numbers.Add(name, number = parameters.Count);
-            }
-
-            return "$" + number.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        });
-    }
-
-    [GeneratedRegex(@":won\(([a-z_.]+)\)")]
-    private static partial Regex Gate();
-
-    [GeneratedRegex(@"(?<!:):([a-z][a-z0-9_]*)")]
-    private static partial Regex Name();
+        "guard_id" => _guardId,
+        "guard_version" => _guardVersion,
+        _ => null,
+    };
 }

@@ -86,8 +86,10 @@ internal sealed class NpgsqlLogWriter : ILogWriter
                 new("select s.id from mt_streams s where s.id = any ($1) order by s.id for update of s") { Parameters = { new() { Value = streamIds } } },
             },
         };
-        await batch.ExecuteNonQueryAsync(ct);
+
+        // Before it is so: a refused lock, such as a deadlock, leaves a failed transaction behind that must be rolled back too.
         _locked = true;
+        await batch.ExecuteNonQueryAsync(ct);
     }
 
     public async Task RollbackAsync(CancellationToken ct)
