@@ -23,8 +23,8 @@ internal sealed class AppendStatement : InlineWrite
     private readonly InlineColumn<string?> _eventCorrelationId;
     private readonly InlineColumn<string?> _eventCausationId;
     private readonly InlineColumn<string> _eventHeaders;
-    private readonly NpgsqlParameter<string?> _guardId = new() { NpgsqlDbType = NpgsqlDbType.Varchar };
-    private readonly NpgsqlParameter<long> _guardVersion = new() { NpgsqlDbType = NpgsqlDbType.Bigint };
+    private readonly InlineColumn<string> _guardId;
+    private readonly InlineColumn<long> _guardVersion;
 
     public AppendStatement(IReadOnlyList<InlineWrite> writes)
     {
@@ -33,6 +33,8 @@ internal sealed class AppendStatement : InlineWrite
         _next = Column<long>("next", NpgsqlDbType.Bigint);
         _streamAt = Column<DateTimeOffset>("stream_at", NpgsqlDbType.TimestampTz);
         _streamType = Column<string>("stream_type", NpgsqlDbType.Varchar);
+        _guardId = Column<string>("guard_id", NpgsqlDbType.Varchar);
+        _guardVersion = Column<long>("guard_version", NpgsqlDbType.Bigint);
         _eventN = Column<int>("event_n", NpgsqlDbType.Integer);
         _eventStreamId = Column<string>("event_stream_id", NpgsqlDbType.Varchar);
         _eventId = Column<Guid>("event_id", NpgsqlDbType.Uuid);
@@ -46,7 +48,7 @@ internal sealed class AppendStatement : InlineWrite
         _eventHeaders = Column<string>("event_headers", NpgsqlDbType.Jsonb);
 
         var parameters = new List<NpgsqlParameter>();
-        var sql = new StringBuilder(InlineSql.Resolve(SqlFile.Read("append.sql"), this, parameters, Own));
+        var sql = new StringBuilder(InlineSql.Resolve(SqlFile.Read("append.sql"), this, parameters));
         foreach (var write in writes) sql.Append(",\n").Append(InlineSql.Resolve(write.Sql, write, parameters));
         sql.Append('\n').Append(SqlFile.Read("appended.sql"));
         Sql = sql.ToString();
@@ -57,10 +59,10 @@ internal sealed class AppendStatement : InlineWrite
 
     public IReadOnlyList<NpgsqlParameter> Parameters { get; }
 
-    public void Guard((string StreamId, long Version)? guard)
+    public void Guard((string StreamId, long Version) guard)
     {
-        _guardId.TypedValue = guard?.StreamId;
-        _guardVersion.TypedValue = guard?.Version ?? 0;
+        _guardId.Add(guard.StreamId);
+        _guardVersion.Add(guard.Version);
     }
 
     public void AddStream(StreamAppend stream)
@@ -87,11 +89,4 @@ internal sealed class AppendStatement : InlineWrite
         _eventCausationId.Add(@event.CausationId);
         _eventHeaders.Add(added.Headers);
     }
-
-    private NpgsqlParameter? Own(string name) => name switch
-    {
-        "guard_id" => _guardId,
-        "guard_version" => _guardVersion,
-        _ => null,
-    };
 }

@@ -8,7 +8,7 @@ namespace Ledger.EventStore;
 internal static partial class InlineSql
 {
     /// <summary>Numbers the named columns of one part, each once, after those in <paramref name="parameters"/>.</summary>
-    public static string Resolve(string template, InlineWrite write, List<NpgsqlParameter> parameters, Func<string, NpgsqlParameter?>? others = null)
+    public static string Resolve(string template, InlineWrite write, List<NpgsqlParameter> parameters)
     {
         var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
         var gated = Gate().Replace(template, match => $"((select w.everything from won w) or {match.Groups[1].Value} = any ((select w.streams from won w)::int[]))");
@@ -17,7 +17,7 @@ internal static partial class InlineSql
             var name = match.Groups[1].Value;
             if (!numbers.TryGetValue(name, out var number))
             {
-                parameters.Add(others?.Invoke(name) ?? write.Columns.Single(column => column.Name == name).ToParameter());
+                parameters.Add(write.Columns.Single(column => column.Name == name).ToParameter());
                 numbers.Add(name, number = parameters.Count);
             }
 

@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -78,6 +79,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     public async Task LockAsync(IReadOnlyList<string> streamIds, CancellationToken ct)
     {
+        ThrowIfLost();
         await using var batch = new NpgsqlBatch(_connection)
         {
             BatchCommands =
@@ -95,6 +97,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
     public async Task RollbackAsync(CancellationToken ct)
     {
         if (!_locked) return;
+        ThrowIfLost();
         _locked = false;
         await using var command = new NpgsqlCommand("rollback", _connection);
         await command.ExecuteNonQueryAsync(ct);
@@ -102,6 +105,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     public async Task<TripResult> SendAsync(Trip trip, CancellationToken ct)
     {
+        ThrowIfLost();
         var asks = trip.Confirm.Count > 0 || trip.Recall.Count > 0;
         var batch = Batch(trip.Streams.Count > 0, asks, _locked);
         if (batch is null) return new(true, [], new HashSet<int>(), new Dictionary<string, long>(), []);
@@ -141,6 +145,12 @@ internal sealed class NpgsqlLogWriter : ILogWriter
         }
 
         await _connection.DisposeAsync();
+    }
+
+    /// <summary>Once lost, it stays lost, and says so each time: Npgsql would call the second use a bug of the caller's.</summary>
+    private void ThrowIfLost()
+    {
+        if (_connection.State != ConnectionState.Open) throw new NpgsqlException("The writer's connection is lost.");
     }
 
     private static async Task<TripResult> ReadAsync(Trip trip, bool asks, NpgsqlDataReader reader, CancellationToken ct)
@@ -184,7 +194,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     private void Fill(Trip trip)
     {
-        _append.Guard(trip.Guard);
+        if (trip.Guard is { } guard) _append.Guard(guard);
         for (var s = 0; s < trip.Streams.Count; s++)
         {
             var stream = trip.Streams[s];
