@@ -235,6 +235,8 @@ public sealed class ToolsApi
             json.WriteStartArray("prices");
             foreach (var tool in card.Tools)
             {
+                // A name can be both a tool and a service; only the entry that prices it is shown.
+                if (card.FindTool(tool.Name) != tool) continue;
                 json.WriteStartObject();
                 json.WriteString("tool", tool.Name);
                 json.WriteString("per", tool.Per);
@@ -321,9 +323,11 @@ public sealed class ToolsApi
         {
             var reader = new Utf8JsonReader(json);
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return (items, [new("", "The body must be a JSON object.")]);
+            var seen = false;
             while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
             {
-                if (!reader.ValueTextEquals("items"u8) || items.Count > 0) return (items, [new("", "The body must have one member, items.")]);
+                if (seen || !ToolsBody.IsNamed(ref reader, "items"u8)) return (items, [new("", "The body must have one member, items.")]);
+                seen = true;
                 if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray) return (items, [new("items", "must be an array")]);
                 while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
                 {

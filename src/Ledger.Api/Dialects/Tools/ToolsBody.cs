@@ -32,6 +32,7 @@ internal sealed class ToolsBody
     private const int MaxReference = 200;
     private const int MaxMetadata = 4096;
     private const int MaxTtlSeconds = 86_400;
+    private const int MaxName = 100;
     private List<FieldFault>? _faults;
 
     public string Tool { get; private set; } = "";
@@ -210,7 +211,7 @@ internal sealed class ToolsBody
         try
         {
             var name = reader.GetString()!;
-            return name.Length <= 100 ? name : name[..100];
+            return name.Length <= MaxName ? name : name[..(char.IsHighSurrogate(name[MaxName - 1]) ? MaxName - 1 : MaxName)];
         }
         catch (InvalidOperationException)
         {
@@ -219,14 +220,29 @@ internal sealed class ToolsBody
     }
 
     private static ToolsMembers MemberAt(ref Utf8JsonReader reader) =>
-        reader.ValueTextEquals("tool"u8) ? ToolsMembers.Tool
-        : reader.ValueTextEquals("units"u8) ? ToolsMembers.Units
-        : reader.ValueTextEquals("reference"u8) ? ToolsMembers.Reference
-        : reader.ValueTextEquals("ttl_seconds"u8) ? ToolsMembers.TtlSeconds
-        : reader.ValueTextEquals("hold_id"u8) ? ToolsMembers.HoldId
-        : reader.ValueTextEquals("metadata"u8) ? ToolsMembers.Metadata
-        : reader.ValueTextEquals("audio_duration"u8) ? ToolsMembers.AudioDuration
+        IsNamed(ref reader, "tool"u8) ? ToolsMembers.Tool
+        : IsNamed(ref reader, "units"u8) ? ToolsMembers.Units
+        : IsNamed(ref reader, "reference"u8) ? ToolsMembers.Reference
+        : IsNamed(ref reader, "ttl_seconds"u8) ? ToolsMembers.TtlSeconds
+        : IsNamed(ref reader, "hold_id"u8) ? ToolsMembers.HoldId
+        : IsNamed(ref reader, "metadata"u8) ? ToolsMembers.Metadata
+        : IsNamed(ref reader, "audio_duration"u8) ? ToolsMembers.AudioDuration
         : ToolsMembers.None;
+
+    /// <summary>Whether the member at the reader's place has this name, however it is escaped.</summary>
+    public static bool IsNamed(ref Utf8JsonReader reader, ReadOnlySpan<byte> name)
+    {
+        if (!reader.ValueIsEscaped) return reader.ValueSpan.SequenceEqual(name);
+        try
+        {
+            return reader.ValueTextEquals(name);
+        }
+        catch (InvalidOperationException)
+        {
+            // An escaped lone surrogate is no name of ours.
+            return false;
+        }
+    }
 
     private static string NameOf(ToolsMembers member) => member switch
     {
