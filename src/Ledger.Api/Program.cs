@@ -1,3 +1,4 @@
+using Ledger.Api.Dialects.Admin;
 using Ledger.Api.Dialects.Tools;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
@@ -25,9 +26,10 @@ await using (database)
 
     await using var app = builder.Build();
     app.UseRequestIds();
-    app.UseFaults(ToolsErrors.Shape);
+    app.UseFaults(ToolsErrors.Shape, AdminErrors.Shape);
     Health.Map(app);
     ToolsApi.Map(app);
+    AdminApi.Map(app);
     app.MapOpenApi();
 
     using var telemetry = new Telemetry(app.Configuration);

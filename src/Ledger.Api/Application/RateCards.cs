@@ -33,7 +33,7 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
 
     /// <summary>Publishes a version.</summary>
     /// <returns>The card, or why it was refused.</returns>
-    public async Task<(RateCard? Card, RejectionCode? Refusal)> PublishAsync(PublishRateCard command, Caller caller, CancellationToken ct)
+    public async Task<Publication> PublishAsync(PublishRateCard command, Caller caller, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(command);
         await _gate.WaitAsync(ct);
@@ -48,7 +48,9 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
                 switch (command.Decide(book, now))
                 {
                     case Decision<RateCardEvent>.Rejected(var code, _):
-                        return (null, code);
+                        return new(null, code);
+                    case Decision<RateCardEvent>.Accepted({ IsEmpty: true }):
+                        return new(book.FindSame(command.Document, command.EffectiveAt, now), null);
                     case Decision<RateCardEvent>.Accepted(var events):
                         var append = new StreamAppend(RateBook.StreamId, RateBook.StreamType, book.Version, _lastHash);
                         foreach (var @event in events)
@@ -64,7 +66,7 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
                         var result = await writer.SendAsync(trip, CancellationToken.None);
                         if (!result.Won[0]) continue; // Another node published in between: decide on what it left.
                         (_book, _lastHash) = (book, append.LastHash);
-                        return (book.Cards[^1], null);
+                        return new(book.Cards[^1], null) { IsNew = true };
                     default:
                         throw new System.Diagnostics.UnreachableException();
                 }
@@ -95,6 +97,15 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
 
         return _book = book;
     }
+}
+
+/// <summary>What publishing came to.</summary>
+/// <param name="Card">The card that was published, or that was the same already; null where it was refused.</param>
+/// <param name="Refusal">Why it was refused; null where it was not.</param>
+public readonly record struct Publication(RateCard? Card, RejectionCode? Refusal)
+{
+    /// <summary>Whether this made a new version.</summary>
+    public bool IsNew { get; init; }
 }
 
 /// <summary>The clock as the log keeps it.</summary>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ledger.Api.Application;
 using Ledger.Api.Keys;
+using Ledger.Api.Pricing;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
@@ -49,12 +50,12 @@ public sealed class FirstRun(
     private string DemoFile => Path.Combine(database.DataFolder, "demo.json");
 
     /// <summary>Publishes the default rate card where there is none, and makes the demo account where there is nobody.</summary>
+    /// <exception cref="RateCardFileException">The first rate card cannot be used.</exception>
     public async Task PrepareAsync(CancellationToken ct)
     {
         if (cards.Book.Cards.IsEmpty)
         {
-            var path = configuration["Ledger:RateCard"] is { Length: > 0 } named ? named : Path.Combine(AppContext.BaseDirectory, "rate-card.json");
-            await cards.PublishAsync(new PublishRateCard(await File.ReadAllTextAsync(path, ct), null), System, ct);
+            await cards.PublishAsync(new PublishRateCard(await RateCardFile.ReadAsync(RateCardFile.PathFrom(configuration), ct), null), System, ct);
         }
 
         if (database.IsEmbedded) await PrepareDemoAsync(ct);

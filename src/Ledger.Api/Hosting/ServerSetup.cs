@@ -1,3 +1,4 @@
+using Ledger.Api.Http;
 using Microsoft.Extensions.Logging.Console;
 
 namespace Ledger.Api.Hosting;
@@ -5,8 +6,6 @@ namespace Ledger.Api.Hosting;
 /// <summary>How the web server is set up.</summary>
 internal static class ServerSetup
 {
-    private const long MaxBody = 10 * 1024 * 1024;
-
     /// <summary>The address, the limits, the logs and the drain.</summary>
     public static void ConfigureServer(this WebApplicationBuilder builder)
     {
@@ -14,7 +13,7 @@ internal static class ServerSetup
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = MaxBody;
+            kestrel.Limits.MaxRequestBodySize = RequestBody.Max;
         });
 
         // Requests under way are answered before the database is let go.

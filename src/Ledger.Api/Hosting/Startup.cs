@@ -1,4 +1,5 @@
 using Ledger.Api.Application;
+using Ledger.Api.Pricing;
 using Ledger.EventStore;
 using Npgsql;
 
@@ -41,11 +42,24 @@ internal sealed partial class Startup(IEventLog log, LedgerService ledger, Readi
         try
         {
             do await Task.Delay(TimeSpan.FromSeconds(1), time, _stop.Token);
-            while (!await TryAsync(_stop.Token));
+            while (!await TryAgainAsync(_stop.Token));
         }
         catch (OperationCanceledException)
         {
             // Stopped before it was ready.
+        }
+    }
+
+    /// <summary>A rate card that cannot be used stops a start; later there is no start to stop, only a reason to give.</summary>
+    private async Task<bool> TryAgainAsync(CancellationToken ct)
+    {
+        try
+        {
+            return await TryAsync(ct);
+        }
+        catch (RateCardFileException e)
+        {
+            return NotReady(e.Message);
         }
     }
 

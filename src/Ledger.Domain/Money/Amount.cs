@@ -24,6 +24,17 @@ public readonly record struct Amount(long Parts, Unit Unit)
     /// <exception cref="OverflowException">More than about 9.2 × 10⁹ dollars.</exception>
     public static Amount Usd(long whole) => new(whole * Unit.Usd.PartsPerWhole(), Unit.Usd);
 
+    /// <summary>
+    /// Reads whole units as a plain or exponent JSON number, 0 to <see cref="Limits.MaxAmount"/>, with at most the unit's own places: six for
+    /// credits, nine for dollars. What <see cref="ToDecimalString"/> writes of such an amount is read back as the same.
+    /// </summary>
+    public static bool TryParse(ReadOnlySpan<char> text, Unit unit, out Amount amount)
+    {
+        var lawful = DecimalText.TryParse(text, unit.Places(), Limits.MaxAmount(unit).Parts, out var parts);
+        amount = new(parts, unit);
+        return lawful;
+    }
+
     /// <summary>Whether there is anything here.</summary>
     public bool IsPositive => Parts > 0;
 
@@ -47,8 +58,7 @@ public readonly record struct Amount(long Parts, Unit Unit)
         var text = (magnitude / whole).ToString(CultureInfo.InvariantCulture);
         if (fraction != 0)
         {
-            var digits = Unit == Unit.Credits ? 6 : 9;
-            text += "." + fraction.ToString(CultureInfo.InvariantCulture).PadLeft(digits, '0').TrimEnd('0');
+            text += "." + fraction.ToString(CultureInfo.InvariantCulture).PadLeft(Unit.Places(), '0').TrimEnd('0');
         }
 
         return Parts < 0 ? "-" + text : text;

@@ -25,50 +25,9 @@ public readonly record struct Quantity(long Nanos)
     /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out Quantity quantity)
     {
-        quantity = default;
-        if (text.IsEmpty || text.Length > 64) return false;
-        var exponent = 0;
-        var e = text.IndexOfAny('e', 'E');
-        if (e >= 0)
-        {
-            if (!int.TryParse(text[(e + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent)
-                || exponent is < -64 or > 64) return false;
-            text = text[..e];
-        }
-
-        var point = text.IndexOf('.');
-        var whole = point < 0 ? text : text[..point];
-        var fraction = point < 0 ? [] : text[(point + 1)..];
-        if (whole.IsEmpty || (point >= 0 && fraction.IsEmpty) || (whole.Length > 1 && whole[0] == '0')) return false;
-
-        Int128 digits = 0;
-        foreach (var part in (ReadOnlySpan<(int Start, int Length)>)[(0, whole.Length), (whole.Length + 1, fraction.Length)])
-        {
-            for (var i = part.Start; i < part.Start + part.Length; i++)
-            {
-                if (!char.IsAsciiDigit(text[i])) return false;
-                digits = digits * 10 + (text[i] - '0');
-                if (digits > Int128.MaxValue / 100) return false;
-            }
-        }
-
-        for (var scale = 9 + exponent - fraction.Length; scale != 0; scale += scale < 0 ? 1 : -1)
-        {
-            if (scale > 0)
-            {
-                digits *= 10;
-                if (digits > (Int128)MaxWhole * NanosPerWhole) return false;
-            }
-            else
-            {
-                if (digits % 10 != 0) return false;
-                digits /= 10;
-            }
-        }
-
-        if (digits > (Int128)MaxWhole * NanosPerWhole) return false;
-        quantity = new((long)digits);
-        return true;
+        var lawful = DecimalText.TryParse(text, 9, MaxWhole * NanosPerWhole, out var nanos);
+        quantity = new(nanos);
+        return lawful;
     }
 
     /// <summary>Reads a number that must be lawful, such as one of our own constants.</summary>

@@ -20,6 +20,13 @@ public static class Units
         Unit.Usd => 1_000_000_000,
     };
 
+    /// <summary>How many decimal places one whole of a unit has: six for credits, nine for dollars.</summary>
+    public static int Places(this Unit unit) => unit switch
+    {
+        Unit.Credits => 6,
+        Unit.Usd => 9,
+    };
+
     /// <summary>The unit's name on the wire: <c>credits</c> or <c>usd</c>.</summary>
     public static string Name(this Unit unit) => unit switch
     {

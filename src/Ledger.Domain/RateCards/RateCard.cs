@@ -19,10 +19,14 @@ public sealed class RateCard
     private readonly FrozenDictionary<string, ToolEntry> _tools;
 
     /// <summary>Builds a card from a document that has been validated; where a name is both a tool and a service, the tool prices it.</summary>
-    public RateCard(long version, DateTimeOffset effectiveAt, RateCardDocument document)
+    /// <param name="version">Its event's place in the stream.</param>
+    /// <param name="effectiveAt">From when it prices.</param>
+    /// <param name="document">What was published, as it was read.</param>
+    /// <param name="source">What was published, as it was sent.</param>
+    public RateCard(long version, DateTimeOffset effectiveAt, RateCardDocument document, string source = "")
     {
         ArgumentNullException.ThrowIfNull(document);
-        (Version, EffectiveAt, Document) = (version, effectiveAt, document);
+        (Version, EffectiveAt, Document, Source) = (version, effectiveAt, document, source);
         Tools =
         [
             .. document.Tools.Select(tool => new ToolEntry("tools/" + tool.Name, tool.Name, tool.Per, tool.Credits)),
@@ -39,6 +43,9 @@ public sealed class RateCard
 
     /// <summary>What was published.</summary>
     public RateCardDocument Document { get; }
+
+    /// <summary>What was published, byte for byte as it was sent.</summary>
+    public string Source { get; }
 
     /// <summary>Every tool and service, in the card's order.</summary>
     public ImmutableArray<ToolEntry> Tools { get; }
@@ -85,6 +92,15 @@ public sealed record RateBook(long Version, DateTimeOffset LastAt, ImmutableArra
         return found;
     }
 
+    /// <summary>
+    /// The version that already does what publishing a document would: the one in force, or from a time on the one that takes effect then.
+    /// </summary>
+    public RateCard? FindSame(string document, DateTimeOffset? effectiveAt, DateTimeOffset now)
+    {
+        var card = effectiveAt is null ? InForce(now) : Cards.LastOrDefault(card => card.EffectiveAt == effectiveAt);
+        return string.Equals(card?.Source, document, StringComparison.Ordinal) ? card : null;
+    }
+
     /// <summary>The state after one more event. Never refuses.</summary>
     public static RateBook Evolve(RateBook book, RateCardEvent @event, DateTimeOffset at)
     {
@@ -94,13 +110,14 @@ public sealed record RateBook(long Version, DateTimeOffset LastAt, ImmutableArra
             RateCardPublished e => new(book.Version + 1, at, book.Cards.Add(new(
                 book.Version + 1,
                 e.EffectiveAt,
-                JsonSerializer.Deserialize(e.Document, RateCardJson.Default.RateCardDocument) ?? throw new InvalidDataException("An empty rate card.")))),
+                JsonSerializer.Deserialize(e.Document, RateCardJson.Default.RateCardDocument) ?? throw new InvalidDataException("An empty rate card."),
+                e.Document))),
             _ => throw new UnreachableException($"No fold for {@event?.GetType().Name}."),
         };
     }
 }
 
-/// <summary>Publishes a version of the price list, from now on or from a later time.</summary>
+/// <summary>Publishes a version of the price list, from now on or from a later time; already so where the same document prices then.</summary>
 /// <param name="Document">The document, validated, as it was sent.</param>
 /// <param name="EffectiveAt">From when it prices; null for at once.</param>
 public sealed record PublishRateCard(string Document, DateTimeOffset? EffectiveAt)
@@ -109,6 +126,8 @@ public sealed record PublishRateCard(string Document, DateTimeOffset? EffectiveA
     public Decision<RateCardEvent> Decide(RateBook book, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(book);
+        if (book.FindSame(Document, EffectiveAt, now) is not null) return new Decision<RateCardEvent>.Accepted([]);
+
         // The first version prices at once: without any, nothing could be charged.
         return EffectiveAt < now || (book.Cards.IsEmpty && EffectiveAt > now)
             ? new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed)

@@ -41,6 +41,25 @@ public sealed class People(NpgsqlDataSource database)
         return (await FindByEmailAsync(person.Email, ct))!;
     }
 
+    /// <summary>Replaces an account's password; null leaves it as it is.</summary>
+    public async Task SetPasswordAsync(AccountId account, string? passwordHash, DateTimeOffset now, CancellationToken ct)
+    {
+        if (passwordHash is null) return;
+        await using var command = database.CreateCommand(
+            """
+            insert into credentials (account_id, password_hash, changed_at)
+            values ($1, $2, $3)
+            on conflict (account_id) do update
+            set
+              password_hash = excluded.password_hash,
+              changed_at = excluded.changed_at
+            """);
+        command.Parameters.Add(new() { Value = account.Value });
+        command.Parameters.Add(new() { Value = passwordHash });
+        command.Parameters.Add(new() { Value = now });
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
     /// <summary>Whose address this is, without regard to case; null where it is nobody's.</summary>
     public async Task<Person?> FindByEmailAsync(string email, CancellationToken ct)
     {

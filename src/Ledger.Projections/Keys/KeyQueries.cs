@@ -13,6 +13,14 @@ public readonly record struct KeyOwner(AccountId Account, KeyId Key);
 /// <summary>What a key has been charged, by period, in credits' and dollars' smallest parts.</summary>
 public readonly record struct KeyUsage(long Credits, long Usd);
 
+/// <summary>What a key has been charged in credits' smallest parts, less what was given back, by UTC days.</summary>
+/// <param name="Total">Ever.</param>
+/// <param name="Day">In the day.</param>
+/// <param name="Week">In its week, from Monday.</param>
+/// <param name="Month">In its month.</param>
+/// <param name="LastDay">The day of the last charge.</param>
+public readonly record struct KeyUsagePeriods(long Total, long Day, long Week, long Month, DateOnly? LastDay);
+
 /// <summary>Reads of the keys' read model.</summary>
 /// <param name="database">Connections for reading.</param>
 public sealed class KeyQueries(NpgsqlDataSource database)
@@ -74,6 +82,35 @@ public sealed class KeyQueries(NpgsqlDataSource database)
         var usage = new Dictionary<KeyId, KeyUsage>();
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct)) usage.Add(new(rows.GetString(0)), new(rows.GetInt64(1), rows.GetInt64(2)));
+        return usage;
+    }
+
+    /// <summary>What each key of an account was charged ever, and in the day, week (from Monday) and month of a UTC day; keys never charged are absent.</summary>
+    public async Task<IReadOnlyDictionary<KeyId, KeyUsagePeriods>> UsageAsync(AccountId account, DateOnly today, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              u.key_id,
+              sum(u.credits - u.credits_reversed)::bigint,
+              coalesce(sum(u.credits - u.credits_reversed) filter (where u.day >= $2), 0)::bigint,
+              coalesce(sum(u.credits - u.credits_reversed) filter (where u.day >= date_trunc('week', $2)::date), 0)::bigint,
+              coalesce(sum(u.credits - u.credits_reversed) filter (where u.day >= date_trunc('month', $2)::date), 0)::bigint,
+              max(u.day) filter (where u.requests > 0)
+            from usage_daily u
+            where u.account_id = $1
+            group by u.key_id
+            """);
+        command.Parameters.Add(new() { Value = account.Value });
+        command.Parameters.Add(new() { Value = today });
+        var usage = new Dictionary<KeyId, KeyUsagePeriods>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+        {
+            usage.Add(new(rows.GetString(0)), new(
+                rows.GetInt64(1), rows.GetInt64(2), rows.GetInt64(3), rows.GetInt64(4), rows.IsDBNull(5) ? null : rows.GetFieldValue<DateOnly>(5)));
+        }
+
         return usage;
     }
 
