@@ -1,12 +1,11 @@
 using System.Text;
-using System.Text.RegularExpressions;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace Ledger.EventStore;
 
 /// <summary>The one statement that appends a batch and writes the inline read models, and the columns that feed it.</summary>
-internal sealed partial class AppendStatement : InlineWrite
+internal sealed class AppendStatement : InlineWrite
 {
     private readonly InlineColumn<string> _streamId;
     private readonly InlineColumn<long> _expected;
@@ -24,8 +23,8 @@ internal sealed partial class AppendStatement : InlineWrite
     private readonly InlineColumn<string?> _eventCorrelationId;
     private readonly InlineColumn<string?> _eventCausationId;
     private readonly InlineColumn<string> _eventHeaders;
-    private readonly NpgsqlParameter<string?> _guardId = new() { NpgsqlDbType = NpgsqlDbType.Varchar };
-    private readonly NpgsqlParameter<long> _guardVersion = new() { NpgsqlDbType = NpgsqlDbType.Bigint };
+    private readonly InlineColumn<string> _guardId;
+    private readonly InlineColumn<long> _guardVersion;
 
     public AppendStatement(IReadOnlyList<InlineWrite> writes)
     {
@@ -34,6 +33,8 @@ internal sealed partial class AppendStatement : InlineWrite
         _next = Column<long>("next", NpgsqlDbType.Bigint);
         _streamAt = Column<DateTimeOffset>("stream_at", NpgsqlDbType.TimestampTz);
         _streamType = Column<string>("stream_type", NpgsqlDbType.Varchar);
+        _guardId = Column<string>("guard_id", NpgsqlDbType.Varchar);
+        _guardVersion = Column<long>("guard_version", NpgsqlDbType.Bigint);
         _eventN = Column<int>("event_n", NpgsqlDbType.Integer);
         _eventStreamId = Column<string>("event_stream_id", NpgsqlDbType.Varchar);
         _eventId = Column<Guid>("event_id", NpgsqlDbType.Uuid);
@@ -47,8 +48,8 @@ internal sealed partial class AppendStatement : InlineWrite
         _eventHeaders = Column<string>("event_headers", NpgsqlDbType.Jsonb);
 
         var parameters = new List<NpgsqlParameter>();
-        var sql = new StringBuilder(Resolve(SqlFile.Read("append.sql"), this, parameters));
-        foreach (var write in writes) sql.Append(",\n").Append(Resolve(write.Sql, write, parameters));
+        var sql = new StringBuilder(InlineSql.Resolve(SqlFile.Read("append.sql"), this, parameters));
+        foreach (var write in writes) sql.Append(",\n").Append(InlineSql.Resolve(write.Sql, write, parameters));
         sql.Append('\n').Append(SqlFile.Read("appended.sql"));
         Sql = sql.ToString();
         Parameters = parameters;
@@ -58,10 +59,10 @@ internal sealed partial class AppendStatement : InlineWrite
 
     public IReadOnlyList<NpgsqlParameter> Parameters { get; }
 
-    public void Guard((string StreamId, long Version)? guard)
+    public void Guard((string StreamId, long Version) guard)
     {
-        _guardId.TypedValue = guard?.StreamId;
-        _guardVersion.TypedValue = guard?.Version ?? 0;
+        _guardId.Add(guard.StreamId);
+        _guardVersion.Add(guard.Version);
     }
 
     public void AddStream(StreamAppend stream)
@@ -88,33 +89,4 @@ internal sealed partial class AppendStatement : InlineWrite
         _eventCausationId.Add(@event.CausationId);
         _eventHeaders.Add(added.Headers);
     }
-
-    /// <summary>Numbers the named columns, each once, and spells out the gate.</summary>
-    private string Resolve(string template, InlineWrite write, List<NpgsqlParameter> parameters)
-    {
-        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
-        var gated = Gate().Replace(template, match => $"((select w.everything from won w) or {match.Groups[1].Value} = any ((select w.streams from won w)::int[]))");
-        return Name().Replace(gated, match =>
-        {
-            var name = match.Groups[1].Value;
-            if (!numbers.TryGetValue(name, out var number))
-            {
-                parameters.Add(name switch
-                {
-                    "guard_id" => _guardId,
-                    "guard_version" => _guardVersion,
-                    _ => write.Columns.Single(column => column.Name == name).ToParameter(),
-                });
-                numbers.Add(name, number = parameters.Count);
-            }
-
-            return "$" + number.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        });
-    }
-
-    [GeneratedRegex(@":won\(([a-z_.]+)\)")]
-    private static partial Regex Gate();
-
-    [GeneratedRegex(@"(?<!:):([a-z][a-z0-9_]*)")]
-    private static partial Regex Name();
 }

@@ -23,7 +23,7 @@ public sealed class LogReader(NpgsqlDataSource database, long after)
     {
         // Taken before the rows are read: what had ended by then is visible in them.
         await using var connection = await database.OpenConnectionAsync(ct);
-        var oldestRunning = await SnapshotAsync(connection, "xmin", ct);
+        var oldestRunning = await Snapshots.OldestRunningAsync(connection, ct);
 
         var found = new List<StoredEvent>();
         await using (var read = new NpgsqlCommand(
@@ -47,8 +47,8 @@ public sealed class LogReader(NpgsqlDataSource database, long after)
             if (position != expected && !(_gap is { } seen && seen.Position >= position && oldestRunning >= seen.EndedBefore))
             {
                 // Whoever drew a number of this gap drew it before the one behind it, which is committed; and had its transaction id before that.
-                // So a snapshot taken now, after the rows were read, knows of all of them.
-                if (!(_gap is { } known && known.Position >= position)) _gap = (position, await SnapshotAsync(connection, "xmax", ct));
+                // So an id drawn now, after the rows were read, lies beyond all of theirs.
+                if (!(_gap is { } known && known.Position >= position)) _gap = (position, await Snapshots.NextTransactionAsync(connection, ct));
                 break;
             }
 
@@ -58,11 +58,5 @@ public sealed class LogReader(NpgsqlDataSource database, long after)
 
         if (whole > 0) Position = found[whole - 1].Position;
         return whole == found.Count ? found : found[..whole];
-    }
-
-    private static async Task<ulong> SnapshotAsync(NpgsqlConnection connection, string bound, CancellationToken ct)
-    {
-        await using var command = new NpgsqlCommand($"select pg_snapshot_{bound}(pg_current_snapshot())::text", connection);
-        return ulong.Parse((string)(await command.ExecuteScalarAsync(ct))!, System.Globalization.CultureInfo.InvariantCulture);
     }
 }

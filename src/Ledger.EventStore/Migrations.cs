@@ -28,7 +28,11 @@ internal sealed class Migrations(IReadOnlyList<Migration> known)
     public async Task<int> ApplyAsync(NpgsqlDataSource database, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
-        await using (var take = new NpgsqlCommand("select pg_advisory_lock($1)", connection) { Parameters = { new() { Value = AdvisoryLock } } })
+        await using (var take = new NpgsqlCommand("select pg_advisory_lock($1)", connection)
+        {
+            CommandTimeout = 0, // Another server's migration takes as long as it takes.
+            Parameters = { new() { Value = AdvisoryLock } },
+        })
             await take.ExecuteNonQueryAsync(ct);
         try
         {
@@ -39,7 +43,7 @@ internal sealed class Migrations(IReadOnlyList<Migration> known)
             foreach (var migration in missing)
             {
                 await using var transaction = await connection.BeginTransactionAsync(ct);
-                await using (var step = new NpgsqlCommand(migration.Sql, connection, transaction)) await step.ExecuteNonQueryAsync(ct);
+                await using (var step = new NpgsqlCommand(migration.Sql, connection, transaction) { CommandTimeout = 0 }) await step.ExecuteNonQueryAsync(ct);
                 await using (var note = new NpgsqlCommand(
                     "insert into ledger_migrations (component, number, name) values ($1, $2, $3)", connection, transaction)
                 {
@@ -83,6 +87,7 @@ internal sealed class Migrations(IReadOnlyList<Migration> known)
                 and i.indisunique
                 and i.indisvalid
                 and i.indpred is null
+                and i.indexprs is null
                 and (
                   select array_agg(a.attname::text order by k.place)
                   from unnest(i.indkey::int2[]) with ordinality as k (attnum, place)

@@ -87,7 +87,7 @@ public sealed class NpgsqlEventLog : IEventLog
         row.IsDBNull(8) ? null : row.GetString(8),
         row.IsDBNull(9) ? null : row.GetString(9));
 
-    private static async Task<IReadOnlyList<StoredEvent>> ReadAsync(NpgsqlCommand command, CancellationToken ct)
+    internal static async Task<IReadOnlyList<StoredEvent>> ReadAsync(NpgsqlCommand command, CancellationToken ct)
     {
         var events = new List<StoredEvent>();
         await using var reader = await command.ExecuteReaderAsync(ct);

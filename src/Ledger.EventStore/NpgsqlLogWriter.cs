@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -78,6 +79,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     public async Task LockAsync(IReadOnlyList<string> streamIds, CancellationToken ct)
     {
+        ThrowIfLost();
         await using var batch = new NpgsqlBatch(_connection)
         {
             BatchCommands =
@@ -86,13 +88,16 @@ internal sealed class NpgsqlLogWriter : ILogWriter
                 new("select s.id from mt_streams s where s.id = any ($1) order by s.id for update of s") { Parameters = { new() { Value = streamIds } } },
             },
         };
-        await batch.ExecuteNonQueryAsync(ct);
+
+        // Before it is so: a refused lock, such as a deadlock, leaves a failed transaction behind that must be rolled back too.
         _locked = true;
+        await batch.ExecuteNonQueryAsync(ct);
     }
 
     public async Task RollbackAsync(CancellationToken ct)
     {
         if (!_locked) return;
+        ThrowIfLost();
         _locked = false;
         await using var command = new NpgsqlCommand("rollback", _connection);
         await command.ExecuteNonQueryAsync(ct);
@@ -100,6 +105,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     public async Task<TripResult> SendAsync(Trip trip, CancellationToken ct)
     {
+        ThrowIfLost();
         var asks = trip.Confirm.Count > 0 || trip.Recall.Count > 0;
         var batch = Batch(trip.Streams.Count > 0, asks, _locked);
         if (batch is null) return new(true, [], new HashSet<int>(), new Dictionary<string, long>(), []);
@@ -139,6 +145,12 @@ internal sealed class NpgsqlLogWriter : ILogWriter
         }
 
         await _connection.DisposeAsync();
+    }
+
+    /// <summary>Once lost, it stays lost, and says so each time: Npgsql would call the second use a bug of the caller's.</summary>
+    private void ThrowIfLost()
+    {
+        if (_connection.State != ConnectionState.Open) throw new NpgsqlException("The writer's connection is lost.");
     }
 
     private static async Task<TripResult> ReadAsync(Trip trip, bool asks, NpgsqlDataReader reader, CancellationToken ct)
@@ -182,7 +194,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     private void Fill(Trip trip)
     {
-        _append.Guard(trip.Guard);
+        if (trip.Guard is { } guard) _append.Guard(guard);
         for (var s = 0; s < trip.Streams.Count; s++)
         {
             var stream = trip.Streams[s];

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Ledger.Api.Application;
 using Ledger.Api.Hosting;
 using Ledger.Api.Keys;
@@ -139,12 +140,18 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     /// <summary>Publishes the default rate card with a price changed.</summary>
     /// <param name="tool">A tool, not a service.</param>
     /// <param name="credits">Its new price per unit.</param>
-    public async Task<RateCard> PublishPriceAsync(string tool, string credits)
+    public Task<RateCard> PublishPriceAsync(string tool, string credits) => PublishAsync(card => card with
     {
-        var document = System.Text.Json.JsonSerializer.Deserialize(
-            await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "rate-card.json")), RateCardJson.Default.RateCardDocument)!;
-        document = document with { Tools = [.. document.Tools.Select(entry => entry.Name == tool ? entry with { Credits = Quantity.Parse(credits) } : entry)] };
-        var text = System.Text.Json.JsonSerializer.Serialize(document, RateCardJson.Default.RateCardDocument);
+        Tools = [.. card.Tools.Select(entry => entry.Name == tool ? entry with { Credits = Quantity.Parse(credits) } : entry)],
+    });
+
+    /// <summary>Publishes the default rate card with anything changed.</summary>
+    public async Task<RateCard> PublishAsync(Func<RateCardDocument, RateCardDocument> change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        var written = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "rate-card.json"));
+        var document = JsonSerializer.Deserialize(written, RateCardJson.Default.RateCardDocument)!;
+        var text = JsonSerializer.Serialize(change(document), RateCardJson.Default.RateCardDocument);
         var (card, refusal) = await Services.GetRequiredService<RateCards>().PublishAsync(new(text, null), Tests, CancellationToken.None);
         return card ?? throw new InvalidOperationException($"The rate card was refused with {refusal}.");
     }

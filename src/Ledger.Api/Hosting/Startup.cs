@@ -13,14 +13,22 @@ internal sealed partial class Startup(IEventLog log, LedgerService ledger, Readi
     : IHostedService, IDisposable
 {
     private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _stopping = new();
     private Task _retrying = Task.CompletedTask;
+    private Task? _stopped;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         if (!await TryAsync(cancellationToken)) _retrying = RetryAsync();
     }
 
-    public async Task StopAsync(CancellationToken cancellationToken)
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        // A host can be told to stop from two sides at once, as test hosts are; both wait for the same drain.
+        lock (_stopping) return _stopped ??= StopOnceAsync();
+    }
+
+    private async Task StopOnceAsync()
     {
         await _stop.CancelAsync();
         await _retrying;

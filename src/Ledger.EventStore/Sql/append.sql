@@ -7,7 +7,7 @@ stream as materialized (
 ),
 -- The stream that every decision of the batch depended on besides its own, such as the rate card's, must not have moved.
 guard as materialized (
-  select :guard_id::varchar is null or exists (select from mt_streams s where s.id = :guard_id and s.version = :guard_version) as holds
+  select (:guard_id)[1] is null or exists (select from mt_streams s where s.id = (:guard_id)[1] and s.version = (:guard_version)[1]) as holds
 ),
 -- A derived id that stands in the log already means: this was done before. Found here, it costs its stream another attempt, not the batch an abort.
 repeated as materialized (

@@ -31,56 +31,73 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
     public async Task<IReadOnlyDictionary<AccountId, AccountSnapshot>> LoadAsync(IReadOnlyCollection<AccountId> ids, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        var found = new Dictionary<AccountId, AccountSnapshot>(ids.Count);
-        var otherFormats = new List<AccountId>();
         await using var connection = await database.OpenConnectionAsync(ct);
+        var otherFormats = new List<AccountId>();
+        var found = await ReadAsync(connection, ids, inTransaction: false, otherFormats, ct);
+        foreach (var id in otherFormats) found.Add(id, await FoldAsync(id, long.MaxValue, ct));
+        foreach (var id in ids) found.TryAdd(id, AccountSnapshot.Missing(id));
+        return found;
+    }
+
+    /// <summary>The states that a connection's tables hold; accounts that do not exist, or are in another format, are left out.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="ids">The accounts.</param>
+    /// <param name="inTransaction">Whether the connection is in a transaction already, in which nobody else can write to the tables.</param>
+    /// <param name="otherFormats">Takes the accounts whose rows are in another format.</param>
+    /// <param name="ct">Gives up.</param>
+    internal static async Task<Dictionary<AccountId, AccountSnapshot>> ReadAsync(
+        NpgsqlConnection connection, IReadOnlyCollection<AccountId> ids, bool inTransaction, List<AccountId>? otherFormats, CancellationToken ct)
+    {
+        var found = new Dictionary<AccountId, AccountSnapshot>(ids.Count);
         await using var batch = new NpgsqlBatch(connection);
         var wanted = ids.Select(id => id.Value).ToArray();
 
-        // One snapshot for all five: rows of different moments would not be a state.
-        batch.BatchCommands.Add(new("begin transaction isolation level repeatable read read only"));
-        foreach (var sql in (string[])[AccountSql, PocketSql, HoldSql, KeySql]) batch.BatchCommands.Add(new(sql) { Parameters = { new() { Value = wanted } } });
-        batch.BatchCommands.Add(new("commit"));
-
-        await using (var rows = await batch.ExecuteReaderAsync(ct))
+        // One snapshot for all four: rows of different moments would not be a state. And the locks before the snapshot: a rebuild that swaps a
+        // table in between would show the new table as it was before it was caught up with, beside old tables that are ahead of it.
+        if (!inTransaction)
         {
-            var accounts = new Dictionary<string, (Account Account, byte[] Hash)>(StringComparer.Ordinal);
-            while (await rows.ReadAsync(ct))
-            {
-                var id = rows.GetString(0);
-                if (rows.GetInt16(4) != AccountRows.Format) otherFormats.Add(new(id));
-                else accounts.Add(id, (ReadAccount(rows), rows.GetFieldValue<byte[]>(2)));
-            }
-
-            await rows.NextResultAsync(ct);
-            var pockets = new Dictionary<string, List<Pocket>>(StringComparer.Ordinal);
-            while (await rows.ReadAsync(ct)) Add(pockets, rows.GetString(0), ReadPocket(rows));
-
-            await rows.NextResultAsync(ct);
-            var holds = new Dictionary<string, List<Hold>>(StringComparer.Ordinal);
-            while (await rows.ReadAsync(ct)) Add(holds, rows.GetString(0), ReadHold(rows));
-
-            await rows.NextResultAsync(ct);
-            var keys = new Dictionary<string, List<Key>>(StringComparer.Ordinal);
-            while (await rows.ReadAsync(ct)) Add(keys, rows.GetString(0), KeyQueries.Read(rows));
-
-            foreach (var (id, (account, hash)) in accounts)
-            {
-                var own = pockets.GetValueOrDefault(id, []);
-                var wallet = account.Wallet with
-                {
-                    Open = [.. own.Where(pocket => pocket.Remaining > 0).Order(Comparer<Pocket>.Create(Pocket.CompareDrainOrder))],
-                    Emptied = own.Where(pocket => pocket.Remaining == 0).ToImmutableDictionary(pocket => pocket.Id),
-                    Holds = holds.GetValueOrDefault(id, []).ToImmutableDictionary(hold => hold.Id),
-                };
-                found.Add(new(id), new(
-                    account with { Wallet = wallet.WithDueReckoned(), Keys = new(keys.GetValueOrDefault(id, []).ToImmutableDictionary(key => key.Id)) },
-                    hash));
-            }
+            batch.BatchCommands.Add(new("begin transaction isolation level repeatable read read only"));
+            batch.BatchCommands.Add(new("lock table accounts, pockets, holds, keys in access share mode"));
         }
 
-        foreach (var id in otherFormats) found.Add(id, await FoldAsync(id, long.MaxValue, ct));
-        foreach (var id in ids) found.TryAdd(id, AccountSnapshot.Missing(id));
+        foreach (var sql in (string[])[AccountSql, PocketSql, HoldSql, KeySql]) batch.BatchCommands.Add(new(sql) { Parameters = { new() { Value = wanted } } });
+        if (!inTransaction) batch.BatchCommands.Add(new("commit"));
+
+        await using var rows = await batch.ExecuteReaderAsync(ct);
+        var accounts = new Dictionary<string, (Account Account, byte[] Hash)>(StringComparer.Ordinal);
+        while (await rows.ReadAsync(ct))
+        {
+            var id = rows.GetString(0);
+            if (rows.GetInt16(4) != AccountRows.Format) otherFormats?.Add(new(id));
+            else accounts.Add(id, (ReadAccount(rows), rows.GetFieldValue<byte[]>(2)));
+        }
+
+        await rows.NextResultAsync(ct);
+        var pockets = new Dictionary<string, List<Pocket>>(StringComparer.Ordinal);
+        while (await rows.ReadAsync(ct)) Add(pockets, rows.GetString(0), ReadPocket(rows));
+
+        await rows.NextResultAsync(ct);
+        var holds = new Dictionary<string, List<Hold>>(StringComparer.Ordinal);
+        while (await rows.ReadAsync(ct)) Add(holds, rows.GetString(0), ReadHold(rows));
+
+        await rows.NextResultAsync(ct);
+        var keys = new Dictionary<string, List<Key>>(StringComparer.Ordinal);
+        while (await rows.ReadAsync(ct)) Add(keys, rows.GetString(0), KeyQueries.Read(rows));
+
+        foreach (var (id, (account, hash)) in accounts)
+        {
+            var own = pockets.GetValueOrDefault(id, []);
+            var wallet = account.Wallet with
+            {
+                Open = [.. own.Where(pocket => pocket.Remaining > 0).Order(Comparer<Pocket>.Create(Pocket.CompareDrainOrder))],
+                Emptied = own.Where(pocket => pocket.Remaining == 0).ToImmutableDictionary(pocket => pocket.Id),
+                Holds = holds.GetValueOrDefault(id, []).ToImmutableDictionary(hold => hold.Id),
+            };
+            found.Add(new(id), new(
+                account with { Wallet = wallet.WithDueReckoned(), Keys = new(keys.GetValueOrDefault(id, []).ToImmutableDictionary(key => key.Id)) },
+                hash));
+        }
+
         return found;
     }
 

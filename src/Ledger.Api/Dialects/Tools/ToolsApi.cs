@@ -235,6 +235,8 @@ public sealed class ToolsApi
             json.WriteStartArray("prices");
             foreach (var tool in card.Tools)
             {
+                // A name can be both a tool and a service; only the entry that prices it is shown.
+                if (card.FindTool(tool.Name) != tool) continue;
                 json.WriteStartObject();
                 json.WriteString("tool", tool.Name);
                 json.WriteString("per", tool.Per);

@@ -1,0 +1,125 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Npgsql;
+
+namespace Ledger.EventStore;
+
+/// <summary>What is wrong with a chain.</summary>
+public enum ChainFault
+{
+    /// <summary>A version is missing, at the end included: the stream's row counts more events than there are.</summary>
+    VersionMissing,
+
+    /// <summary>The event does not name the hash of the one before it.</summary>
+    PreviousMismatch,
+
+    /// <summary>The event is not what was hashed: its members, id, type, time, actor, stream or version changed, or its hash did.</summary>
+    HashMismatch,
+
+    /// <summary>The caller's metadata is not what the digest that was hashed says; metadata that was erased is in order.</summary>
+    MetadataMismatch,
+
+    /// <summary>The stream has events and no row of its own.</summary>
+    StreamMissing,
+}
+
+/// <summary>The first place where a chain does not hold.</summary>
+/// <param name="StreamId">The stream.</param>
+/// <param name="Version">The version that is missing or does not fit.</param>
+/// <param name="Fault">What is wrong with it.</param>
+public sealed record ChainBreak(string StreamId, long Version, ChainFault Fault);
+
+/// <summary>What verifying one stream came to.</summary>
+/// <param name="Events">How many events are in order.</param>
+/// <param name="LastHash">The hash of the last of them; <see cref="HashChain.Start"/> where there is none.</param>
+/// <param name="Break">Where the chain breaks; null where it holds.</param>
+public sealed record ChainVerdict(long Events, ReadOnlyMemory<byte> LastHash, ChainBreak? Break);
+
+/// <summary>Computes the hash chains anew from what is stored, and reports the first version of each stream that does not fit.</summary>
+/// <param name="database">Connections for reading.</param>
+public sealed class ChainVerifier(NpgsqlDataSource database)
+{
+    private const int Page = 1000;
+
+    private readonly LogScan _scan = new(database);
+
+    /// <summary>Verifies one stream; one that does not exist holds.</summary>
+    public async Task<ChainVerdict> VerifyAsync(string streamId, CancellationToken ct)
+    {
+        // The row first: events that come later are verified too, and none may be missing that it counted.
+        await using var command = database.CreateCommand("select coalesce((select s.version from mt_streams s where s.id = $1), 0)");
+        command.Parameters.Add(new() { Value = streamId });
+        return await VerifyAsync(new StreamHead(streamId, (long)(await command.ExecuteScalarAsync(ct))!), ct);
+    }
+
+    /// <summary>Verifies every stream, in the order of ids; those that hold come with their verdict too, so that progress can be shown.</summary>
+    public async IAsyncEnumerable<(string StreamId, ChainVerdict Verdict)> VerifyAllAsync([EnumeratorCancellation] CancellationToken ct)
+    {
+        for (var after = ""; await _scan.ListAsync(null, after, Page, ct) is { Count: > 0 } heads; after = heads[^1].Id)
+        {
+            foreach (var head in heads) yield return (head.Id, await VerifyAsync(head, ct));
+        }
+
+        await using var command = database.CreateCommand(
+            """
+            select
+              m.stream_id,
+              min(m.version)
+            from mt_events m
+            where not exists (select from mt_streams s where s.id = m.stream_id)
+            group by m.stream_id
+            order by m.stream_id
+            """);
+        command.CommandTimeout = 0;
+        await using var orphans = await command.ExecuteReaderAsync(ct);
+        while (await orphans.ReadAsync(ct))
+            yield return (orphans.GetString(0), new(0, HashChain.Start, new(orphans.GetString(0), orphans.GetInt64(1), ChainFault.StreamMissing)));
+    }
+
+    private async Task<ChainVerdict> VerifyAsync(StreamHead head, CancellationToken ct)
+    {
+        var (version, hash) = (0L, HashChain.Start);
+        while (await _scan.ReadAsync([new(head.Id, version, version + Page)], ct) is { Count: > 0 } page)
+        {
+            foreach (var stored in page)
+            {
+                if (Fault(stored, version + 1, hash.Span) is { } fault) return new(version, hash, new(head.Id, version + 1, fault));
+                version = stored.Version;
+                hash = HashChain.FromHeaders(stored.Headers, "hash")!;
+            }
+        }
+
+        return new(version, hash, version < head.Version ? new(head.Id, version + 1, ChainFault.VersionMissing) : null);
+    }
+
+    private static ChainFault? Fault(StoredEvent stored, long expected, ReadOnlySpan<byte> previous)
+    {
+        if (stored.Version != expected) return ChainFault.VersionMissing;
+        if (HashChain.FromHeaders(stored.Headers, "prev") is not { } prev || !previous.SequenceEqual(prev)) return ChainFault.PreviousMismatch;
+        if (HashChain.FromHeaders(stored.Headers, "hash") is not { } hash) return ChainFault.HashMismatch;
+        var actual = HashChain.Hash(
+            stored.StreamId,
+            stored.Version,
+            stored.Id,
+            stored.Type,
+            stored.At,
+            HashChain.ActorFromHeaders(stored.Headers),
+            Encoding.UTF8.GetBytes(stored.Data),
+            previous);
+        if (!hash.AsSpan().SequenceEqual(actual)) return ChainFault.HashMismatch;
+        return MetadataHolds(stored.Data) ? null : ChainFault.MetadataMismatch;
+    }
+
+    /// <summary>The chain covers metadata only by its digest, so the digest must be compared besides.</summary>
+    private static bool MetadataHolds(string data)
+    {
+        if (!data.Contains("\"metadata\"", StringComparison.Ordinal)) return true;
+        using var json = JsonDocument.Parse(data);
+        if (!json.RootElement.TryGetProperty("metadata", out var metadata)) return true;
+        return metadata.ValueKind == JsonValueKind.String
+            && json.RootElement.TryGetProperty("metadataDigest", out var digest)
+            && digest.ValueEquals(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(metadata.GetString()!))));
+    }
+}

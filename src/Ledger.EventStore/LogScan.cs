@@ -1,0 +1,126 @@
+using Npgsql;
+
+namespace Ledger.EventStore;
+
+/// <summary>The head of one stream.</summary>
+/// <param name="Id">The stream.</param>
+/// <param name="Version">Its last event's version.</param>
+public readonly record struct StreamHead(string Id, long Version);
+
+/// <summary>Some of the events of one stream.</summary>
+/// <param name="StreamId">The stream.</param>
+/// <param name="After">The version before the first.</param>
+/// <param name="UpTo">The version of the last.</param>
+public readonly record struct StreamRange(string StreamId, long After, long UpTo);
+
+/// <summary>Reads many streams at a time, in bounded pages: for whoever goes over the whole log stream by stream, such as rebuilds and audits.</summary>
+/// <param name="database">Connections for reading.</param>
+public sealed class LogScan(NpgsqlDataSource database)
+{
+    /// <summary>How many streams there are of a type.</summary>
+    public async Task<long> CountAsync(string type, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("select count(*) from mt_streams s where s.type = $1");
+        command.Parameters.Add(new() { Value = type });
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>The next streams in the order of ids, at most <paramref name="limit"/>.</summary>
+    /// <param name="type">The aggregate's alias; null for all.</param>
+    /// <param name="after">The id before the first; empty to begin with.</param>
+    /// <param name="limit">How many.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<IReadOnlyList<StreamHead>> ListAsync(string? type, string after, int limit, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              s.id,
+              s.version
+            from mt_streams s
+            where s.id > $1
+              and ($2 is null or s.type = $2)
+            order by s.id
+            limit $3
+            """);
+        command.Parameters.Add(new() { Value = after });
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = type, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Varchar });
+        command.Parameters.Add(new() { Value = limit });
+        return await HeadsAsync(command, ct);
+    }
+
+    /// <summary>The streams of a type, with their versions of now, that have events between two positions.</summary>
+    public async Task<IReadOnlyList<StreamHead>> ChangedAsync(string type, long after, long upTo, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              s.id,
+              s.version
+            from (
+              select distinct m.stream_id
+              from mt_events m
+              where m.seq_id > $2
+                and m.seq_id <= $3
+            ) changed
+            join mt_streams s on s.id = changed.stream_id
+            where s.type = $1
+            order by s.id
+            """);
+        command.Parameters.Add(new() { Value = type });
+        command.Parameters.Add(new() { Value = after });
+        command.Parameters.Add(new() { Value = upTo });
+        return await HeadsAsync(command, ct);
+    }
+
+    /// <summary>The events of many streams in order, stream after stream as asked for. The caller bounds how many that are.</summary>
+    public async Task<IReadOnlyList<StoredEvent>> ReadAsync(IReadOnlyList<StreamRange> ranges, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(ranges);
+        await using var command = database.CreateCommand(
+            $"""
+            select {NpgsqlEventLog.EventColumns}
+            from unnest($1::varchar[], $2::bigint[], $3::bigint[]) with ordinality as wanted (stream_id, after, up_to, place)
+            cross join lateral (
+              select *
+              from mt_events e
+              where e.stream_id = wanted.stream_id
+                and e.version > wanted.after
+                and e.version <= wanted.up_to
+              order by e.version
+            ) m
+            order by
+              wanted.place,
+              m.version
+            """);
+        command.Parameters.Add(new() { Value = ranges.Select(range => range.StreamId).ToArray() });
+        command.Parameters.Add(new() { Value = ranges.Select(range => range.After).ToArray() });
+        command.Parameters.Add(new() { Value = ranges.Select(range => range.UpTo).ToArray() });
+        return await NpgsqlEventLog.ReadAsync(command, ct);
+    }
+
+    /// <summary>
+    /// A position up to which the log is settled: no event at or before it can still be committed. Waits for the transactions that run now.
+    /// </summary>
+    public async Task<long> SettledAsync(TimeProvider time, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(time);
+        await using var connection = await database.OpenConnectionAsync(ct);
+        long drawn;
+        await using (var last = new NpgsqlCommand("select case when s.is_called then s.last_value else 0 end from mt_events_sequence s", connection))
+            drawn = (long)(await last.ExecuteScalarAsync(ct))!;
+
+        // Whoever drew a number had its transaction id before that, and so has a lower one than this.
+        var next = await Snapshots.NextTransactionAsync(connection, ct);
+        while (await Snapshots.OldestRunningAsync(connection, ct) < next) await Task.Delay(TimeSpan.FromMilliseconds(5), time, ct);
+        return drawn;
+    }
+
+    private static async Task<IReadOnlyList<StreamHead>> HeadsAsync(NpgsqlCommand command, CancellationToken ct)
+    {
+        var heads = new List<StreamHead>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct)) heads.Add(new(rows.GetString(0), rows.GetInt64(1)));
+        return heads;
+    }
+}

@@ -1,0 +1,35 @@
+namespace Ledger.Projections.Rebuild;
+
+/// <summary>A read model that can be rebuilt on its own: a named group of tables.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Tables">Its tables, in the order in which the write path locks them.</param>
+/// <param name="Views">The views over them.</param>
+internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tables, IReadOnlyList<string> Views)
+{
+    private static readonly ReadModel Balances = new(
+        "balances", [new("accounts", "account_id"), new("pockets", "account_id", "pocket"), new("holds", "account_id", "hold_id")], ["balances"]);
+
+    private static readonly ReadModel Keys = new("keys", [new("keys", "account_id", "key_id")], []);
+    private static readonly ReadModel Usage = new("usage", [new("usage_daily", "account_id", "day", "key_id", "tool")], []);
+    private static readonly ReadModel Prices = new("prices", [new("prices", "card", "entry")], []);
+
+    private static readonly ReadModel Everything = new(
+        "all", [.. Balances.Tables, .. Keys.Tables, .. Usage.Tables, .. Prices.Tables], Balances.Views);
+
+    public static IReadOnlyList<ReadModel> All { get; } = [Balances, Keys, Usage, Prices, Everything];
+
+    public bool HasUsage => Tables.Any(table => table.Name == "usage_daily");
+
+    public bool HasPrices => Tables.Any(table => !table.IsOfAccounts);
+
+    public bool HasAccounts => Tables.Any(table => table.IsOfAccounts);
+
+    public static ReadModel Of(string name) => All.FirstOrDefault(model => model.Name == name)
+        ?? throw new ArgumentException($"There is no read model '{name}'. There are: {string.Join(", ", All.Select(model => model.Name))}.", nameof(name));
+}
+
+/// <summary>One table of a read model, and its primary key.</summary>
+internal sealed record ReadModelTable(string Name, params IReadOnlyList<string> Key)
+{
+    public bool IsOfAccounts => Key[0] == "account_id";
+}

@@ -1,0 +1,363 @@
+using System.Data;
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.RateCards;
+using Ledger.EventStore;
+using Ledger.Projections.Accounts;
+using Ledger.Projections.Pricing;
+using Ledger.Projections.Usage;
+using Npgsql;
+
+namespace Ledger.Projections.Rebuild;
+
+/// <summary>The read models once more, in a schema of their own, filled from the log.</summary>
+internal sealed class Shadow : IAsyncDisposable
+{
+    private const string Schema = "ledger_rebuild";
+    private const long AdvisoryLock = 0x4C65_6467_6572_02;
+    private const int StreamsPerPage = 500;
+    private const int EventsPerPage = 5000;
+    private const int PositionsPerWindow = 50_000;
+
+    /// <summary>As many positions as may be left to catch up with while writers wait.</summary>
+    private const int Few = 2000;
+
+    private readonly ReadModel _model;
+    private readonly TimeProvider _time;
+    private readonly IProgress<RebuildProgress>? _progress;
+    private readonly NpgsqlDataSource _log;
+    private readonly NpgsqlConnection _connection;
+    private readonly LogScan _scan;
+    private readonly AccountWrites _writes = new();
+    private readonly PriceRows _prices = new();
+    private readonly InlineWriter _accountWriter;
+    private readonly InlineWriter _priceWriter;
+    private readonly string _live;
+    private RateBook _book = RateBook.Empty;
+    private long _settled;
+    private long _total;
+    private long _done;
+    private long _events;
+
+    private Shadow(ReadModel model, TimeProvider time, IProgress<RebuildProgress>? progress, NpgsqlDataSource log, NpgsqlConnection connection, string live)
+    {
+        (_model, _time, _progress, _log, _connection, _live) = (model, time, progress, log, connection, live);
+        _scan = new(log);
+        // The state is always written, whatever the model: later events of an account are folded onto what is read back from here.
+        _accountWriter = new(connection, [.. _writes.All.Where(write => model.HasUsage || write is not UsageRows)]);
+        _priceWriter = new(connection, [_prices]);
+    }
+
+    public static async Task<Shadow> OpenAsync(
+        NpgsqlDataSource database, ReadModel model, TimeProvider time, IProgress<RebuildProgress>? progress, CancellationToken ct)
+    {
+        // A few connections of its own: under the lock, everybody else's may be waiting for us.
+        await using var template = database.CreateConnection();
+        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString) { ApplicationName = "ledger-rebuild", MaxPoolSize = 4, CommandTimeout = 0 };
+        var log = NpgsqlDataSource.Create(template.CloneWith(settings.ConnectionString).ConnectionString);
+
+        // Planned like a writer of the log; a crash may lose what is not swapped in yet.
+        settings.Pooling = false;
+        settings.Options =
+            $"-c search_path={Schema} -c synchronous_commit=off -c plan_cache_mode=force_generic_plan -c jit=off"
+            + " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
+        var connection = template.CloneWith(settings.ConnectionString);
+        try
+        {
+            await connection.OpenAsync(ct);
+            await using (var take = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = AdvisoryLock } } })
+            {
+                if (!(bool)(await take.ExecuteScalarAsync(ct))!) throw new RebuildRefusedException("Another rebuild or comparison of read models runs on this database. Try again when it has ended.");
+            }
+
+            string live;
+            await using (var schema = log.CreateCommand("select quote_ident(current_schema())")) live = (string)(await schema.ExecuteScalarAsync(ct))!;
+
+            // Whatever a run that was killed left behind goes first. Then the schema's whole history, as the live tables went through it.
+            var steps = ReadModelMigrations.All.Where(migration => migration.Component == "read-models").OrderBy(migration => migration.Number);
+            await using (var create = new NpgsqlCommand(
+                $"drop schema if exists {Schema} cascade;\ncreate schema {Schema};\n{string.Join('\n', steps.Select(step => step.Sql))}", connection))
+                await create.ExecuteNonQueryAsync(ct);
+            return new(model, time, progress, log, connection, live);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            await log.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Fills the shadow from the log, until little is left that was appended meanwhile.</summary>
+    public async Task FillAsync(CancellationToken ct)
+    {
+        if (_model.HasPrices) _book = await FollowCardsAsync(ct);
+        if (_model.HasAccounts)
+        {
+            _settled = await _scan.SettledAsync(_time, ct);
+            _total = await _scan.CountAsync(Account.StreamType, ct);
+            Report();
+            for (var after = ""; await _scan.ListAsync(Account.StreamType, after, StreamsPerPage, ct) is { Count: > 0 } heads; after = heads[^1].Id)
+            {
+                await FollowAsync(heads, ct);
+                _done += heads.Count;
+                Report();
+            }
+
+            await CatchUpAsync(ct);
+        }
+
+        foreach (var table in _model.Tables) await ExecuteAsync($"analyze {table.Name}", ct);
+    }
+
+    /// <summary>Puts the shadow's tables in the place of the live ones.</summary>
+    public Task SwapAsync(CancellationToken ct) => LockedAsync(
+        "access exclusive",
+        async grants =>
+        {
+            foreach (var table in _model.Tables) await ExecuteAsync($"drop table {_live}.{table.Name}; alter table {Schema}.{table.Name} set schema {_live}", ct);
+            foreach (var view in _model.Views) await ExecuteAsync($"alter view {Schema}.{view} set schema {_live}", ct);
+            if (grants.Length > 0) await ExecuteAsync(grants, ct);
+            return true;
+        },
+        ct);
+
+    /// <summary>Compares the live tables with the shadow's.</summary>
+    public async Task<IReadOnlyList<Drift>> CompareAsync(CancellationToken ct)
+    {
+        // Most of it without any lock, as of one moment: every account that stands at the same version on both sides. The few that were just
+        // written to are caught up with and compared under a lock.
+        var drifts = new List<Drift>();
+        string[] moved = [];
+        if (_model.HasAccounts)
+        {
+            await using var connection = await _log.OpenConnectionAsync(ct);
+            await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+            await using (var command = new NpgsqlCommand(
+                $"""
+                select coalesce(array_agg(coalesce(l.account_id, r.account_id)), '{"{}"}')
+                from {_live}.accounts l
+                full join {Schema}.accounts r on r.account_id = l.account_id
+                where l.version is distinct from r.version
+                """, connection))
+                moved = (string[])(await command.ExecuteScalarAsync(ct))!;
+            foreach (var table in _model.Tables.Where(table => table.IsOfAccounts)) await CompareAsync(connection, table, "t.account_id <> all ($1)", moved, drifts, ct);
+        }
+
+        await LockedAsync(
+            "share",
+            async _ =>
+            {
+                foreach (var table in _model.Tables) await CompareAsync(_connection, table, table.IsOfAccounts ? "t.account_id = any ($1)" : "$1 is not null", moved, drifts, ct);
+                return false;
+            },
+            ct);
+        return drifts;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _accountWriter.DisposeAsync();
+        await _priceWriter.DisposeAsync();
+        try
+        {
+            if (_connection.State == ConnectionState.Open) await ExecuteAsync($"rollback; drop schema if exists {Schema} cascade", CancellationToken.None);
+        }
+        catch (NpgsqlException)
+        {
+            // The next run drops it.
+        }
+
+        await _connection.DisposeAsync();
+        await _log.DisposeAsync();
+    }
+
+    /// <summary>
+    /// Runs something while no writer can write, with everything caught up with. Writers wait behind us while we wait for the lock, so we give
+    /// up soon, let them pass, and try again later; and that far below the time after which PostgreSQL looks for deadlocks.
+    /// </summary>
+    private async Task LockedAsync(string mode, Func<string, Task<bool>> work, CancellationToken ct)
+    {
+        for (var pause = TimeSpan.FromMilliseconds(50); ; pause = pause < TimeSpan.FromSeconds(2) ? pause * 2 : pause)
+        {
+            if (_model.HasAccounts) await CatchUpAsync(ct);
+            try
+            {
+                await ExecuteAsync("begin; set local lock_timeout = '100ms'; set local synchronous_commit = on", ct);
+
+                // Views first, as their readers do.
+                var grants = await GrantsAsync(ct);
+                if (mode == "access exclusive")
+                {
+                    foreach (var view in _model.Views) await ExecuteAsync($"drop view {_live}.{view}", ct);
+                }
+
+                await ExecuteAsync($"lock table {string.Join(", ", _model.Tables.Select(table => $"{_live}.{table.Name}"))} in {mode} mode", ct);
+
+                // Every append that had begun has ended, and is visible; none begins.
+                if (_model.HasPrices) await FollowCardsAsync(ct);
+                if (_model.HasAccounts) await FollowAsync(await _scan.ChangedAsync(Account.StreamType, _settled, long.MaxValue, ct), ct);
+                await ExecuteAsync(await work(grants) ? "commit" : "rollback", ct);
+                return;
+            }
+            catch (PostgresException busy) when (busy.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
+            {
+                await ExecuteAsync("rollback", ct);
+            }
+
+            await Task.Delay(pause, _time, ct);
+        }
+    }
+
+    /// <summary>Follows the log until little is left, or until writers are as fast as we are.</summary>
+    private async Task CatchUpAsync(CancellationToken ct)
+    {
+        var (before, slow) = (long.MaxValue, 0);
+        while (true)
+        {
+            var upTo = await _scan.SettledAsync(_time, ct);
+            var behind = upTo - _settled;
+            for (; _settled < upTo; _settled = Math.Min(_settled + PositionsPerWindow, upTo))
+                await FollowAsync(await _scan.ChangedAsync(Account.StreamType, _settled, Math.Min(_settled + PositionsPerWindow, upTo), ct), ct);
+            Report();
+            slow = behind > before * 0.8 ? slow + 1 : 0;
+            if (behind <= Few || slow == 3) return;
+            before = behind;
+        }
+    }
+
+    /// <summary>Brings accounts up to a version, from wherever they stand in the shadow.</summary>
+    private async Task FollowAsync(IReadOnlyList<StreamHead> heads, CancellationToken ct)
+    {
+        foreach (var page in heads.Chunk(StreamsPerPage))
+        {
+            var ids = page.ToDictionary(head => head.Id, head => new AccountId(head.Id["account-".Length..]), StringComparer.Ordinal);
+            var states = await AccountSnapshots.ReadAsync(_connection, ids.Values, inTransaction: true, null, ct);
+            var (ranges, room) = (new List<StreamRange>(), (long)EventsPerPage);
+            foreach (var (stream, version) in page)
+            {
+                for (var from = states.TryGetValue(ids[stream], out var state) ? state.Account.Version : 0; from < version;)
+                {
+                    var count = Math.Min(version - from, room);
+                    ranges.Add(new(stream, from, from + count));
+                    (from, room) = (from + count, room - count);
+                    if (room > 0) continue;
+                    await WriteAsync(ranges, ids, states, ct);
+                    room = EventsPerPage;
+                }
+            }
+
+            if (ranges.Count > 0) await WriteAsync(ranges, ids, states, ct);
+        }
+    }
+
+    private async Task WriteAsync(List<StreamRange> ranges, Dictionary<string, AccountId> ids, Dictionary<AccountId, AccountSnapshot> states, CancellationToken ct)
+    {
+        var events = (await _scan.ReadAsync(ranges, ct)).ToLookup(stored => stored.StreamId, StringComparer.Ordinal);
+        _writes.Clear();
+        foreach (var range in ranges)
+        {
+            var id = ids[range.StreamId];
+            var before = states.GetValueOrDefault(id) ?? AccountSnapshot.Missing(id);
+            var (account, hash, facts) = (before.Account, before.LastHash, new List<Fact>());
+            foreach (var stored in events[range.StreamId])
+            {
+                var fact = LedgerEvents.ToFact(stored);
+                if (fact.Version != account.Version + 1) break;
+                account = Account.Evolve(account, fact);
+                hash = HashChain.FromHeaders(stored.Headers, "hash") ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
+                facts.Add(fact);
+            }
+
+            if (account.Version != range.UpTo) throw new InvalidDataException($"{range.StreamId} has no version {account.Version + 1}.");
+            _writes.Add(1, before.Account, account, facts, hash);
+            states[id] = new(account, hash);
+            _events += facts.Count;
+        }
+
+        await _accountWriter.WriteAsync(ct);
+        ranges.Clear();
+    }
+
+    /// <summary>Writes the prices of the cards that were published since.</summary>
+    /// <returns>What the shadow holds then; not kept by itself, since a transaction may take it back.</returns>
+    private async Task<RateBook> FollowCardsAsync(CancellationToken ct)
+    {
+        var book = _book;
+        var log = new NpgsqlEventLog(_log, []);
+        while (await log.ReadStreamAsync(RateBook.StreamId, book.Version, 100, ct) is { Count: > 0 } page)
+        {
+            foreach (var stored in page)
+            {
+                book = RateBook.Evolve(book, (RateCardEvent)LedgerEvents.Types.Read(stored), stored.At);
+                _prices.Add(1, book.Cards[^1]);
+                _events++;
+            }
+
+            await _priceWriter.WriteAsync(ct);
+        }
+
+        return book;
+    }
+
+    /// <summary>Who else may read the live tables and views: that stays when they are replaced.</summary>
+    private async Task<string> GrantsAsync(CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            select coalesce(
+              string_agg(
+                format(
+                  'grant %s on %I.%I to %s%s',
+                  a.privilege_type,
+                  n.nspname,
+                  c.relname,
+                  case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end,
+                  case when a.is_grantable then ' with grant option' else '' end
+                ),
+                '; '
+              ),
+              ''
+            )
+            from pg_class c
+            join pg_namespace n on n.oid = c.relnamespace
+            cross join lateral aclexplode(c.relacl) a
+            where quote_ident(n.nspname) = $1
+              and c.relname = any ($2)
+              and a.grantee <> c.relowner
+            """, _connection)
+        {
+            Parameters = { new() { Value = _live }, new() { Value = (string[])[.. _model.Tables.Select(table => table.Name), .. _model.Views] } },
+        };
+        return (string)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    private async Task CompareAsync(NpgsqlConnection connection, ReadModelTable table, string scope, string[] accounts, List<Drift> drifts, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            $"""
+            select
+              jsonb_build_object({string.Join(", ", table.Key.Select(column => $"'{column}', coalesce(l.{column}, r.{column})"))})::text,
+              case when l.{table.Key[0]} is not null then to_jsonb(l)::text end,
+              case when r.{table.Key[0]} is not null then to_jsonb(r)::text end
+            from (select t.* from {_live}.{table.Name} t where {scope}) l
+            full join (select t.* from {Schema}.{table.Name} t where {scope}) r on {string.Join(" and ", table.Key.Select(column => $"r.{column} = l.{column}"))}
+            where (l.*) is distinct from (r.*)
+            order by {string.Join(", ", table.Key.Select(column => $"coalesce(l.{column}, r.{column})"))}
+            """, connection)
+        {
+            Parameters = { new() { Value = accounts } },
+        };
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+            drifts.Add(new(table.Name, rows.GetString(0), rows.IsDBNull(1) ? null : rows.GetString(1), rows.IsDBNull(2) ? null : rows.GetString(2)));
+    }
+
+    private async Task ExecuteAsync(string sql, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(sql, _connection);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    private void Report() => _progress?.Report(new(_model.Name, Math.Min(_done, _total), _total, _events));
+}

@@ -1,0 +1,235 @@
+using Npgsql;
+
+namespace Ledger.EventStore.Tests;
+
+public sealed class LogReaderTests
+{
+    [Fact]
+    public async Task Events_come_in_pages_in_the_order_of_positions()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await log.AppendAsync(LogDatabase.Stream("account-a", 1, 2, 3), LogDatabase.Stream("account-b", 4, 5));
+        var reader = new LogReader(log.Database, 0);
+
+        (await reader.NextAsync(2, default)).Select(stored => stored.Position).ShouldBe([1, 2]);
+        (await reader.NextAsync(2, default)).Select(stored => stored.Position).ShouldBe([3, 4]);
+        (await reader.NextAsync(2, default)).Select(stored => stored.Position).ShouldBe([5]);
+        (await reader.NextAsync(2, default)).ShouldBeEmpty();
+        reader.Position.ShouldBe(5);
+        (await new LogReader(log.Database, 3).NextAsync(10, default)).Select(stored => stored.Position).ShouldBe([4, 5]);
+    }
+
+    [Fact]
+    public async Task A_late_commit_is_waited_for_and_never_skipped()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var late = await BeginAsync(log);
+        await InsertAsync(late, "account-late", 1);
+        await log.AppendAsync(LogDatabase.Stream("account-a", 2));
+        var reader = new LogReader(log.Database, 0);
+
+        for (var look = 0; look < 5; look++) (await reader.NextAsync(10, default)).ShouldBeEmpty();
+        await late.CommitAsync();
+        (await NextAsync(reader)).Select(stored => stored.StreamId).ShouldBe(["account-late", "account-a"]);
+    }
+
+    [Fact]
+    public async Task A_late_commit_is_not_skipped_when_it_began_after_the_one_that_came_before_it()
+    {
+        // The transaction ids and the positions are drawn in opposite orders, so the late one lies beyond the last id that has ended.
+        await using var log = await LogDatabase.CreateAsync();
+        await using var early = await BeginAsync(log);
+        await ExecuteAsync(early, "select pg_current_xact_id()");
+        await using var late = await BeginAsync(log);
+        await InsertAsync(late, "account-late", 1);
+        await InsertAsync(early, "account-early", 2);
+        await early.CommitAsync();
+        var reader = new LogReader(log.Database, 0);
+
+        for (var look = 0; look < 5; look++) (await reader.NextAsync(10, default)).ShouldBeEmpty();
+        await late.CommitAsync();
+        (await NextAsync(reader)).Select(stored => stored.StreamId).ShouldBe(["account-late", "account-early"]);
+    }
+
+    [Fact]
+    public async Task A_gap_that_was_rolled_back_is_passed_once_every_transaction_of_that_time_has_ended_and_not_before()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var bystander = await BeginAsync(log);
+        await ExecuteAsync(bystander, "select pg_current_xact_id()");
+        await using var undone = await BeginAsync(log);
+        await InsertAsync(undone, "account-undone", 1);
+        await log.AppendAsync(LogDatabase.Stream("account-a", 2));
+        var reader = new LogReader(log.Database, 0);
+        (await reader.NextAsync(10, default)).ShouldBeEmpty();
+
+        await undone.RollbackAsync();
+        (await reader.NextAsync(10, default)).ShouldBeEmpty();
+        await bystander.CommitAsync();
+        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([2]);
+    }
+
+    [Fact]
+    public async Task Transactions_that_begin_after_a_gap_was_seen_do_not_hold_the_reader_up()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await log.ExecuteAsync("select nextval('mt_events_sequence')");
+        await log.AppendAsync(LogDatabase.Stream("account-a", 1));
+        var reader = new LogReader(log.Database, 0);
+        (await reader.NextAsync(10, default)).ShouldBeEmpty();
+
+        await using var later = await BeginAsync(log);
+        await InsertAsync(later, "account-later", 2);
+        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([2]);
+    }
+
+    [Fact]
+    public async Task Every_gap_on_the_way_is_waited_for_on_its_own()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var first = await BeginAsync(log);
+        await InsertAsync(first, "account-first", 1);
+        await log.AppendAsync(LogDatabase.Stream("account-a", 2));
+        await using var second = await BeginAsync(log);
+        await InsertAsync(second, "account-second", 3);
+        await log.AppendAsync(LogDatabase.Stream("account-b", 4));
+        var reader = new LogReader(log.Database, 0);
+        (await reader.NextAsync(10, default)).ShouldBeEmpty();
+
+        await first.CommitAsync();
+        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([1, 2]);
+        (await reader.NextAsync(10, default)).ShouldBeEmpty();
+        await second.CommitAsync();
+        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([3, 4]);
+    }
+
+    [Fact]
+    public async Task A_wide_gap_that_is_filled_in_part_is_passed_over_for_the_rest()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var undone = await BeginAsync(log);
+        await InsertAsync(undone, "account-undone", 1);
+        await using var late = await BeginAsync(log);
+        await InsertAsync(late, "account-late", 2);
+        await log.AppendAsync(LogDatabase.Stream("account-a", 3));
+        var reader = new LogReader(log.Database, 0);
+        (await reader.NextAsync(10, default)).ShouldBeEmpty();
+
+        await late.CommitAsync();
+        (await reader.NextAsync(10, default)).ShouldBeEmpty();
+        await undone.RollbackAsync();
+        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([2, 3]);
+    }
+
+    [Fact]
+    public async Task No_transaction_is_held_between_calls()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var late = await BeginAsync(log);
+        await InsertAsync(late, "account-late", 1);
+        await log.AppendAsync(LogDatabase.Stream("account-a", 2));
+        await using var watched = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { ApplicationName = "watched" }.ConnectionString);
+        var reader = new LogReader(watched, 0);
+
+        (await reader.NextAsync(10, default)).ShouldBeEmpty();
+        (await log.QueryAsync<long>("select count(*) from pg_stat_activity where application_name = 'watched'")).ShouldBe(1);
+        (
+            await log.QueryAsync<long>(
+                "select count(*) from pg_stat_activity where application_name = 'watched' and (state <> 'idle' or backend_xid is not null or backend_xmin is not null)"
+            )
+        ).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Under_concurrent_appends_and_rollbacks_nothing_is_missed_and_nothing_comes_twice()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        using var done = new CancellationTokenSource();
+        var reading = Task.Run(async () =>
+        {
+            var reader = new LogReader(log.Database, 0);
+            var seen = new List<long>();
+            while (true)
+            {
+                var last = done.IsCancellationRequested;
+                var page = await reader.NextAsync(7, default);
+                seen.AddRange(page.Select(stored => stored.Position));
+                if (last && page.Count == 0 && reader.Position == await log.QueryAsync<long>("select max(seq_id) from mt_events")) return seen;
+            }
+        });
+
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 6)
+                .Select(worker =>
+                    Task.Run(async () =>
+                    {
+                        var random = new Random(worker);
+                        for (var i = 0; i < 40; i++)
+                        {
+                            await using var transaction = await BeginAsync(log);
+                            await ExecuteAsync(transaction, "select pg_current_xact_id()");
+                            for (var e = random.Next(1, 4); e > 0; e--) await InsertAsync(transaction, $"account-{worker}-{i}", (worker * 1000) + (i * 10) + e);
+                            if (random.Next(3) == 0) await transaction.RollbackAsync();
+                            else await transaction.CommitAsync();
+                        }
+                    })
+                )
+        );
+        await done.CancelAsync();
+
+        var positions = await log.QueryAsync<long[]>("select array_agg(m.seq_id order by m.seq_id) from mt_events m");
+        string.Join(' ', await reading).ShouldBe(string.Join(' ', positions));
+    }
+
+    /// <summary>Polls: tests of other databases run at the same time, and their transactions hold a snapshot back as well.</summary>
+    private static async Task<IReadOnlyList<StoredEvent>> NextAsync(LogReader reader)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (true)
+        {
+            if (await reader.NextAsync(10, patience.Token) is { Count: > 0 } page) return page;
+            await Task.Yield();
+        }
+    }
+
+    private static async Task<OpenTransaction> BeginAsync(LogDatabase log)
+    {
+        var connection = await log.Database.OpenConnectionAsync();
+        return new(connection, await connection.BeginTransactionAsync());
+    }
+
+    private static Task InsertAsync(OpenTransaction transaction, string streamId, int id) =>
+        ExecuteAsync(
+            transaction,
+            $$"""
+            with moved as (
+              insert into mt_streams (id, type, version) values ('{{streamId}}', 'account', 1)
+              on conflict (id) do update set version = mt_streams.version + 1
+              returning version
+            )
+            insert into mt_events (seq_id, id, stream_id, version, data, type)
+            select nextval('mt_events_sequence'), '{{LogDatabase.Id(id)}}', '{{streamId}}', version, '{}', 'noted'
+            from moved
+            """
+        );
+
+    private static async Task ExecuteAsync(OpenTransaction transaction, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, transaction.Connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private sealed record OpenTransaction(NpgsqlConnection Connection, NpgsqlTransaction Transaction) : IAsyncDisposable
+    {
+        public Task CommitAsync() => Transaction.CommitAsync();
+
+        public Task RollbackAsync() => Transaction.RollbackAsync();
+
+        public async ValueTask DisposeAsync()
+        {
+            await Transaction.DisposeAsync();
+            await Connection.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,197 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Keys;
+using Ledger.Domain.Money;
+using Ledger.Domain.Wallets;
+using Ledger.EventStore;
+using Ledger.Projections.Accounts;
+
+namespace Ledger.Projections.Tests;
+
+/// <summary>Accounts that live: random commands of every kind, decided in memory and appended in batches, as a lane does.</summary>
+internal sealed class History(ILogWriter writer, AccountWrites writes, int seed, IReadOnlyList<AccountId> accounts) : IAsyncDisposable
+{
+    private const string Metadata = """{"x": "ü"}""";
+
+    private static readonly string MetadataDigest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Metadata)));
+
+    private readonly Random _random = new(seed);
+    private readonly Dictionary<AccountId, AccountSnapshot> _states = accounts.ToDictionary(id => id, AccountSnapshot.Missing);
+    private readonly Dictionary<AccountId, Dictionary<Guid, Fact>> _facts = accounts.ToDictionary(id => id, _ => new Dictionary<Guid, Fact>());
+    private int _number;
+
+    public DateTimeOffset Now { get; set; } = LedgerDatabase.Start;
+
+    public IReadOnlyDictionary<AccountId, AccountSnapshot> States => _states;
+
+    /// <summary>The kinds of event recorded so far.</summary>
+    public IEnumerable<Type> Events => _facts.Values.SelectMany(facts => facts.Values).Select(fact => fact.Event.GetType()).Distinct();
+
+    /// <summary>Appends one batch of random commands.</summary>
+    public async Task StepAsync()
+    {
+        Now += _random.Next(6) switch
+        {
+            0 => TimeSpan.FromMicroseconds(1),
+            5 => TimeSpan.FromHours(_random.Next(1, 30)),
+            _ => TimeSpan.FromSeconds(_random.Next(0, 90)),
+        };
+        await SendAsync(
+            accounts
+                .Where(_ => _random.Next(3) == 0)
+                .ToDictionary(id => id, id => (Func<Account, AccountCommand>[])[.. Enumerable.Repeat((Account account) => Command(account), _random.Next(1, 7))])
+        );
+    }
+
+    /// <summary>Appends what commands come to, all in one batch.</summary>
+    public Task SendAsync(params IEnumerable<AccountCommand> commands) =>
+        SendAsync(commands.GroupBy(command => command.Account).ToDictionary(same => same.Key, same => same.Select(command => (Func<Account, AccountCommand>)(_ => command)).ToArray()));
+
+    public Fact Fact(AccountId account, Guid id) => _facts[account][id];
+
+    public ValueTask DisposeAsync() => writer.DisposeAsync();
+
+    /// <summary>A state as text, all of it.</summary>
+    public static string Describe(AccountSnapshot snapshot)
+    {
+        var account = snapshot.Account;
+        var wallet = account.Wallet.WithDueReckoned();
+        return JsonSerializer.Serialize(
+            new
+            {
+                account.Id,
+                account.Version,
+                account.LastAt,
+                account.Status,
+                account.OpenedAt,
+                account.Country,
+                wallet.Open,
+                Emptied = wallet.Emptied.Values.OrderBy(pocket => pocket.Id.Number),
+                Holds = wallet.Holds.Values.OrderBy(hold => hold.Id.Value),
+                wallet.Credits,
+                wallet.Usd,
+                wallet.NextDue,
+                Keys = account.Keys.Keys.Values.OrderBy(key => key.Id.Value, StringComparer.Ordinal),
+                Hash = Convert.ToHexStringLower(snapshot.LastHash.Span),
+            }
+        );
+    }
+
+    private async Task SendAsync(Dictionary<AccountId, Func<Account, AccountCommand>[]> commands)
+    {
+        var trip = new Trip();
+        var after = new List<AccountSnapshot>();
+        writes.Clear();
+        foreach (var (id, asked) in commands.OrderBy(pair => pair.Key.StreamId, StringComparer.Ordinal))
+        {
+            var before = _states[id];
+            var append = new StreamAppend(id.StreamId, Account.StreamType, before.Account.Version, before.LastHash);
+            var (account, facts) = (before.Account, new List<Fact>());
+            foreach (var ask in asked)
+            {
+                var command = ask(account);
+                var past = Past.Of(command.Recalls.Where(_facts[id].ContainsKey).Select(recalled => _facts[id][recalled]));
+                var outcome = account.Transact(command, new(Now > account.LastAt ? Now : account.LastAt, LedgerDatabase.Card, past));
+                account = outcome.After;
+                facts.AddRange(outcome.Facts);
+                foreach (var fact in outcome.Facts) _facts[id].Add(fact.Id, fact);
+            }
+
+            if (facts.Count == 0) continue;
+            foreach (var fact in facts) append.Add(new(fact.Id, LedgerEvents.Types.Of(fact.Event), fact.Event, fact.At, "system", "request", null));
+            trip.Streams.Add(append);
+            writes.Add(trip.Streams.Count, before.Account, account, facts, append.LastHash);
+            after.Add(new(account, append.LastHash));
+        }
+
+        if (trip.Streams.Count == 0) return;
+        (await writer.SendAsync(trip, default)).Won.ShouldAllBe(won => won);
+        foreach (var state in after) _states[state.Account.Id] = state;
+    }
+
+    private AccountCommand Command(Account account)
+    {
+        var id = account.Id;
+        var request = EventIds.Request(id, Next());
+        if (account.Status == AccountStatus.Missing) return new OpenAccount(id, _random.Next(2) == 0 ? "DE" : null);
+        if (account.Keys.Keys.Count == 0) return Key(id);
+        var key = account.Keys.Keys.Values.OrderBy(k => k.Id.Value, StringComparer.Ordinal).ElementAt(_random.Next(account.Keys.Keys.Count)).Id;
+        var past = _facts[id].Values;
+        return _random.Next(20) switch
+        {
+            0 => _random.Next(4) == 0 ? new SuspendAccount(id, request, "why") : new RecordDue(id, request),
+            1 => new ReinstateAccount(id, request, "because"),
+            2 => account.Keys.Keys.Count < 6 ? Key(id) : new RevokeKey(id, key, null),
+            3 => _random.Next(3) == 0 ? new RevokeKey(id, key, "lost") : new RecordDue(id, request),
+            4 or 5 or 6 => Grant(id),
+            7 or 8 or 9 or 10 => new PlaceHold(id, key, Tool(), Quantity.Of(_random.Next(1, 6)), Next(), TimeSpan.FromMinutes(_random.Next(1, 20))),
+            11 or 12 => Hold(account) is { } open ? new SettleHold(id, open.Key, open.Id, Quantity.Of(_random.Next(0, 12))) : new RecordDue(id, request),
+            13 => Hold(account) is { } open ? new ReleaseHold(id, open.Key, open.Id) : new RecordDue(id, request),
+            14 => Pick(past, fact => fact.Event is HoldPlaced) is { Event: HoldPlaced placed } late
+                ? new SettleHold(id, placed.Key, new(late.Id), Quantity.Of(_random.Next(1, 4)))
+                : new RecordDue(id, request),
+            15 or 16 => Pick(past, fact => fact.Event is CreditsSpent or HoldSettled or HoldSettledLate) is { } spent
+                ? new ReverseSpend(id, new(spent.Id), "goodwill")
+                : new RecordDue(id, request),
+            17 => new Spend(id, key, Tool(), Quantity.Of(_random.Next(1, 6)), Next(), Metadata, MetadataDigest),
+            _ => new Spend(id, key, Tool(), Quantity.Of(_random.Next(1, 6)), Next()),
+        };
+    }
+
+    private CreateKey Key(AccountId id)
+    {
+        var name = Next();
+        return new(
+            id,
+            new($"key{name}"),
+            "Key " + name,
+            _random.Next(8) == 0 ? KeyKind.Provisioning : KeyKind.Inference,
+            _random.Next(8) == 0 ? KeyBilling.Subscription : KeyBilling.PayPerToken,
+            _random.Next(2) == 0 ? null : "production",
+            $"{id.Value}-{name}",
+            "lk",
+            "abcd",
+            _random.Next(3) == 0 ? Amount.Credits(_random.Next(5, 40)) : null,
+            _random.Next(5) == 0 ? Amount.Usd(3) : null,
+            (LimitReset)_random.Next(4),
+            [.. Enumerable.Range(0, _random.Next(3)).Select(n => $"model-{n},\"quoted\"")],
+            _random.Next(3) == 0 ? new(10, Quantity.Parse("0.5"), _random.Next(2) == 0) : null,
+            _random.Next(4) == 0 ? Now.AddDays(_random.Next(1, 9)) : null
+        );
+    }
+
+    private GrantCredits Grant(AccountId id) =>
+        new(
+            id,
+            _random.Next(6) == 0 ? Amount.Usd(_random.Next(1, 5)) : new Amount(_random.Next(500_000, 12_000_000), Unit.Credits),
+            (PocketSource)_random.Next(5),
+            _random.Next(5) == 0 ? "openai/gpt" : null,
+            _random.Next(3) switch
+            {
+                0 => null,
+                1 => Now.AddMinutes(_random.Next(1, 600)),
+                _ => new DateTimeOffset(2999, 1, 1, 0, 0, 0, TimeSpan.Zero),
+            },
+            "operator",
+            Next(),
+            null
+        );
+
+    private string Next() => (++_number).ToString(CultureInfo.InvariantCulture);
+
+    private string Tool() => _random.Next(8) switch
+    {
+        0 => "ping",
+        1 or 2 => "search",
+        _ => "chat",
+    };
+
+    private Hold? Hold(Account account) =>
+        account.Wallet.Holds.IsEmpty ? null : account.Wallet.Holds.Values.OrderBy(hold => hold.Id.Value).ElementAt(_random.Next(account.Wallet.Holds.Count));
+
+    private Fact? Pick(IEnumerable<Fact> facts, Func<Fact, bool> which) => facts.Where(which).ToList() is { Count: > 0 } some ? some[_random.Next(some.Count)] : null;
+}
