@@ -79,6 +79,9 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
             ["ConnectionStrings:Ledger"] = database,
             ["Ledger:Data"] = folder.Data,
             ["Ledger:AdminKey"] = AdminKey,
+
+            // What lapses is journalled when a test says so.
+            ["Ledger:SweepInterval"] = "00:00:00",
         }.Concat(settings), clock);
         if (onKestrel) host.UseKestrel(0);
         var app = new LedgerApp(host, folder, database, clock, settings, onKestrel);

@@ -20,4 +20,7 @@ public sealed class LedgerOptions
 
     /// <summary>How long commands in flight wait for a lost database to come back before they are answered 503.</summary>
     public TimeSpan RecoveryPatience { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How often lapsed holds and pockets of idle accounts are journalled; zero for never.</summary>
+    public TimeSpan SweepInterval { get; set; } = TimeSpan.FromSeconds(30);
 }

@@ -3,6 +3,7 @@ using Ledger.Api.Keys;
 using Ledger.EventStore;
 using Ledger.Projections;
 using Ledger.Projections.Accounts;
+using Ledger.Projections.Balances;
 using Ledger.Projections.Keys;
 
 namespace Ledger.Api.Hosting;
@@ -21,6 +22,7 @@ public static class LedgerSetup
         services.AddSingleton<AccountSnapshots>();
         services.AddSingleton<People>();
         services.AddSingleton<KeyQueries>();
+        services.AddSingleton<DueAccounts>();
         services.AddSingleton<RateCards>();
         return services;
     }
@@ -36,6 +38,10 @@ public static class LedgerSetup
         services.AddSingleton<Readiness>();
         services.AddSingleton<FirstRun>();
         services.AddHostedService<Startup>();
+
+        // After the start-up, so that it stops before the write path does.
+        services.AddSingleton<Sweep>();
+        services.AddHostedService(provider => provider.GetRequiredService<Sweep>());
         return services;
     }
 }

@@ -1,2 +1,2 @@
--- For the sweep: pockets that will lapse with something in them. Changes only when a pocket opens or empties, so updates stay in place.
-create index ix_pockets_due on pockets (expires_at) where expires_at is not null;
+-- For the sweep: pockets in the order in which they lapse. None of its columns ever changes, so updates stay in place.
+create index ix_pockets_due on pockets (expires_at, account_id) where expires_at is not null;

@@ -1,0 +1,55 @@
+using Npgsql;
+
+namespace Ledger.EventStore;
+
+/// <summary>
+/// A turn that only one process of all on a database has at a time: an advisory lock of a session. It ends with the session, however that
+/// ends, so nobody has to clean up after a crash; and whoever lost the connection may no longer have the turn, so what is done under it
+/// must be safe to do twice.
+/// </summary>
+public sealed class SessionLock : IAsyncDisposable
+{
+    /// <summary>The turn to sweep.</summary>
+    public const long Sweep = 0x4C65_6467_6572_01;
+
+    private readonly NpgsqlConnection _connection;
+    private readonly long _number;
+
+    private SessionLock(NpgsqlConnection connection, long number) => (_connection, _number) = (connection, number);
+
+    /// <summary>Takes a turn, or answers null where another session has it.</summary>
+    public static async Task<SessionLock?> TryTakeAsync(NpgsqlDataSource database, long number, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        var connection = await database.OpenConnectionAsync(ct);
+        try
+        {
+            await using var take = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = number } } };
+            if ((bool)(await take.ExecuteScalarAsync(ct))!) return new(connection, number);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+
+        await connection.DisposeAsync();
+        return null;
+    }
+
+    /// <summary>Ends the turn.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await using var give = new NpgsqlCommand("select pg_advisory_unlock($1)", _connection) { Parameters = { new() { Value = _number } } };
+            await give.ExecuteNonQueryAsync(CancellationToken.None);
+        }
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
+        {
+            // The session is gone, and the turn with it.
+        }
+
+        await _connection.DisposeAsync();
+    }
+}
