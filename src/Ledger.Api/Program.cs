@@ -1,7 +1,11 @@
+using Ledger.Api.Cli;
 using Ledger.Api.Dialects.Admin;
 using Ledger.Api.Dialects.Tools;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
+using Ledger.Api.Pricing;
+
+if (CommandLine.IsFor(args)) return await CommandLine.RunAsync(args, CliConsole.OfProcess, CancellationToken.None);
 
 var builder = WebApplication.CreateBuilder(args);
 builder.ConfigureServer();
@@ -22,7 +26,7 @@ await using (database)
 {
     builder.Services.AddLedgerStore(database).AddLedger(builder.Configuration);
     builder.Services.AddSingleton(await OperatorKey.LoadAsync(builder.Configuration, database.DataFolder, CancellationToken.None));
-    builder.Services.AddOpenApi();
+    builder.Services.AddApiDescription();
 
     await using var app = builder.Build();
     app.UseRequestIds();
@@ -33,7 +37,16 @@ await using (database)
     app.MapOpenApi();
 
     using var telemetry = new Telemetry(app.Configuration);
-    await app.StartAsync();
+    try
+    {
+        await app.StartAsync();
+    }
+    catch (RateCardFileException e)
+    {
+        await Console.Error.WriteLineAsync(e.Message);
+        return 1;
+    }
+
     await Welcome.SayAsync(app);
     await app.WaitForShutdownAsync();
 }

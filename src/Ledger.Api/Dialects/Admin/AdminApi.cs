@@ -14,6 +14,7 @@ using Ledger.Domain.Wallets;
 using Ledger.Projections.Accounts;
 using Ledger.Projections.Keys;
 using Microsoft.AspNetCore.Identity;
+using Microsoft.AspNetCore.Mvc;
 
 namespace Ledger.Api.Dialects.Admin;
 
@@ -52,8 +53,8 @@ public sealed class AdminApi
         admin.MapPost("/accounts/{id}/grants", api.GrantAsync).Describe<GrantRequest, GrantView>("Gives funds, once per reference; 200 on a repeat.", 201, 404, 409);
         admin.MapPost("/accounts/{id}/keys", api.CreateKeyAsync).Describe<CreateKeyRequest, KeyView>("Creates a key; its secret is in this answer only.", 201, 404);
         admin.MapGet("/accounts/{id}/keys", api.ListKeysAsync).Describe<KeyList>("The account's keys, oldest first.", 200, 400, 404);
-        admin.MapGet("/accounts/{id}/keys/{keyId}", api.ShowKeyAsync).Describe<KeyView>("One key.", 200, 404);
-        admin.MapDelete("/accounts/{id}/keys/{keyId}", api.RevokeKeyAsync).Describe("Revokes a key: it never works again.", 204, 404);
+        admin.MapGet("/accounts/{id}/keys/{key_id}", api.ShowKeyAsync).Describe<KeyView>("One key.", 200, 404);
+        admin.MapDelete("/accounts/{id}/keys/{key_id}", api.RevokeKeyAsync).Describe("Revokes a key: it never works again.", 204, 404);
         admin.MapPost("/accounts/{id}/reversals", api.ReverseAsync).Describe<ReversalRequest, ReversalView>("Gives a whole spend back, once; 200 on a repeat.", 201, 404);
         admin.MapGet("/rate-card", (Delegate)api.ShowRateCardAsync).Describe<RateCardView>("The rate card in force.", 200);
         admin.MapPut("/rate-card", (Delegate)api.PublishRateCardAsync).Describe<RateCardView, RateCardVersion>("Publishes a rate card; 200 where the same one prices then already.", 201);
@@ -177,14 +178,14 @@ public sealed class AdminApi
         await SendAsync(context, 200, new(await ViewAsync(account, page, context.RequestAborted), next), AdminJson.Default.KeyList);
     }
 
-    private async Task ShowKeyAsync(HttpContext context, string id, string keyId)
+    private async Task ShowKeyAsync(HttpContext context, string id, [FromRoute(Name = "key_id")] string keyId)
     {
         if (await FindAsync(context, id) is not { } account) return;
         if (account.Keys.Find(new(keyId)) is not { } key) await AdminErrors.SendAsync(context, AdminErrors.NoKey);
         else await SendAsync(context, 200, (await ViewAsync(account, [key], context.RequestAborted))[0], AdminJson.Default.KeyView);
     }
 
-    private async Task RevokeKeyAsync(HttpContext context, string id, string keyId)
+    private async Task RevokeKeyAsync(HttpContext context, string id, [FromRoute(Name = "key_id")] string keyId)
     {
         if (await AccountOfAsync(context, id) is not { } account) return;
         if (!Identifiers.IsLawful(keyId)) await AdminErrors.SendAsync(context, AdminErrors.NoKey);
