@@ -132,10 +132,12 @@ internal sealed class Cluster(ClusterFolder folder, ServerUser user, ServerBinar
     }
 
     /// <summary>Stops the cluster and answers when nothing of it runs any more: politely at first, by force at last.</summary>
-    public async Task StopAsync()
+    public async Task StopAsync(bool atOnce = false)
     {
         foreach (var (mode, limit) in new[] { ("fast", FastStopLimit), ("immediate", ShortLimit) })
         {
+            if (atOnce && mode == "fast")
+                continue;
             if (Postmaster.Find(folder) is null)
                 break;
             // We wait, not pg_ctl: it is in our process group, where a second Ctrl-C would end its waiting.

@@ -102,6 +102,13 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
             await _owned.DisposeAsync();
     }
 
+    /// <summary>Stops PostgreSQL without its last checkpoint: for a cluster that is deleted next.</summary>
+    internal async ValueTask DiscardAsync()
+    {
+        if (_owned is not null)
+            await _owned.StopAsync(atOnce: true);
+    }
+
     /// <summary>Stops whatever runs of a data folder that no process holds, and deletes it with its cluster; does nothing where one does.</summary>
     internal static async Task DeleteAsync(EmbeddedPostgresOptions options, ILogger logger, TimeProvider time)
     {
@@ -274,12 +281,14 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
 
         public Supervisor Supervisor => supervisor;
 
-        public async ValueTask DisposeAsync()
+        public ValueTask DisposeAsync() => StopAsync(atOnce: false);
+
+        public async ValueTask StopAsync(bool atOnce)
         {
             if (Interlocked.Exchange(ref _disposed, 1) != 0)
                 return;
             await supervisor.DisposeAsync();
-            await cluster.StopAsync();
+            await cluster.StopAsync(atOnce);
             if (address.IsOutside(cluster.Folder) && Directory.Exists(address.Host))
                 Directory.Delete(address.Host, recursive: true);
             folderLock.Dispose();

@@ -1,5 +1,7 @@
 -- One batch of many streams, in one statement: each stream is written whole or not at all, and one stream's conflict costs no other anything.
 -- Streams come sorted by id. The inline read models' parts follow, gated on `won`.
+-- The plan is made once and kept, often while tables are small, so it must not depend on statistics: what is looked up row by row says so, by
+-- `lateral … offset 0`, and by `= any (array[…])` where a join on `=` would let the planner walk a whole index first.
 with
 stream as materialized (
   select b.id, b.expected, b.next, b.at, b.type, b.n::int as n
@@ -13,29 +15,25 @@ guard as materialized (
 repeated as materialized (
   select distinct e.n
   from unnest(:event_n, :event_stream_id, :event_id) as e (n, stream_id, id)
-  join mt_events m
-    on m.stream_id = e.stream_id
-    and m.id = e.id
+  cross join lateral (
+    select
+    from mt_events m
+    where m.stream_id = e.stream_id
+      and m.id = e.id
+    offset 0
+  ) found
 ),
 -- In id order, so that two nodes cannot deadlock; and before the first nextval, so that readers of the log can wait for this transaction.
-locked as materialized (
-  select s.id
-  from mt_streams s
-  where s.id = any (:stream_id)
-  order by s.id
-  for update of s
-),
 moved as (
   update mt_streams s
   set
     version = b.next,
     timestamp = b.at
   from stream b
-  where s.id = b.id
+  where s.id = any (array[b.id])
     and s.version = b.expected
     and b.n <> all (array(select r.n from repeated r))
     and (select g.holds from guard g)
-    and (select count(*) from locked) >= 0
   returning b.n
 ),
 opened as (

@@ -79,7 +79,7 @@ public sealed class AccountRows : InlineWrite
             usd_debt = a.ud
           from account_row a
           where not a.is_new
-            and t.account_id = a.account_id
+            and t.account_id = any (array[a.account_id])
         )
         """;
 

@@ -77,7 +77,7 @@ public sealed class HoldRows : InlineWrite
           delete from holds t
           using unnest(:ended_n, :ended_account_id, :ended_hold_id) as e (n, account_id, hold_id)
           where :won(e.n)
-            and t.account_id = e.account_id
+            and t.account_id = any (array[e.account_id])
             and t.hold_id = e.hold_id
         )
         """;

@@ -62,7 +62,7 @@ public sealed class PocketRows : InlineWrite
             held = p.held
           from pocket_row p
           where not p.is_new
-            and t.account_id = p.account_id
+            and t.account_id = any (array[p.account_id])
             and t.pocket = p.pocket
         )
         """;

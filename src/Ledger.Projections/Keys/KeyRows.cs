@@ -100,7 +100,7 @@ public sealed class KeyRows : InlineWrite
             used_usd = k.used_usd
           from key_row k
           where not k.is_new
-            and t.account_id = k.account_id
+            and t.account_id = any (array[k.account_id])
             and t.key_id = k.key_id
         )
         """;

@@ -161,7 +161,9 @@ internal sealed class Shadow : IAsyncDisposable
         await _priceWriter.DisposeAsync();
         try
         {
-            if (_connection.State == ConnectionState.Open) await ExecuteAsync($"rollback; drop schema if exists {Schema} cascade", CancellationToken.None);
+            // The lock is given back by name: closing a connection does not wait until the server has noticed.
+            if (_connection.State == ConnectionState.Open)
+                await ExecuteAsync($"rollback; drop schema if exists {Schema} cascade; select pg_advisory_unlock({AdvisoryLock})", CancellationToken.None);
         }
         catch (NpgsqlException)
         {
