@@ -14,9 +14,11 @@ using var loggers = LoggerFactory.Create(logging => logging.AddConfiguration(bui
 LedgerDatabase database;
 try
 {
+    // Said before anything is started, and at every start: a setting that would fail one day should not wait for an empty database.
+    await RateCardFile.ReadAsync(RateCardFile.PathFrom(builder.Configuration), CancellationToken.None);
     database = await LedgerDatabase.OpenAsync(builder.Configuration, attach: false, loggers, TimeProvider.System, CancellationToken.None);
 }
-catch (EmbeddedPostgresException e)
+catch (Exception e) when (e is EmbeddedPostgresException or RateCardFileException)
 {
     await Console.Error.WriteLineAsync(e.Message);
     return 1;
@@ -37,16 +39,7 @@ await using (database)
     app.MapOpenApi();
 
     using var telemetry = new Telemetry(app.Configuration);
-    try
-    {
-        await app.StartAsync();
-    }
-    catch (RateCardFileException e)
-    {
-        await Console.Error.WriteLineAsync(e.Message);
-        return 1;
-    }
-
+    await app.StartAsync();
     await Welcome.SayAsync(app);
     await app.WaitForShutdownAsync();
 }

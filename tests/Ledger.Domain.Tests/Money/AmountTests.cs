@@ -34,6 +34,37 @@ public class AmountTests
     [InlineData(long.MinValue, -9_223_372_036_855)]
     public void Whole_units_are_rounded_down(long parts, long whole) => new Amount(parts, Unit.Credits).WholeFloor().ShouldBe(whole);
 
+    [Theory]
+    [InlineData("0", Unit.Credits, 0)]
+    [InlineData("12.5", Unit.Credits, 12_500_000)]
+    [InlineData("1.25e1", Unit.Credits, 12_500_000)]
+    [InlineData("0.0000010", Unit.Credits, 1)]
+    [InlineData("1000000000000", Unit.Credits, 1_000_000_000_000_000_000)]
+    [InlineData("0.000000001", Unit.Usd, 1)]
+    [InlineData("1000000000", Unit.Usd, 1_000_000_000_000_000_000)]
+    public void An_amount_is_read_exactly(string text, Unit unit, long parts)
+    {
+        Amount.TryParse(text, unit, out var amount).ShouldBeTrue();
+        amount.ShouldBe(new(parts, unit));
+        Amount.TryParse(amount.ToDecimalString(), unit, out var again).ShouldBeTrue();
+        again.ShouldBe(amount);
+    }
+
+    [Theory]
+    [InlineData("", Unit.Credits)]
+    [InlineData("-1", Unit.Credits)]
+    [InlineData("+1", Unit.Credits)]
+    [InlineData("01", Unit.Credits)]
+    [InlineData("1.", Unit.Credits)]
+    [InlineData(".5", Unit.Credits)]
+    [InlineData("1,5", Unit.Credits)]
+    [InlineData("NaN", Unit.Credits)]
+    [InlineData("0.0000001", Unit.Credits)]
+    [InlineData("1000000000000.000001", Unit.Credits)]
+    [InlineData("0.0000000001", Unit.Usd)]
+    [InlineData("1000000001", Unit.Usd)]
+    public void What_is_no_amount_of_a_unit_is_not_read(string text, Unit unit) => Amount.TryParse(text, unit, out _).ShouldBeFalse();
+
     [Fact]
     public void The_default_is_zero_credits() => default(Amount).ShouldBe(Amount.Zero(Unit.Credits));
 

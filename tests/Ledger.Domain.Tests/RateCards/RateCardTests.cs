@@ -59,6 +59,24 @@ public class RateCardTests
     public void Of_two_at_once_the_later_version_is_in_force() => Published(Noon, Noon).InForce(Noon)!.Version.ShouldBe(2);
 
     [Fact]
+    public void The_same_card_is_published_once()
+    {
+        var (book, other) = (Published(Noon, Noon.AddDays(1)), Document + " ");
+        Accepts(new PublishRateCard(Document, null), book, Noon.AddHours(1)).ShouldBe(0);
+        Accepts(new PublishRateCard(Document, Noon.AddDays(1)), book, Noon.AddHours(1)).ShouldBe(0);
+        Accepts(new PublishRateCard(Document, Noon.AddDays(1)), book, Noon.AddDays(2)).ShouldBe(0);
+        Accepts(new PublishRateCard(Document, Noon.AddDays(3)), book, Noon.AddHours(1)).ShouldBe(1);
+        Accepts(new PublishRateCard(other, null), book, Noon.AddHours(1)).ShouldBe(1);
+
+        // Once another prices then, the first is news again.
+        book = RateBook.Evolve(book, new RateCardPublished(Noon.AddDays(1), other), Noon);
+        Accepts(new PublishRateCard(Document, Noon.AddDays(1)), book, Noon.AddHours(1)).ShouldBe(1);
+
+        static int Accepts(PublishRateCard command, RateBook book, DateTimeOffset now) =>
+            command.Decide(book, now).ShouldBeOfType<Decision<RateCardEvent>.Accepted>().Events.Length;
+    }
+
+    [Fact]
     public void A_published_card_prices_what_its_document_says()
     {
         var card = Published(Noon).InForce(Noon)!;
