@@ -32,8 +32,9 @@ public sealed record Answer(string What, int Status, string Body, IReadOnlyDicti
     public string? Header(string name) => Headers.GetValueOrDefault(name);
 
     /// <summary>A member of the body, by its path: <c>Text("fields", "units")</c>; null where there is none. Texts come as they are, all else as JSON.</summary>
-    public string? Text(params ReadOnlySpan<string> path)
+    public string? Text(params string[] path)
     {
+        ArgumentNullException.ThrowIfNull(path);
         var at = Json;
         foreach (var name in path)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text.Json;
 using Ledger.Api.Application;
@@ -181,6 +182,24 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     /// <summary>What an account has and what has happened to it, in two numbers: equal before and after wherever nothing may have changed.</summary>
     public async Task<(long Available, int Events)> StandingAsync(AccountId account) =>
         (await AvailableAsync(account), (await EventsAsync(account)).Count);
+
+    /// <summary>How many commands wait, as the application itself measures it.</summary>
+    public int QueueDepth()
+    {
+        var depth = -1;
+        var meters = Services.GetRequiredService<IMeterFactory>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "ledger.queue.depth" && ReferenceEquals(instrument.Meter.Scope, meters)) listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<int>((_, measured, _, _) => depth = measured);
+        listener.Start();
+        listener.RecordObservableInstruments();
+        return depth;
+    }
 
     /// <summary>Asks the database for one value.</summary>
     public async Task<object?> QueryAsync(string sql)

@@ -64,32 +64,42 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
         {
             batch.Clear();
             while (batch.Count < _options.MaxBatch && _queue.Reader.TryRead(out var ask)) batch.Add(ask);
-            try
+            while (true)
             {
-                await ConfirmAsync(batch);
-            }
-            catch (Exception fault)
-            {
-                LogFault(_logger, fault);
-                var told = fault is NpgsqlException or IOException or TimeoutException
-                    ? new LedgerUnavailableException("The ledger's database is away; come back in a moment.", TimeSpan.FromSeconds(1), fault)
-                    : fault;
-                if (_reader is not null)
+                var wasOpen = _reader is not null;
+                try
                 {
-                    try
-                    {
-                        await _reader.DisposeAsync();
-                    }
-                    catch (NpgsqlException)
-                    {
-                        // Broken already.
-                    }
+                    await ConfirmAsync(batch);
+                    break;
                 }
+                catch (Exception fault)
+                {
+                    LogFault(_logger, fault);
+                    var isOutage = fault is NpgsqlException or IOException or TimeoutException;
+                    await CloseAsync();
 
-                _reader = null;
-                _cache.Clear();
-                foreach (var ask in batch) ask.Answer.TrySetException(told);
+                    // A connection that broke may be older than an outage that is over: a new one tells.
+                    if (isOutage && wasOpen) continue;
+                    var told = isOutage ? new LedgerUnavailableException("The ledger's database is away; come back in a moment.", TimeSpan.FromSeconds(1), fault) : fault;
+                    foreach (var ask in batch) ask.Answer.TrySetException(told);
+                    break;
+                }
             }
+        }
+    }
+
+    private async Task CloseAsync()
+    {
+        _cache.Clear();
+        if (_reader is not { } broken) return;
+        _reader = null;
+        try
+        {
+            await broken.DisposeAsync();
+        }
+        catch (NpgsqlException)
+        {
+            // Broken already.
         }
     }
 
