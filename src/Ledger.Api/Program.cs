@@ -1,3 +1,4 @@
+using Ledger.Api.Application;
 using Ledger.Api.Cli;
 using Ledger.Api.Dialects.Admin;
 using Ledger.Api.Dialects.Tools;
@@ -15,10 +16,11 @@ LedgerDatabase database;
 try
 {
     // Said before anything is started, and at every start: a setting that would fail one day should not wait for an empty database.
+    LedgerOptions.From(builder.Configuration);
     await RateCardFile.ReadAsync(RateCardFile.PathFrom(builder.Configuration), CancellationToken.None);
     database = await LedgerDatabase.OpenAsync(builder.Configuration, attach: false, loggers, TimeProvider.System, CancellationToken.None);
 }
-catch (Exception e) when (e is EmbeddedPostgresException or RateCardFileException)
+catch (Exception e) when (e is EmbeddedPostgresException or RateCardFileException or SettingsException)
 {
     await Console.Error.WriteLineAsync(e.Message);
     return 1;

@@ -23,4 +23,41 @@ public sealed class LedgerOptions
 
     /// <summary>How often lapsed holds and pockets of idle accounts are journalled; zero for never.</summary>
     public TimeSpan SweepInterval { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Reads the settings.</summary>
+    /// <exception cref="SettingsException">One of them cannot be used; the message names it.</exception>
+    public static LedgerOptions From(IConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        LedgerOptions options;
+        try
+        {
+            options = configuration.GetSection("Ledger").Get<LedgerOptions>() ?? new();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new SettingsException(e.Message, e);
+        }
+
+        foreach (var (isLawful, rule) in ((bool, string)[])
+        [
+            (options.Lanes is >= 1 and <= 64, "Ledger:Lanes must be from 1 to 64."),
+            (options.QueueCapacity >= 1, "Ledger:QueueCapacity must be at least 1."),
+            (options.MaxBatch is >= 1 and <= 10_000, "Ledger:MaxBatch must be from 1 to 10000."),
+            (options.CachedAccounts >= 1, "Ledger:CachedAccounts must be at least 1."),
+            (options.RecentReferences >= 0, "Ledger:RecentReferences must not be negative."),
+            (options.RecoveryPatience >= TimeSpan.Zero, "Ledger:RecoveryPatience must not be negative."),
+            (options.SweepInterval >= TimeSpan.Zero, "Ledger:SweepInterval must not be negative."),
+        ])
+        {
+            if (!isLawful) throw new SettingsException(rule);
+        }
+
+        return options;
+    }
 }
+
+/// <summary>A setting cannot be used.</summary>
+/// <param name="message">Which, and what it must be.</param>
+/// <param name="inner">What reading it came to.</param>
+public sealed class SettingsException(string message, Exception? inner = null) : Exception(message, inner);

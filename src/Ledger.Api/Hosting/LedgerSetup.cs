@@ -5,6 +5,7 @@ using Ledger.Projections;
 using Ledger.Projections.Accounts;
 using Ledger.Projections.Balances;
 using Ledger.Projections.Keys;
+using Microsoft.Extensions.Options;
 
 namespace Ledger.Api.Hosting;
 
@@ -31,15 +32,7 @@ public static class LedgerSetup
     public static IServiceCollection AddLedger(this IServiceCollection services, IConfiguration configuration)
     {
         ArgumentNullException.ThrowIfNull(configuration);
-        services.AddOptions<LedgerOptions>().Bind(configuration.GetSection("Ledger"))
-            .Validate(options => options.Lanes is >= 1 and <= 64, "Ledger:Lanes must be from 1 to 64.")
-            .Validate(options => options.QueueCapacity >= 1, "Ledger:QueueCapacity must be at least 1.")
-            .Validate(options => options.MaxBatch is >= 1 and <= 10_000, "Ledger:MaxBatch must be from 1 to 10000.")
-            .Validate(options => options.CachedAccounts >= 1, "Ledger:CachedAccounts must be at least 1.")
-            .Validate(options => options.RecentReferences >= 0, "Ledger:RecentReferences must not be negative.")
-            .Validate(options => options.RecoveryPatience >= TimeSpan.Zero, "Ledger:RecoveryPatience must not be negative.")
-            .Validate(options => options.SweepInterval >= TimeSpan.Zero, "Ledger:SweepInterval must not be negative.")
-            .ValidateOnStart();
+        services.AddSingleton(Options.Create(LedgerOptions.From(configuration)));
         services.AddSingleton<LedgerMetrics>();
         services.AddSingleton<LedgerService>();
         services.AddSingleton<KeyDirectory>();
