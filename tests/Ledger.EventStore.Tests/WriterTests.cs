@@ -169,6 +169,9 @@ public sealed class WriterTests
         const int Writers = 3;
         const int Rounds = 60;
         await using var log = await LogDatabase.CreateAsync();
+
+        // They exist: what does not cannot be locked, so whoever opens it meanwhile is met out of order (see the next test).
+        await log.AppendAsync([.. Enumerable.Range(0, 8).Select(n => LogDatabase.Stream($"account-{n}", 100_000_000 + n))]);
         var written = await Task.WhenAll(Enumerable.Range(0, Writers).Select(worker => Task.Run(() => RunAsync(worker))));
 
         var streams = await new LogScan(log.Database).ListAsync("account", "", 100, default);
@@ -177,10 +180,10 @@ public sealed class WriterTests
             var events = await log.ReadAsync(stream.Id);
             events.Select(stored => stored.Version).ShouldBe(Enumerable.Range(1, events.Count).Select(version => (long)version));
             stream.Version.ShouldBe(events.Count);
-            events.Select(stored => stored.Id).ShouldBe(written.SelectMany(own => own.GetValueOrDefault(stream.Id, [])), ignoreOrder: true);
+            events.Select(stored => stored.Id).Skip(1).ShouldBe(written.SelectMany(own => own.GetValueOrDefault(stream.Id, [])), ignoreOrder: true);
         }
 
-        streams.Sum(stream => stream.Version).ShouldBe(written.Sum(own => own.Values.Sum(ids => ids.Count)));
+        streams.Sum(stream => stream.Version).ShouldBe(streams.Count + written.Sum(own => own.Values.Sum(ids => ids.Count)));
         (await log.QueryAsync<long>("select count(*) from mt_events")).ShouldBe(streams.Sum(stream => stream.Version));
         await foreach (var (_, verdict) in new ChainVerifier(log.Database).VerifyAllAsync(default)) verdict.Break.ShouldBeNull();
 
@@ -192,9 +195,8 @@ public sealed class WriterTests
             for (var round = 0; round < Rounds; round++)
             {
                 var ids = Enumerable.Range(0, 8).Where(_ => random.Next(2) == 0).Select(n => $"account-{n}").DefaultIfEmpty("account-0").ToList();
-                // What does not exist yet cannot be locked, and may be opened by another writer before it is looked at.
-                var locked = random.Next(4) == 0 ? (await log.LinesAsync("select s.id from mt_streams s")).Intersect(ids).ToHashSet() : [];
-                if (locked.Count > 0) await writer.LockAsync(ids, default);
+                var locked = random.Next(4) == 0;
+                if (locked) await writer.LockAsync(ids, default);
                 var trip = new Trip();
                 foreach (var (i, id) in ids.Index())
                 {
@@ -210,7 +212,7 @@ public sealed class WriterTests
                 var result = await writer.SendAsync(trip, default);
                 foreach (var (i, stream) in trip.Streams.Index())
                 {
-                    if (locked.Contains(stream.StreamId)) result.Won[i].ShouldBeTrue();
+                    if (locked) result.Won[i].ShouldBeTrue();
                     if (!result.Won[i]) continue;
                     if (!own.TryGetValue(stream.StreamId, out var kept)) own.Add(stream.StreamId, kept = []);
                     var first = (worker * 1_000_000) + (round * 100) + (i * 10);
@@ -220,6 +222,26 @@ public sealed class WriterTests
 
             return own;
         }
+    }
+
+    [Fact]
+    public async Task A_stream_that_another_opens_after_the_lock_is_lost_though_its_neighbours_are_locked()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        var b = LogDatabase.Stream("account-b", 1);
+        await log.AppendAsync(b);
+        await using var holder = await log.OpenWriterAsync();
+        await holder.LockAsync(["account-a", "account-b"], default);
+        var a = LogDatabase.Stream("account-a", 2);
+        await log.AppendAsync(a);
+        (await holder.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-a", 3), LogDatabase.Stream("account-b", 1, b.LastHash, 4)), default)).Won.ShouldBe([false, true]);
+
+        // Nor does a version that was read under the lock hold, where there was no row to lock.
+        await holder.LockAsync(["account-b", "account-c"], default);
+        var c = LogDatabase.Stream("account-c", 5);
+        await log.AppendAsync(c);
+        await log.AppendAsync(LogDatabase.Stream("account-c", 1, c.LastHash, 6));
+        (await holder.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-c", 1, c.LastHash, 7)), default)).Won.ShouldBe([false]);
     }
 
     private static Task BlockedAsync(LogDatabase log, ILogWriter writer) =>
