@@ -14,6 +14,9 @@ namespace Ledger.Api.Application;
 /// </summary>
 internal sealed partial class Lane : IAsyncDisposable
 {
+    /// <summary>A second attempt repeats only where a stream or a rate card came into being under it; more often than this is a bug.</summary>
+    private const int MaxLockedRounds = 50;
+
     private readonly LedgerOptions _options;
     private readonly IEventLog _log;
     private readonly NpgsqlDataSource _database;
@@ -212,8 +215,9 @@ internal sealed partial class Lane : IAsyncDisposable
     private async Task AttemptLockedAsync(List<Pending> batch)
     {
         _metrics.AttemptedAgain(batch.Count);
-        while (true)
+        for (var round = 1; ; round++)
         {
+            if (round > MaxLockedRounds) throw new InvalidOperationException($"{batch.Count} commands could not be decided under their own locks.");
             var ids = batch.Select(pending => pending.Command.Account).Distinct().ToList();
             await _writer!.LockAsync([.. ids.Select(id => id.StreamId).Order(StringComparer.Ordinal)], CancellationToken.None);
             var states = await _snapshots.LoadAsync(ids, CancellationToken.None);
@@ -233,16 +237,13 @@ internal sealed partial class Lane : IAsyncDisposable
 
             for (var s = 0; s < _plan.Appended.Count; s++)
             {
-                // Locked, so it can only have lost to its own past: an id that its command did not say it would use.
-                if (!result.Won[s] && _plan.Appended[s].Snapshot.Account.Version > 0)
-                    throw new InvalidOperationException($"Stream {_plan.Appended[s].Append!.StreamId} could not be appended to under its own lock.");
                 if (result.Won[s]) _cache.Keep(BatchPlan.Committed(_plan.Appended[s]));
             }
 
             var again = new List<Pending>();
             foreach (var item in _plan.Items)
             {
-                // Only the opening of a stream has nothing to lock; who lost that race decides again, on what is there now.
+                // A stream that did not exist had no row to lock; who lost the race to open it decides again, on what is there now.
                 if (item.Work.Append is not null && !result.Won[item.Work.Index]) again.Add(item.Pending);
                 else await AnswerAsync(item);
             }
