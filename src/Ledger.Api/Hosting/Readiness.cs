@@ -15,6 +15,10 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
     /// <summary>How far the node's clock may be off the database's.</summary>
     public static readonly TimeSpan MaxSkew = TimeSpan.FromSeconds(1);
 
+    // Whoever asks wants to know soon, also where the database neither answers nor refuses, such as on a stuck machine.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private volatile Task<string?> _check = Task.FromResult<string?>(null);
     private volatile string? _starting = "The server is starting.";
 
     /// <summary>Says why start-up has not finished; null once it has.</summary>
@@ -24,9 +28,17 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
     public async Task<string?> CheckAsync(CancellationToken ct)
     {
         if (_starting is { } reason) return reason;
+
+        // One look at a time, however many ask: one that is stuck cannot be called off, only left behind.
+        var check = _check;
+        if (check.IsCompleted) _check = check = CheckDatabaseAsync(CancellationToken.None);
         try
         {
-            if (await CheckDatabaseAsync(ct) is { } fault) return fault;
+            if (await check.WaitAsync(Patience, time, ct) is { } fault) return fault;
+        }
+        catch (TimeoutException) when (!check.IsCompleted)
+        {
+            return "The database does not answer.";
         }
         catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException)
         {

@@ -1,3 +1,4 @@
+using Ledger.Api.Hosting;
 using Ledger.Domain;
 using Ledger.Testing;
 using Npgsql;
@@ -42,6 +43,35 @@ public sealed class OutageTests : IAsyncLifetime
         (await SpendAsync(server, key, "during")).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":90}""");
         (await server.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 })).ShouldBe(200).Text("balance_after").ShouldBe("85");
         await keeper.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_database_that_is_stuck_is_told_soon_and_nothing_is_lost_by_it()
+    {
+        await using var keeper = await StandInServer.StartAsync(_folder.Data);
+        await using var server = await LedgerProcess.StartAsync(Path.Combine(_folder.Path, "server"), keeper.ConnectionString);
+        var (key, _) = await MakeAccountAsync(keeper.ConnectionString);
+        (await SpendAsync(server, key, "before")).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":95}""");
+
+        var stuck = ClusterFolder.Candidates(new(_folder.Data)).SelectMany(Postmaster.Processes).ToArray();
+        stuck.ShouldContain(keeper.PostgresProcessId);
+        foreach (var process in stuck) await Signal.SendAsync(process, "STOP");
+        Task<Answer> during;
+        try
+        {
+            during = SpendAsync(server, key, "during");
+            var since = TimeProvider.System.GetTimestamp();
+            (await server.GetAsync("/health/ready")).ShouldBe(503, """{"status":"not_ready","reason":"The database does not answer."}""");
+            TimeProvider.System.GetElapsedTime(since).ShouldBeLessThan(TimeSpan.FromSeconds(20));
+            (await server.GetAsync("/health/live")).ShouldBe(200);
+        }
+        finally
+        {
+            foreach (var process in stuck) await Signal.SendAsync(process, "CONT");
+        }
+
+        (await during).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":90}""");
+        await Eventually.IsSoAsync(async () => (await server.GetAsync("/health/ready")).Status == 200, () => server.Output);
     }
 
     [Fact]
