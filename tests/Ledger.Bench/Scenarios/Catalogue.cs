@@ -14,6 +14,9 @@ internal sealed record Scenario(string Name, Func<TestBed, Report, CancellationT
 /// <summary>Everything that can be measured.</summary>
 internal static class Catalogue
 {
+    /// <summary>Until the runtime has compiled the hot path for good.</summary>
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(8);
+
     private const string Echo = "echo over HTTP, 64 connections";
     private const string Spend = "spend over HTTP";
 
@@ -72,6 +75,7 @@ internal static class Catalogue
     {
         var echo = await EchoAsync(bed, report, ct);
         await using var server = await bed.StartServerAsync(ct);
+        await PostAsync(bed, server, "/api/v1/tools/check", bed.Accounts, 0, "warm-check", false, ct, WarmUp);
         report.Add("check over HTTP", await PostAsync(bed, server, "/api/v1/tools/check", bed.Accounts, 0, "check", false, ct), echo);
     }
 
@@ -86,7 +90,7 @@ internal static class Catalogue
         var baseline = report.Add("one-row insert, one client", await Callers.RunAsync(1, bed.Settings.Duration, async (_, _) => await insert.ExecuteNonQueryAsync(ct) == 1));
 
         await using var server = await bed.StartServerAsync(ct);
-        await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "warm", true, ct, TimeSpan.FromSeconds(3));
+        await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "warm", true, ct, WarmUp);
         var secrets = bed.Accounts.Select(account => account.Secret).ToList();
         report.Add(
             "spend over HTTP, one caller",
@@ -107,7 +111,7 @@ internal static class Catalogue
             return verdict.Refusal is null;
         }
 
-        await Callers.RunAsync(bed.Settings.Connections, TimeSpan.FromSeconds(3), (number, n) => OneAsync("warm-store", number, n));
+        await Callers.RunAsync(bed.Settings.Connections, WarmUp, (number, n) => OneAsync("warm-store", number, n));
         report.Add("the store alone, 64 callers", await Callers.RunAsync(bed.Settings.Connections, bed.Settings.Duration, (number, n) => OneAsync("store", number, n)), baseline);
     }
 
@@ -115,14 +119,14 @@ internal static class Catalogue
     {
         if (report.Find(Echo) is { } measured) return measured;
         await using var server = await TestBed.StartEchoAsync(ct);
-        await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "warm", true, ct, TimeSpan.FromSeconds(3));
+        await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "warm", true, ct, WarmUp);
         return report.Add(Echo, await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "echo", true, ct));
     }
 
     private static async Task<Measurement> SpendOverHttpAsync(TestBed bed, IReadOnlyList<BenchAccount> accounts, double repeats, string run, CancellationToken ct)
     {
         await using var server = await bed.StartServerAsync(ct);
-        await PostAsync(bed, server, "/api/v1/tools/spend", accounts, 0, "warm-" + run, true, ct, TimeSpan.FromSeconds(3));
+        await PostAsync(bed, server, "/api/v1/tools/spend", accounts, 0, "warm-" + run, true, ct, WarmUp);
         return await PostAsync(bed, server, "/api/v1/tools/spend", accounts, repeats, run, true, ct);
     }
 
