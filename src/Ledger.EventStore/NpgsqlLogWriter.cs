@@ -50,6 +50,10 @@ internal sealed class NpgsqlLogWriter : ILogWriter
         {
             Pooling = false,
             Timeout = 3,
+
+            // A database that says nothing for this long is treated as lost; there is no point in asking it to cancel.
+            CommandTimeout = 5,
+            CancellationTimeout = -1,
             ApplicationName = "ledger-writer",
             Options = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
         };

@@ -67,6 +67,10 @@ public sealed record Account(
         return null;
     }
 
+    /// <summary>Why a key of this account may not have work done now, if so: access, then the kind of key.</summary>
+    public RejectionCode? RefusesWork(KeyId key, DateTimeOffset now) =>
+        RefusesAccess(key, now) ?? (Keys.Find(key)!.Kind == KeyKind.Inference ? null : RejectionCode.KeyKindNotAllowed);
+
     /// <summary>
     /// Load–decide–append in memory: what is due lapses first, then the command decides, and the facts get ids, versions and times.
     /// A rejected or repeated command records nothing, not even what was due.

@@ -1,5 +1,4 @@
 using Ledger.Domain.Accounts;
-using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
 
 namespace Ledger.Domain.Wallets;
@@ -17,8 +16,7 @@ public sealed record PlaceHold(
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesAccess(Key, context.Now) is { } refusal) return Reject(refusal);
-        if (account.Keys.Find(Key)!.Kind != KeyKind.Inference) return Reject(RejectionCode.KeyKindNotAllowed);
+        if (account.RefusesWork(Key, context.Now) is { } refusal) return Reject(refusal);
         if (context.Past.Find(Id) is { } first)
             return first.Event is HoldPlaced e && e.Units == Units ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
 

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Ledger.Domain.Accounts;
-using Ledger.Domain.Keys;
 
 namespace Ledger.Domain.Wallets;
 
@@ -14,8 +13,7 @@ public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : Ac
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesAccess(Key, context.Now) is { } refusal) return Reject(refusal);
-        if (account.Keys.Find(Key)!.Kind != KeyKind.Inference) return Reject(RejectionCode.KeyKindNotAllowed);
+        if (account.RefusesWork(Key, context.Now) is { } refusal) return Reject(refusal);
         if (context.Past.Find(Id) is { } end)
         {
             return end.Event switch

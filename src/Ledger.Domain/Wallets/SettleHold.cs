@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Ledger.Domain.Accounts;
-using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
 
 namespace Ledger.Domain.Wallets;
@@ -18,8 +17,7 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesAccess(Key, context.Now) is { } refusal) return Reject(refusal);
-        if (account.Keys.Find(Key)!.Kind != KeyKind.Inference) return Reject(RejectionCode.KeyKindNotAllowed);
+        if (account.RefusesWork(Key, context.Now) is { } refusal) return Reject(refusal);
         var late = context.Past.Find(EventIds.LateSettlement(Account, Hold));
         if (late?.Event is HoldSettledLate done) return done.Units == Units ? Repeat(late.Value) : Reject(RejectionCode.ReferenceConflict);
 

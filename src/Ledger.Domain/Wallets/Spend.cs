@@ -20,8 +20,7 @@ public sealed record Spend(
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesAccess(Key, context.Now) is { } refusal) return Reject(refusal);
-        if (account.Keys.Find(Key)!.Kind != KeyKind.Inference) return Reject(RejectionCode.KeyKindNotAllowed);
+        if (account.RefusesWork(Key, context.Now) is { } refusal) return Reject(refusal);
         if (context.Past.Find(Id) is { } first)
             return first.Event is CreditsSpent e && e.Units == Units ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
 

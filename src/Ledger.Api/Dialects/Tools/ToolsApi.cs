@@ -48,7 +48,7 @@ public sealed class ToolsApi
         if (await ReadAsync(context, ToolsMembers.Tool | ToolsMembers.Units) is not { } body) return;
 
         var (account, card, now) = await CurrentAsync(owner);
-        if (account.RefusesAccess(owner.Key, now) is { } refusal)
+        if (account.RefusesWork(owner.Key, now) is { } refusal)
         {
             await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal));
             return;
@@ -106,11 +106,9 @@ public sealed class ToolsApi
 
         // A revoked key, a wrong kind of key or a suspended account is one refusal of the whole, not a thousand.
         var (account, _, now) = await CurrentAsync(owner);
-        var refusal = account.RefusesAccess(owner.Key, now)
-            ?? (account.Keys.Find(owner.Key)!.Kind == Domain.Keys.KeyKind.Inference ? null : RejectionCode.KeyKindNotAllowed);
-        if (refusal is { } code)
+        if (account.RefusesWork(owner.Key, now) is { } refusal)
         {
-            await ToolsErrors.SendAsync(context, ToolsErrors.Of(code));
+            await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal));
             return;
         }
 
@@ -220,7 +218,7 @@ public sealed class ToolsApi
     {
         if (await SignInAsync(context) is not { } owner) return;
         var (account, card, now) = await CurrentAsync(owner);
-        if (account.RefusesAccess(owner.Key, now) is { } refusal)
+        if (account.RefusesWork(owner.Key, now) is { } refusal)
         {
             await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal));
             return;
