@@ -9,14 +9,15 @@ internal static class Callers
     /// <param name="callers">How many.</param>
     /// <param name="duration">How long.</param>
     /// <param name="call">One call of a caller, by its number and count; false for an error.</param>
-    public static async Task<Measurement> RunAsync(int callers, TimeSpan duration, Func<int, long, Task<bool>> call)
+    /// <param name="isDone">Ends the run before its time.</param>
+    public static async Task<Measurement> RunAsync(int callers, TimeSpan duration, Func<int, long, Task<bool>> call, Func<bool>? isDone = null)
     {
         var started = Stopwatch.GetTimestamp();
         var all = await Task.WhenAll(Enumerable.Range(0, callers).Select(caller => Task.Run(async () =>
         {
             var latencies = new List<double>();
             var errors = 0L;
-            for (var n = 0L; Stopwatch.GetElapsedTime(started) < duration; n++)
+            for (var n = 0L; Stopwatch.GetElapsedTime(started) < duration && isDone?.Invoke() != true; n++)
             {
                 var at = Stopwatch.GetTimestamp();
                 if (!await call(caller, n)) errors++;

@@ -21,7 +21,7 @@ internal static partial class Wrk
         string url, string path, IReadOnlyList<string> secrets, double repeats, int connections, TimeSpan duration, string run, bool withReference, CancellationToken ct)
     {
         if (!IsInstalled) return await HttpLoad.PostAsync(url, path, secrets, repeats, connections, duration, run, withReference, ct);
-        var script = Path.Combine(Path.GetTempPath(), $"ledger-bench-{Environment.ProcessId}.lua");
+        var script = Path.Combine(Path.GetTempPath(), $"ledger-bench-{run}.lua");
         await File.WriteAllTextAsync(script, Script(path, secrets, repeats, run, withReference), ct);
         try
         {

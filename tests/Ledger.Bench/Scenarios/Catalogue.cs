@@ -1,7 +1,10 @@
+using System.Diagnostics;
 using Ledger.Api.Application;
 using Ledger.Bench.Load;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
+using Ledger.Projections.Accounts;
+using Ledger.Projections.Rebuild;
 using Npgsql;
 
 namespace Ledger.Bench.Scenarios;
@@ -28,6 +31,9 @@ internal static class Catalogue
         new("check", CheckAsync),
         new("caller", OneCallerAsync),
         new("store", StoreAsync),
+        new("two", TwoServersAsync),
+        new("rebuild", WhileRebuildingAsync),
+        new("million", MillionAccountsAsync),
     ];
 
     /// <summary>Not a measurement: everything set up and left running until the input ends, for a profiler.</summary>
@@ -115,6 +121,95 @@ internal static class Catalogue
         report.Add("the store alone, 64 callers", await Callers.RunAsync(bed.Settings.Connections, bed.Settings.Duration, (number, n) => OneAsync("store", number, n)), baseline);
     }
 
+    private static async Task TwoServersAsync(TestBed bed, Report report, CancellationToken ct)
+    {
+        var first = report.Find(Spend) ?? report.Add(Spend, await SpendOverHttpAsync(bed, bed.Accounts, 0, "one", ct));
+        await using var left = await bed.StartServerAsync(ct);
+        await using var right = await bed.StartServerAsync(ct);
+        foreach (var (run, duration) in ((string, TimeSpan)[])[("warm-two", WarmUp), ("two", bed.Settings.Duration)])
+        {
+            var both = await Task.WhenAll(
+                PostAsync(bed, left, "/api/v1/tools/spend", bed.Accounts, 0, run + "-left", true, ct, duration, bed.Settings.Connections / 2),
+                PostAsync(bed, right, "/api/v1/tools/spend", bed.Accounts, 0, run + "-right", true, ct, duration, bed.Settings.Connections / 2));
+            if (run != "two") continue;
+            var sum = new Measurement(
+                both.Sum(each => each.PerSecond), both.Max(each => each.P50), both.Max(each => each.P99), both.Sum(each => each.Errors));
+            report.Add("spend over HTTP, two server processes, same accounts", sum, first);
+        }
+    }
+
+    private static async Task WhileRebuildingAsync(TestBed bed, Report report, CancellationToken ct)
+    {
+        var first = report.Find(Spend) ?? report.Add(Spend, await SpendOverHttpAsync(bed, bed.Accounts, 0, "undisturbed", ct));
+        await using var server = await bed.StartServerAsync(ct);
+        await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "warm-rebuild", true, ct, WarmUp);
+        await using var database = NpgsqlDataSource.Create(bed.ConnectionString);
+        using var done = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var rebuilds = 0;
+        var rebuilding = Task.Run(async () =>
+        {
+            var rebuilder = new Rebuilder(database, TimeProvider.System);
+            while (!done.IsCancellationRequested)
+            {
+                await rebuilder.RebuildAsync("all", null, done.Token);
+                rebuilds++;
+            }
+        }, ct);
+        var measured = await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "rebuild", true, ct);
+        await done.CancelAsync();
+        try
+        {
+            await rebuilding;
+        }
+        catch (OperationCanceledException)
+        {
+            // The last one was cut short, as meant.
+        }
+
+        report.Add($"spend over HTTP, while all read models are rebuilt ({rebuilds} times)", measured, first);
+    }
+
+    /// <summary>A million accounts put in by SQL: enough to be loaded, not to be replayed.</summary>
+    private static async Task MillionAccountsAsync(TestBed bed, Report report, CancellationToken ct)
+    {
+        const int Million = 1_000_000;
+        await using var database = NpgsqlDataSource.Create(bed.ConnectionString);
+        await using (var fill = database.CreateCommand(
+            $"""
+            insert into mt_streams (id, type, version, timestamp, created)
+            select 'account-m' || lpad(i::text, 15, '0'), 'account', 3, now(), now() from generate_series(1, {Million}) i;
+            insert into accounts
+            select 'm' || lpad(i::text, 15, '0'), 3, decode(repeat('00', 32), 'hex'), now(), {AccountRows.Format}, 'open', null, now(), 1000000000, 0, 0, 0, 0, 0, 0, 0, 0, 0
+            from generate_series(1, {Million}) i;
+            insert into pockets
+            select 'm' || lpad(i::text, 15, '0'), 1, 'credits', 'payg', null, 1000000000, 1000000000, 0, null, now(), gen_random_uuid() from generate_series(1, {Million}) i;
+            insert into keys
+            select 'm' || lpad(i::text, 15, '0'), 'k' || lpad(i::text, 15, '0'), 'bench', 'inference', 'pay_per_token', null, md5(i::text), 'lk', '0000', 900000000, null,
+              'monthly', array[]::varchar[], null, null, null, null, now(), null, 0, 0, 0
+            from generate_series(1, {Million}) i;
+            analyze
+            """))
+        {
+            fill.CommandTimeout = 0;
+            await fill.ExecuteNonQueryAsync(ct);
+        }
+
+        var started = Stopwatch.GetTimestamp();
+        await using (await bed.StartServerAsync(ct))
+            Console.WriteLine($"start to ready on a database with 1 million accounts: {Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s");
+
+        await using var provider = await bed.OpenLedgerAsync(bed.Settings.Lanes, ct);
+        var ledger = provider.GetRequiredService<LedgerService>();
+        var touched = 0;
+        report.Add("reading each of a million accounts once, 64 callers", await Callers.RunAsync(bed.Settings.Connections, TimeSpan.FromMinutes(3), async (_, _) =>
+        {
+            var i = Interlocked.Increment(ref touched);
+            return i > Million || (await ledger.ReadAsync(new($"m{i:000000000000000}"))).Account.Version == 3;
+        }, () => touched >= Million));
+        using var self = Process.GetCurrentProcess();
+        Console.WriteLine($"memory after touching 1 million accounts: {self.WorkingSet64 / 1_000_000} MB, the benchmark's own included");
+    }
+
     private static async Task<Row> EchoAsync(TestBed bed, Report report, CancellationToken ct)
     {
         if (report.Find(Echo) is { } measured) return measured;
@@ -131,8 +226,9 @@ internal static class Catalogue
     }
 
     private static Task<Measurement> PostAsync(
-        TestBed bed, ServerProcess server, string path, IReadOnlyList<BenchAccount> accounts, double repeats, string run, bool withReference, CancellationToken ct, TimeSpan? duration = null) =>
+        TestBed bed, ServerProcess server, string path, IReadOnlyList<BenchAccount> accounts, double repeats, string run, bool withReference, CancellationToken ct,
+        TimeSpan? duration = null, int? connections = null) =>
         Wrk.PostAsync(
-            server.Url, path, [.. accounts.Select(account => account.Secret)], repeats, bed.Settings.Connections, duration ?? bed.Settings.Duration,
+            server.Url, path, [.. accounts.Select(account => account.Secret)], repeats, connections ?? bed.Settings.Connections, duration ?? bed.Settings.Duration,
             $"{run}-{Environment.TickCount64}", withReference, ct);
 }
