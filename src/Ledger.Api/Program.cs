@@ -6,12 +6,15 @@ using Ledger.Api.Hosting;
 using Ledger.Api.Http;
 using Ledger.Api.Pricing;
 
-if (CommandLine.IsFor(args)) return await CommandLine.RunAsync(args, CliConsole.OfProcess, CancellationToken.None);
+if (CommandLine.IsFor(args))
+    return await CommandLine.RunAsync(args, CliConsole.OfProcess, CancellationToken.None);
 
 var builder = WebApplication.CreateBuilder(args);
 builder.ConfigureServer();
 
-using var loggers = LoggerFactory.Create(logging => logging.AddConfiguration(builder.Configuration.GetSection("Logging")).AddSimpleConsole());
+using var loggers = LoggerFactory.Create(logging =>
+    logging.AddConfiguration(builder.Configuration.GetSection("Logging")).AddSimpleConsole()
+);
 LedgerDatabase database;
 try
 {

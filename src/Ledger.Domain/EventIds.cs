@@ -49,19 +49,20 @@ public static class EventIds
     /// <param name="event">What happened.</param>
     /// <param name="command">The command's id.</param>
     /// <param name="version">The event's place in the stream, from 1.</param>
-    public static Guid For(AccountId account, AccountEvent @event, Guid command, long version) => @event switch
-    {
-        CreditsSpent or HoldPlaced or CreditsGranted or AccountSuspended or AccountReinstated => command,
-        HoldSettled e => HoldEnd(account, e.Hold),
-        HoldReleased e => HoldEnd(account, e.Hold),
-        HoldExpired e => HoldEnd(account, e.Hold),
-        HoldSettledLate e => LateSettlement(account, e.Hold),
-        SpendReversed e => Reversal(account, e.Spend),
-        AccountOpened => Opening(account),
-        KeyCreated e => KeyCreation(account, e.Key),
-        KeyRevoked e => KeyRevocation(account, e.Key),
-        _ => Derive(account, "part", command.ToString(), version.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-    };
+    public static Guid For(AccountId account, AccountEvent @event, Guid command, long version) =>
+        @event switch
+        {
+            CreditsSpent or HoldPlaced or CreditsGranted or AccountSuspended or AccountReinstated => command,
+            HoldSettled e => HoldEnd(account, e.Hold),
+            HoldReleased e => HoldEnd(account, e.Hold),
+            HoldExpired e => HoldEnd(account, e.Hold),
+            HoldSettledLate e => LateSettlement(account, e.Hold),
+            SpendReversed e => Reversal(account, e.Spend),
+            AccountOpened => Opening(account),
+            KeyCreated e => KeyCreation(account, e.Key),
+            KeyRevoked e => KeyRevocation(account, e.Key),
+            _ => Derive(account, "part", command.ToString(), version.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+        };
 
     /// <summary>
     /// SHA-256 over the length-prefixed kind, scope and parts, as a version 8 UUID (RFC 9562) whose first 48 bits come from the account,
@@ -70,18 +71,21 @@ public static class EventIds
     public static Guid Derive(AccountId account, string kind, params ReadOnlySpan<string> parts)
     {
         var size = 4 + Encoding.UTF8.GetByteCount(kind) + 4 + Encoding.UTF8.GetByteCount(account.Value);
-        foreach (var part in parts) size += 4 + Encoding.UTF8.GetByteCount(part);
+        foreach (var part in parts)
+            size += 4 + Encoding.UTF8.GetByteCount(part);
 
         Span<byte> input = size <= 1024 ? stackalloc byte[size] : new byte[size];
         var rest = Append(Append(input, kind), account.Value);
-        foreach (var part in parts) rest = Append(rest, part);
+        foreach (var part in parts)
+            rest = Append(rest, part);
 
         Span<byte> hash = stackalloc byte[32];
         SHA256.HashData(input, hash);
 
         // Locality only, hence a cheap hash (FNV-1a): uniqueness comes from the 74 bits of SHA-256 behind it.
         var scope = 14695981039346656037UL;
-        foreach (var c in account.Value) scope = unchecked((scope ^ c) * 1099511628211UL);
+        foreach (var c in account.Value)
+            scope = unchecked((scope ^ c) * 1099511628211UL);
 
         Span<byte> id = stackalloc byte[16];
         BinaryPrimitives.WriteUInt64BigEndian(id, scope);

@@ -1,5 +1,5 @@
-using Ledger.Domain.Accounts;
 using System.Text.Json.Serialization;
+using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.RateCards;
 using Ledger.Domain.Wallets;
@@ -10,7 +10,8 @@ namespace Ledger.Domain;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    UseStringEnumConverter = true)]
+    UseStringEnumConverter = true
+)]
 [JsonSerializable(typeof(AccountOpened))]
 [JsonSerializable(typeof(AccountSuspended))]
 [JsonSerializable(typeof(AccountReinstated))]

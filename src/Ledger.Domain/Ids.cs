@@ -71,10 +71,12 @@ public readonly record struct SpendId(Guid Value)
 public sealed class AccountIdJsonConverter : JsonConverter<AccountId>
 {
     /// <inheritdoc/>
-    public override AccountId Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => new(reader.GetString()!);
+    public override AccountId Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        new(reader.GetString()!);
 
     /// <inheritdoc/>
-    public override void Write(Utf8JsonWriter writer, AccountId value, JsonSerializerOptions options) => writer?.WriteStringValue(value.Value);
+    public override void Write(Utf8JsonWriter writer, AccountId value, JsonSerializerOptions options) =>
+        writer?.WriteStringValue(value.Value);
 }
 
 /// <summary>Stored form of a key's id: its text.</summary>
@@ -94,7 +96,8 @@ public sealed class PocketIdJsonConverter : JsonConverter<PocketId>
     public override PocketId Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => new(reader.GetInt32());
 
     /// <inheritdoc/>
-    public override void Write(Utf8JsonWriter writer, PocketId value, JsonSerializerOptions options) => writer?.WriteNumberValue(value.Number);
+    public override void Write(Utf8JsonWriter writer, PocketId value, JsonSerializerOptions options) =>
+        writer?.WriteNumberValue(value.Number);
 }
 
 /// <summary>Stored form of a hold's id: a UUID.</summary>
@@ -114,5 +117,6 @@ public sealed class SpendIdJsonConverter : JsonConverter<SpendId>
     public override SpendId Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => new(reader.GetGuid());
 
     /// <inheritdoc/>
-    public override void Write(Utf8JsonWriter writer, SpendId value, JsonSerializerOptions options) => writer?.WriteStringValue(value.Value);
+    public override void Write(Utf8JsonWriter writer, SpendId value, JsonSerializerOptions options) =>
+        writer?.WriteStringValue(value.Value);
 }

@@ -49,7 +49,8 @@ internal sealed class AppendStatement : InlineWrite
 
         var parameters = new List<NpgsqlParameter>();
         var sql = new StringBuilder(InlineSql.Resolve(SqlFile.Read("append.sql"), this, parameters));
-        foreach (var write in writes) sql.Append(",\n").Append(InlineSql.Resolve(write.Sql, write, parameters));
+        foreach (var write in writes)
+            sql.Append(",\n").Append(InlineSql.Resolve(write.Sql, write, parameters));
         sql.Append('\n').Append(SqlFile.Read("appended.sql"));
         Sql = sql.ToString();
         Parameters = parameters;

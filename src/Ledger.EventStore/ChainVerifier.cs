@@ -59,7 +59,8 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
     {
         for (var after = ""; await _scan.ListAsync(null, after, Page, ct) is { Count: > 0 } heads; after = heads[^1].Id)
         {
-            foreach (var head in heads) yield return (head.Id, await VerifyAsync(head, ct));
+            foreach (var head in heads)
+                yield return (head.Id, await VerifyAsync(head, ct));
         }
 
         await using var command = database.CreateCommand(
@@ -71,11 +72,15 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
             where not exists (select from mt_streams s where s.id = m.stream_id)
             group by m.stream_id
             order by m.stream_id
-            """);
+            """
+        );
         command.CommandTimeout = 0;
         await using var orphans = await command.ExecuteReaderAsync(ct);
         while (await orphans.ReadAsync(ct))
-            yield return (orphans.GetString(0), new(0, HashChain.Start, new(orphans.GetString(0), orphans.GetInt64(1), ChainFault.StreamMissing)));
+            yield return (
+                orphans.GetString(0),
+                new(0, HashChain.Start, new(orphans.GetString(0), orphans.GetInt64(1), ChainFault.StreamMissing))
+            );
     }
 
     private async Task<ChainVerdict> VerifyAsync(StreamHead head, CancellationToken ct)
@@ -85,7 +90,8 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
         {
             foreach (var stored in page)
             {
-                if (Fault(stored, version + 1, hash.Span) is { } fault) return new(version, hash, new(head.Id, version + 1, fault));
+                if (Fault(stored, version + 1, hash.Span) is { } fault)
+                    return new(version, hash, new(head.Id, version + 1, fault));
                 version = stored.Version;
                 hash = HashChain.FromHeaders(stored.Headers, "hash")!;
             }
@@ -96,9 +102,12 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
 
     private static ChainFault? Fault(StoredEvent stored, long expected, ReadOnlySpan<byte> previous)
     {
-        if (stored.Version != expected) return ChainFault.VersionMissing;
-        if (HashChain.FromHeaders(stored.Headers, "prev") is not { } prev || !previous.SequenceEqual(prev)) return ChainFault.PreviousMismatch;
-        if (HashChain.FromHeaders(stored.Headers, "hash") is not { } hash) return ChainFault.HashMismatch;
+        if (stored.Version != expected)
+            return ChainFault.VersionMissing;
+        if (HashChain.FromHeaders(stored.Headers, "prev") is not { } prev || !previous.SequenceEqual(prev))
+            return ChainFault.PreviousMismatch;
+        if (HashChain.FromHeaders(stored.Headers, "hash") is not { } hash)
+            return ChainFault.HashMismatch;
         var actual = HashChain.Hash(
             stored.StreamId,
             stored.Version,
@@ -107,17 +116,21 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
             stored.At,
             HashChain.ActorFromHeaders(stored.Headers),
             Encoding.UTF8.GetBytes(stored.Data),
-            previous);
-        if (!hash.AsSpan().SequenceEqual(actual)) return ChainFault.HashMismatch;
+            previous
+        );
+        if (!hash.AsSpan().SequenceEqual(actual))
+            return ChainFault.HashMismatch;
         return MetadataHolds(stored.Data) ? null : ChainFault.MetadataMismatch;
     }
 
     /// <summary>The chain covers metadata only by its digest, so the digest must be compared besides.</summary>
     private static bool MetadataHolds(string data)
     {
-        if (!data.Contains("\"metadata\"", StringComparison.Ordinal)) return true;
+        if (!data.Contains("\"metadata\"", StringComparison.Ordinal))
+            return true;
         using var json = JsonDocument.Parse(data);
-        if (!json.RootElement.TryGetProperty("metadata", out var metadata)) return true;
+        if (!json.RootElement.TryGetProperty("metadata", out var metadata))
+            return true;
         return metadata.ValueKind == JsonValueKind.String
             && json.RootElement.TryGetProperty("metadataDigest", out var digest)
             && digest.ValueEquals(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(metadata.GetString()!))));

@@ -22,10 +22,15 @@ public sealed class EventTypes
     public EventTypes(JsonSerializerContext json, IEnumerable<Type> types)
     {
         ArgumentNullException.ThrowIfNull(json);
-        _byType = types.ToFrozenDictionary(type => type, type => new EventType(
-            SnakeCase(type.Name),
-            $"{type.FullName}, {type.Assembly.GetName().Name}",
-            json.GetTypeInfo(type) ?? throw new ArgumentException($"{type.Name} has no JSON form in {json.GetType().Name}.", nameof(types))));
+        _byType = types.ToFrozenDictionary(
+            type => type,
+            type => new EventType(
+                SnakeCase(type.Name),
+                $"{type.FullName}, {type.Assembly.GetName().Name}",
+                json.GetTypeInfo(type)
+                    ?? throw new ArgumentException($"{type.Name} has no JSON form in {json.GetType().Name}.", nameof(types))
+            )
+        );
         _byName = _byType.Values.ToFrozenDictionary(type => type.Name, StringComparer.Ordinal);
     }
 
@@ -47,8 +52,10 @@ public sealed class EventTypes
     public object Read(StoredEvent stored)
     {
         ArgumentNullException.ThrowIfNull(stored);
-        if (!_byName.TryGetValue(stored.Type, out var type)) throw new UnknownEventTypeException(stored.StreamId, stored.Version, stored.Type);
-        return JsonSerializer.Deserialize(stored.Data, type.Json) ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no data.");
+        if (!_byName.TryGetValue(stored.Type, out var type))
+            throw new UnknownEventTypeException(stored.StreamId, stored.Version, stored.Type);
+        return JsonSerializer.Deserialize(stored.Data, type.Json)
+            ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no data.");
     }
 
     /// <summary>The stored name of a .NET type: <c>CreditsSpent</c> becomes <c>credits_spent</c>.</summary>
@@ -58,7 +65,8 @@ public sealed class EventTypes
         var text = new StringBuilder(name.Length + 8);
         foreach (var c in name)
         {
-            if (char.IsAsciiLetterUpper(c) && text.Length > 0) text.Append('_');
+            if (char.IsAsciiLetterUpper(c) && text.Length > 0)
+                text.Append('_');
             text.Append(char.ToLowerInvariant(c));
         }
 
@@ -68,4 +76,6 @@ public sealed class EventTypes
 
 /// <summary>A stream holds an event that this build does not know: version skew, not corruption.</summary>
 public sealed class UnknownEventTypeException(string streamId, long version, string type)
-    : Exception($"Stream {streamId} holds an event '{type}' at version {version} that this server does not know. A newer server has written it; upgrade this one.");
+    : Exception(
+        $"Stream {streamId} holds an event '{type}' at version {version} that this server does not know. A newer server has written it; upgrade this one."
+    );

@@ -41,7 +41,15 @@ public static class HashChain
     /// <param name="data">Its members as JSON, in any order and spelling.</param>
     /// <param name="previous">The hash of the event before it.</param>
     public static byte[] Hash(
-        string streamId, long version, Guid id, string type, DateTimeOffset at, string? actor, ReadOnlySpan<byte> data, ReadOnlySpan<byte> previous)
+        string streamId,
+        long version,
+        Guid id,
+        string type,
+        DateTimeOffset at,
+        string? actor,
+        ReadOnlySpan<byte> data,
+        ReadOnlySpan<byte> previous
+    )
     {
         var buffer = _buffer ??= new ArrayBufferWriter<byte>(1024);
         buffer.ResetWrittenCount();
@@ -59,10 +67,12 @@ public static class HashChain
         DateTimeOffset at,
         string? actor,
         ReadOnlySpan<byte> data,
-        ReadOnlySpan<byte> previous)
+        ReadOnlySpan<byte> previous
+    )
     {
         ArgumentNullException.ThrowIfNull(to);
-        if (previous.Length != Size) throw new ArgumentException("A hash has 32 bytes.", nameof(previous));
+        if (previous.Length != Size)
+            throw new ArgumentException("A hash has 32 bytes.", nameof(previous));
         WriteByte(to, Format);
         WriteText(to, streamId);
         WriteInt64(to, version);
@@ -70,8 +80,10 @@ public static class HashChain
         to.Advance(16);
         WriteText(to, type);
         WriteInt64(to, (at.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond);
-        if (actor is null) WriteInt32(to, -1);
-        else WriteText(to, actor);
+        if (actor is null)
+            WriteInt32(to, -1);
+        else
+            WriteText(to, actor);
         var reader = new Utf8JsonReader(data);
         reader.Read();
         WriteValue(to, data, ref reader, top: true);
@@ -84,9 +96,11 @@ public static class HashChain
     /// <returns>Null where the headers do not hold one.</returns>
     public static byte[]? FromHeaders(string? headers, string member)
     {
-        if (headers is null) return null;
+        if (headers is null)
+            return null;
         using var json = JsonDocument.Parse(headers);
-        return json.RootElement.ValueKind == JsonValueKind.Object
+        return
+            json.RootElement.ValueKind == JsonValueKind.Object
             && json.RootElement.TryGetProperty(member, out var value)
             && value.ValueKind == JsonValueKind.String
             && value.TryGetBytesFromBase64(out var hash)
@@ -98,15 +112,17 @@ public static class HashChain
     /// <summary>Who did it, as an event's headers say.</summary>
     public static string? ActorFromHeaders(string? headers)
     {
-        if (headers is null) return null;
+        if (headers is null)
+            return null;
         using var json = JsonDocument.Parse(headers);
         return json.RootElement.TryGetProperty("actor", out var value) ? value.GetString() : null;
     }
 
     /// <summary>The headers that record an event's place in the chain.</summary>
-    public static string Headers(string? actor, ReadOnlySpan<byte> hash, ReadOnlySpan<byte> previous) => actor is null
-        ? $$"""{"hash":"{{Convert.ToBase64String(hash)}}","prev":"{{Convert.ToBase64String(previous)}}"}"""
-        : $$"""{"actor":"{{JsonEncodedText.Encode(actor)}}","hash":"{{Convert.ToBase64String(hash)}}","prev":"{{Convert.ToBase64String(previous)}}"}""";
+    public static string Headers(string? actor, ReadOnlySpan<byte> hash, ReadOnlySpan<byte> previous) =>
+        actor is null
+            ? $$"""{"hash":"{{Convert.ToBase64String(hash)}}","prev":"{{Convert.ToBase64String(previous)}}"}"""
+            : $$"""{"actor":"{{JsonEncodedText.Encode(actor)}}","hash":"{{Convert.ToBase64String(hash)}}","prev":"{{Convert.ToBase64String(previous)}}"}""";
 
     private static void WriteValue(ArrayBufferWriter<byte> to, ReadOnlySpan<byte> json, ref Utf8JsonReader reader, bool top)
     {
@@ -155,7 +171,8 @@ public static class HashChain
         }
 
         WriteInt32(to, count);
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray) WriteValue(to, json, ref reader, top: false);
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+            WriteValue(to, json, ref reader, top: false);
     }
 
     private static void WriteObject(ArrayBufferWriter<byte> to, ReadOnlySpan<byte> json, ref Utf8JsonReader reader, bool top)
@@ -166,11 +183,16 @@ public static class HashChain
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
         {
             var isErasable = top && reader.ValueTextEquals("metadata"u8);
-            var name = (Start: (int)reader.TokenStartIndex + 1, reader.ValueSpan.Length, Unescaped: reader.ValueIsEscaped ? Encoding.UTF8.GetBytes(reader.GetString()!) : null);
+            var name = (
+                Start: (int)reader.TokenStartIndex + 1,
+                reader.ValueSpan.Length,
+                Unescaped: reader.ValueIsEscaped ? Encoding.UTF8.GetBytes(reader.GetString()!) : null
+            );
             reader.Read();
             var start = (int)reader.TokenStartIndex;
             reader.Skip();
-            if (isErasable) continue;
+            if (isErasable)
+                continue;
             if (count == members.Length)
             {
                 var larger = ArrayPool<Member>.Shared.Rent(count * 2);
@@ -206,7 +228,8 @@ public static class HashChain
         {
             var member = members[i];
             var j = i - 1;
-            for (; j >= 0 && Compare(members[j].Name(json), member.Name(json)) > 0; j--) members[j + 1] = members[j];
+            for (; j >= 0 && Compare(members[j].Name(json), member.Name(json)) > 0; j--)
+                members[j + 1] = members[j];
             members[j + 1] = member;
         }
 

@@ -96,7 +96,8 @@ public sealed record TripResult(
     IReadOnlyList<bool> Won,
     IReadOnlySet<int> Repeated,
     IReadOnlyDictionary<string, long> Versions,
-    IReadOnlyList<StoredEvent> Recalled);
+    IReadOnlyList<StoredEvent> Recalled
+);
 
 /// <summary>The database's schema does not fit this server.</summary>
 public sealed class SchemaException(string message) : Exception(message);

@@ -11,18 +11,26 @@ internal static partial class InlineSql
     public static string Resolve(string template, InlineWrite write, List<NpgsqlParameter> parameters)
     {
         var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
-        var gated = Gate().Replace(template, match => $"((select w.everything from won w) or {match.Groups[1].Value} = any ((select w.streams from won w)::int[]))");
-        return Name().Replace(gated, match =>
-        {
-            var name = match.Groups[1].Value;
-            if (!numbers.TryGetValue(name, out var number))
-            {
-                parameters.Add(write.Columns.Single(column => column.Name == name).ToParameter());
-                numbers.Add(name, number = parameters.Count);
-            }
+        var gated = Gate()
+            .Replace(
+                template,
+                match => $"((select w.everything from won w) or {match.Groups[1].Value} = any ((select w.streams from won w)::int[]))"
+            );
+        return Name()
+            .Replace(
+                gated,
+                match =>
+                {
+                    var name = match.Groups[1].Value;
+                    if (!numbers.TryGetValue(name, out var number))
+                    {
+                        parameters.Add(write.Columns.Single(column => column.Name == name).ToParameter());
+                        numbers.Add(name, number = parameters.Count);
+                    }
 
-            return "$" + number.ToString(CultureInfo.InvariantCulture);
-        });
+                    return "$" + number.ToString(CultureInfo.InvariantCulture);
+                }
+            );
     }
 
     [GeneratedRegex(@":won\(([a-z_.]+)\)")]

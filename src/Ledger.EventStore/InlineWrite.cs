@@ -21,7 +21,8 @@ public abstract class InlineWrite
     /// <summary>Empties every column.</summary>
     public void Clear()
     {
-        foreach (var column in _columns) column.Clear();
+        foreach (var column in _columns)
+            column.Clear();
     }
 
     /// <summary>Makes a column.</summary>

@@ -23,10 +23,12 @@ public sealed class InlineWriter : IAsyncDisposable
         // The append's verdict, as if every stream had won.
         var sql = new StringBuilder("with won as materialized (select true as everything, null::int[] as streams)");
         var parameters = new List<NpgsqlParameter>();
-        foreach (var write in writes) sql.Append(",\n").Append(InlineSql.Resolve(write.Sql, write, parameters));
+        foreach (var write in writes)
+            sql.Append(",\n").Append(InlineSql.Resolve(write.Sql, write, parameters));
         sql.Append("\nselect");
         _command = new(sql.ToString(), connection);
-        foreach (var parameter in parameters) _command.Parameters.Add(parameter);
+        foreach (var parameter in parameters)
+            _command.Parameters.Add(parameter);
     }
 
     /// <summary>Writes what the columns hold, in one statement, and empties them.</summary>
@@ -39,7 +41,8 @@ public sealed class InlineWriter : IAsyncDisposable
         }
         finally
         {
-            foreach (var write in _writes) write.Clear();
+            foreach (var write in _writes)
+                write.Clear();
         }
     }
 

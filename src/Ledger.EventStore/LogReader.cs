@@ -26,17 +26,29 @@ public sealed class LogReader(NpgsqlDataSource database, long after)
         var oldestRunning = await Snapshots.OldestRunningAsync(connection, ct);
 
         var found = new List<StoredEvent>();
-        await using (var read = new NpgsqlCommand(
-            $"""
-            select {NpgsqlEventLog.EventColumns}
-            from mt_events m
-            where m.seq_id > $1
-            order by m.seq_id
-            limit $2
-            """, connection) { Parameters = { new() { Value = Position }, new() { Value = limit } } })
+        await using (
+            var read = new NpgsqlCommand(
+                $"""
+                select {NpgsqlEventLog.EventColumns}
+                from mt_events m
+                where m.seq_id > $1
+                order by m.seq_id
+                limit $2
+                """,
+                connection
+            )
+            {
+                Parameters =
+                {
+                    new() { Value = Position },
+                    new() { Value = limit },
+                },
+            }
+        )
         await using (var rows = await read.ExecuteReaderAsync(ct))
         {
-            while (await rows.ReadAsync(ct)) found.Add(NpgsqlEventLog.Read(rows));
+            while (await rows.ReadAsync(ct))
+                found.Add(NpgsqlEventLog.Read(rows));
         }
 
         var whole = 0;
@@ -48,7 +60,8 @@ public sealed class LogReader(NpgsqlDataSource database, long after)
             {
                 // Whoever drew a number of this gap drew it before the one behind it, which is committed; and had its transaction id before that.
                 // So an id drawn now, after the rows were read, lies beyond all of theirs.
-                if (!(_gap is { } known && known.Position >= position)) _gap = (position, await Snapshots.NextTransactionAsync(connection, ct));
+                if (!(_gap is { } known && known.Position >= position))
+                    _gap = (position, await Snapshots.NextTransactionAsync(connection, ct));
                 break;
             }
 
@@ -56,7 +69,8 @@ public sealed class LogReader(NpgsqlDataSource database, long after)
             whole++;
         }
 
-        if (whole > 0) Position = found[whole - 1].Position;
+        if (whole > 0)
+            Position = found[whole - 1].Position;
         return whole == found.Count ? found : found[..whole];
     }
 }

@@ -42,7 +42,8 @@ public sealed class LogScan(NpgsqlDataSource database)
               and ($2 is null or s.type = $2)
             order by s.id
             limit $3
-            """);
+            """
+        );
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = type, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Varchar });
         command.Parameters.Add(new() { Value = limit });
@@ -66,7 +67,8 @@ public sealed class LogScan(NpgsqlDataSource database)
             join mt_streams s on s.id = changed.stream_id
             where s.type = $1
             order by s.id
-            """);
+            """
+        );
         command.Parameters.Add(new() { Value = type });
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = upTo });
@@ -92,7 +94,8 @@ public sealed class LogScan(NpgsqlDataSource database)
             order by
               wanted.place,
               m.version
-            """);
+            """
+        );
         command.Parameters.Add(new() { Value = ranges.Select(range => range.StreamId).ToArray() });
         command.Parameters.Add(new() { Value = ranges.Select(range => range.After).ToArray() });
         command.Parameters.Add(new() { Value = ranges.Select(range => range.UpTo).ToArray() });
@@ -107,12 +110,15 @@ public sealed class LogScan(NpgsqlDataSource database)
         ArgumentNullException.ThrowIfNull(time);
         await using var connection = await database.OpenConnectionAsync(ct);
         long drawn;
-        await using (var last = new NpgsqlCommand("select case when s.is_called then s.last_value else 0 end from mt_events_sequence s", connection))
+        await using (
+            var last = new NpgsqlCommand("select case when s.is_called then s.last_value else 0 end from mt_events_sequence s", connection)
+        )
             drawn = (long)(await last.ExecuteScalarAsync(ct))!;
 
         // Whoever drew a number had its transaction id before that, and so has a lower one than this.
         var next = await Snapshots.NextTransactionAsync(connection, ct);
-        while (await Snapshots.OldestRunningAsync(connection, ct) < next) await Task.Delay(TimeSpan.FromMilliseconds(5), time, ct);
+        while (await Snapshots.OldestRunningAsync(connection, ct) < next)
+            await Task.Delay(TimeSpan.FromMilliseconds(5), time, ct);
         return drawn;
     }
 
@@ -120,7 +126,8 @@ public sealed class LogScan(NpgsqlDataSource database)
     {
         var heads = new List<StreamHead>();
         await using var rows = await command.ExecuteReaderAsync(ct);
-        while (await rows.ReadAsync(ct)) heads.Add(new(rows.GetString(0), rows.GetInt64(1)));
+        while (await rows.ReadAsync(ct))
+            heads.Add(new(rows.GetString(0), rows.GetInt64(1)));
         return heads;
     }
 }

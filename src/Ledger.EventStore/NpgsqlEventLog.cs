@@ -35,7 +35,8 @@ public sealed class NpgsqlEventLog : IEventLog
               and m.version > $2
             order by m.version
             limit $3
-            """);
+            """
+        );
         command.Parameters.Add(new() { Value = streamId });
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = limit });
@@ -52,7 +53,8 @@ public sealed class NpgsqlEventLog : IEventLog
             where m.seq_id > $1
             order by m.seq_id
             limit $2
-            """);
+            """
+        );
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = limit });
         return await ReadAsync(command, ct);
@@ -62,7 +64,8 @@ public sealed class NpgsqlEventLog : IEventLog
     public async Task<IReadOnlyList<StoredEvent>> FindAsync(IReadOnlyList<(string StreamId, Guid Id)> ids, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        if (ids.Count == 0) return [];
+        if (ids.Count == 0)
+            return [];
         await using var command = _database.CreateCommand(NpgsqlLogWriter.RecallSql);
         command.Parameters.Add(new() { Value = ids.Select(id => id.StreamId).ToArray() });
         command.Parameters.Add(new() { Value = ids.Select(id => id.Id).ToArray() });
@@ -75,23 +78,26 @@ public sealed class NpgsqlEventLog : IEventLog
     /// <inheritdoc/>
     public Task<string?> CheckSchemaAsync(CancellationToken ct) => _migrations.CheckAsync(_database, ct);
 
-    internal static StoredEvent Read(NpgsqlDataReader row) => new(
-        row.GetInt64(0),
-        row.GetGuid(1),
-        row.GetString(2),
-        row.GetInt64(3),
-        row.GetString(4),
-        row.GetFieldValue<DateTimeOffset>(5),
-        row.GetString(6),
-        row.IsDBNull(7) ? null : row.GetString(7),
-        row.IsDBNull(8) ? null : row.GetString(8),
-        row.IsDBNull(9) ? null : row.GetString(9));
+    internal static StoredEvent Read(NpgsqlDataReader row) =>
+        new(
+            row.GetInt64(0),
+            row.GetGuid(1),
+            row.GetString(2),
+            row.GetInt64(3),
+            row.GetString(4),
+            row.GetFieldValue<DateTimeOffset>(5),
+            row.GetString(6),
+            row.IsDBNull(7) ? null : row.GetString(7),
+            row.IsDBNull(8) ? null : row.GetString(8),
+            row.IsDBNull(9) ? null : row.GetString(9)
+        );
 
     internal static async Task<IReadOnlyList<StoredEvent>> ReadAsync(NpgsqlCommand command, CancellationToken ct)
     {
         var events = new List<StoredEvent>();
         await using var reader = await command.ExecuteReaderAsync(ct);
-        while (await reader.ReadAsync(ct)) events.Add(Read(reader));
+        while (await reader.ReadAsync(ct))
+            events.Add(Read(reader));
         return events;
     }
 }

@@ -7,8 +7,7 @@ namespace Ledger.EventStore;
 /// <summary>One writer: one connection, three prepared batches, buffers that are used again.</summary>
 internal sealed class NpgsqlLogWriter : ILogWriter
 {
-    internal const string RecallSql =
-        $"""
+    internal const string RecallSql = $"""
         select {NpgsqlEventLog.EventColumns}
         from unnest($1::varchar[], $2::uuid[]) as wanted (stream_id, id)
         join mt_events m
@@ -16,8 +15,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
           and m.id = wanted.id
         """;
 
-    private const string ConfirmSql =
-        """
+    private const string ConfirmSql = """
         select
           s.id,
           s.version
@@ -55,7 +53,8 @@ internal sealed class NpgsqlLogWriter : ILogWriter
             CommandTimeout = 5,
             CancellationTimeout = -1,
             ApplicationName = "ledger-writer",
-            Options = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
+            Options =
+                "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
         };
 
         // A data source hides its password; cloning one of its connections does not.
@@ -64,7 +63,10 @@ internal sealed class NpgsqlLogWriter : ILogWriter
         try
         {
             await connection.OpenAsync(ct);
-            await using var who = new NpgsqlCommand("select pg_backend_pid(), (select backend_start from pg_stat_activity where pid = pg_backend_pid())", connection);
+            await using var who = new NpgsqlCommand(
+                "select pg_backend_pid(), (select backend_start from pg_stat_activity where pid = pg_backend_pid())",
+                connection
+            );
             Backend backend;
             await using (var row = await who.ExecuteReaderAsync(ct))
             {
@@ -89,7 +91,10 @@ internal sealed class NpgsqlLogWriter : ILogWriter
             BatchCommands =
             {
                 new("begin"),
-                new("select s.id from mt_streams s where s.id = any ($1) order by s.id for update of s") { Parameters = { new() { Value = streamIds } } },
+                new("select s.id from mt_streams s where s.id = any ($1) order by s.id for update of s")
+                {
+                    Parameters = { new() { Value = streamIds } },
+                },
             },
         };
 
@@ -100,7 +105,8 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     public async Task RollbackAsync(CancellationToken ct)
     {
-        if (!_locked) return;
+        if (!_locked)
+            return;
         ThrowIfLost();
         _locked = false;
         await using var command = new NpgsqlCommand("rollback", _connection);
@@ -112,10 +118,12 @@ internal sealed class NpgsqlLogWriter : ILogWriter
         ThrowIfLost();
         var asks = trip.Confirm.Count > 0 || trip.Recall.Count > 0;
         var batch = Batch(trip.Streams.Count > 0, asks, _locked);
-        if (batch is null) return new(true, [], new HashSet<int>(), new Dictionary<string, long>(), []);
+        if (batch is null)
+            return new(true, [], new HashSet<int>(), new Dictionary<string, long>(), []);
         try
         {
-            if (trip.Streams.Count > 0) Fill(trip);
+            if (trip.Streams.Count > 0)
+                Fill(trip);
             if (asks)
             {
                 _confirm.AddRange(trip.Confirm);
@@ -134,7 +142,8 @@ internal sealed class NpgsqlLogWriter : ILogWriter
         finally
         {
             _append.Clear();
-            foreach (var write in _writes) write.Clear();
+            foreach (var write in _writes)
+                write.Clear();
             _confirm.Clear();
             _recallStreams.Clear();
             _recallIds.Clear();
@@ -145,7 +154,8 @@ internal sealed class NpgsqlLogWriter : ILogWriter
     {
         foreach (var batch in _batches)
         {
-            if (batch is not null) await batch.DisposeAsync();
+            if (batch is not null)
+                await batch.DisposeAsync();
         }
 
         await _connection.DisposeAsync();
@@ -154,7 +164,8 @@ internal sealed class NpgsqlLogWriter : ILogWriter
     /// <summary>Once lost, it stays lost, and says so each time: Npgsql would call the second use a bug of the caller's.</summary>
     private void ThrowIfLost()
     {
-        if (_connection.State != ConnectionState.Open) throw new NpgsqlException("The writer's connection is lost.");
+        if (_connection.State != ConnectionState.Open)
+            throw new NpgsqlException("The writer's connection is lost.");
     }
 
     private static async Task<TripResult> ReadAsync(Trip trip, bool asks, NpgsqlDataReader reader, CancellationToken ct)
@@ -172,10 +183,12 @@ internal sealed class NpgsqlLogWriter : ILogWriter
             {
                 if (!reader.IsDBNull(1))
                 {
-                    foreach (var n in reader.GetFieldValue<int[]>(1)) won[n - 1] = true;
+                    foreach (var n in reader.GetFieldValue<int[]>(1))
+                        won[n - 1] = true;
                 }
 
-                foreach (var n in reader.GetFieldValue<int[]>(2)) repeated.Add(n - 1);
+                foreach (var n in reader.GetFieldValue<int[]>(2))
+                    repeated.Add(n - 1);
                 guardHeld = reader.GetBoolean(3);
             }
 
@@ -186,9 +199,11 @@ internal sealed class NpgsqlLogWriter : ILogWriter
         var recalled = new List<StoredEvent>();
         if (asks)
         {
-            while (await reader.ReadAsync(ct)) versions.Add(reader.GetString(0), reader.GetInt64(1));
+            while (await reader.ReadAsync(ct))
+                versions.Add(reader.GetString(0), reader.GetInt64(1));
             await reader.NextResultAsync(ct);
-            while (await reader.ReadAsync(ct)) recalled.Add(NpgsqlEventLog.Read(reader));
+            while (await reader.ReadAsync(ct))
+                recalled.Add(NpgsqlEventLog.Read(reader));
         }
 
         // To the end of the trip: the commit's own failure would come last.
@@ -198,12 +213,14 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     private void Fill(Trip trip)
     {
-        if (trip.Guard is { } guard) _append.Guard(guard);
+        if (trip.Guard is { } guard)
+            _append.Guard(guard);
         for (var s = 0; s < trip.Streams.Count; s++)
         {
             var stream = trip.Streams[s];
             _append.AddStream(stream);
-            for (var e = 0; e < stream.Events.Count; e++) _append.AddEvent(s + 1, stream.StreamId, stream.ExpectedVersion + e + 1, stream.Events[e]);
+            for (var e = 0; e < stream.Events.Count; e++)
+                _append.AddEvent(s + 1, stream.StreamId, stream.ExpectedVersion + e + 1, stream.Events[e]);
         }
     }
 
@@ -211,24 +228,30 @@ internal sealed class NpgsqlLogWriter : ILogWriter
     private NpgsqlBatch? Batch(bool appends, bool asks, bool commits)
     {
         var shape = (appends ? 1 : 0) | (asks ? 2 : 0) | (commits ? 4 : 0);
-        if (shape == 0) return null;
-        if (_batches[shape] is { } made) return made;
+        if (shape == 0)
+            return null;
+        if (_batches[shape] is { } made)
+            return made;
 
         var batch = new NpgsqlBatch(_connection);
         if (appends)
         {
             var append = new NpgsqlBatchCommand(_append.Sql);
-            foreach (var parameter in _append.Parameters) append.Parameters.Add(parameter.Clone());
+            foreach (var parameter in _append.Parameters)
+                append.Parameters.Add(parameter.Clone());
             batch.BatchCommands.Add(append);
         }
 
         if (asks)
         {
             batch.BatchCommands.Add(new(ConfirmSql) { Parameters = { ListOf(_confirm, NpgsqlDbType.Varchar) } });
-            batch.BatchCommands.Add(new(RecallSql) { Parameters = { ListOf(_recallStreams, NpgsqlDbType.Varchar), ListOf(_recallIds, NpgsqlDbType.Uuid) } });
+            batch.BatchCommands.Add(
+                new(RecallSql) { Parameters = { ListOf(_recallStreams, NpgsqlDbType.Varchar), ListOf(_recallIds, NpgsqlDbType.Uuid) } }
+            );
         }
 
-        if (commits) batch.BatchCommands.Add(new("commit"));
+        if (commits)
+            batch.BatchCommands.Add(new("commit"));
         batch.Prepare();
         return _batches[shape] = batch;
 

@@ -24,8 +24,12 @@ public sealed class SessionLock : IAsyncDisposable
         var connection = await database.OpenConnectionAsync(ct);
         try
         {
-            await using var take = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = number } } };
-            if ((bool)(await take.ExecuteScalarAsync(ct))!) return new(connection, number);
+            await using var take = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection)
+            {
+                Parameters = { new() { Value = number } },
+            };
+            if ((bool)(await take.ExecuteScalarAsync(ct))!)
+                return new(connection, number);
         }
         catch
         {
@@ -42,7 +46,10 @@ public sealed class SessionLock : IAsyncDisposable
     {
         try
         {
-            await using var give = new NpgsqlCommand("select pg_advisory_unlock($1)", _connection) { Parameters = { new() { Value = _number } } };
+            await using var give = new NpgsqlCommand("select pg_advisory_unlock($1)", _connection)
+            {
+                Parameters = { new() { Value = _number } },
+            };
             await give.ExecuteNonQueryAsync(CancellationToken.None);
         }
         catch (Exception e) when (e is NpgsqlException or InvalidOperationException)

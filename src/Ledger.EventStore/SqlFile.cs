@@ -13,10 +13,16 @@ public static class SqlFile
 
     /// <summary>The text of a file embedded in an assembly.</summary>
     /// <exception cref="FileNotFoundException">There is none of that name.</exception>
-    public static string Read(Assembly assembly, string name) => Files.GetOrAdd((assembly, name), static key =>
-    {
-        using var stream = key.Item1.GetManifestResourceStream(key.Item2) ?? throw new FileNotFoundException($"{key.Item2} is not embedded.", key.Item2);
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
-    });
+    public static string Read(Assembly assembly, string name) =>
+        Files.GetOrAdd(
+            (assembly, name),
+            static key =>
+            {
+                using var stream =
+                    key.Item1.GetManifestResourceStream(key.Item2)
+                    ?? throw new FileNotFoundException($"{key.Item2} is not embedded.", key.Item2);
+                using var reader = new StreamReader(stream);
+                return reader.ReadToEnd();
+            }
+        );
 }

@@ -21,4 +21,5 @@ public sealed record StoredEvent(
     string Data,
     string? Headers,
     string? CorrelationId,
-    string? CausationId);
+    string? CausationId
+);

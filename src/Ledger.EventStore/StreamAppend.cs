@@ -14,7 +14,14 @@ namespace Ledger.EventStore;
 /// <param name="CorrelationId">The request that caused it.</param>
 /// <param name="CausationId">The event that caused it.</param>
 public readonly record struct NewEvent(
-    Guid Id, EventType Type, object Body, DateTimeOffset At, string? Actor, string? CorrelationId, string? CausationId);
+    Guid Id,
+    EventType Type,
+    object Body,
+    DateTimeOffset At,
+    string? Actor,
+    string? CorrelationId,
+    string? CausationId
+);
 
 /// <summary>Events to append to one stream, each chained to the one before as it is added.</summary>
 public sealed class StreamAppend
@@ -64,7 +71,15 @@ public sealed class StreamAppend
         JsonSerializer.Serialize(writer, @event.Body, @event.Type.Json);
         var previous = LastHash.Span;
         var hash = HashChain.Hash(
-            StreamId, ExpectedVersion + _events.Count + 1, @event.Id, @event.Type.Name, @event.At, @event.Actor, buffer.WrittenSpan, previous);
+            StreamId,
+            ExpectedVersion + _events.Count + 1,
+            @event.Id,
+            @event.Type.Name,
+            @event.At,
+            @event.Actor,
+            buffer.WrittenSpan,
+            previous
+        );
         _events.Add(new(@event, Encoding.UTF8.GetString(buffer.WrittenSpan), HashChain.Headers(@event.Actor, hash, previous)));
         LastHash = hash;
     }

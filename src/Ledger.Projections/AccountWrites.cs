@@ -44,6 +44,7 @@ public sealed class AccountWrites
     /// <summary>Empties every column.</summary>
     public void Clear()
     {
-        foreach (var write in All) write.Clear();
+        foreach (var write in All)
+            write.Clear();
     }
 }

@@ -11,10 +11,13 @@ namespace Ledger.Projections;
 public static class LedgerEvents
 {
     /// <summary>Every event of both kinds of stream. Text is escaped only where JSON demands it: the log keeps bodies small.</summary>
-    public static EventTypes Types { get; } = new(
-        new EventJson(new JsonSerializerOptions(EventJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }),
-        typeof(AccountEvent).Assembly.GetTypes().Where(type =>
-            !type.IsAbstract && (type.IsSubclassOf(typeof(AccountEvent)) || type.IsSubclassOf(typeof(RateCardEvent)))));
+    public static EventTypes Types { get; } =
+        new(
+            new EventJson(new JsonSerializerOptions(EventJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }),
+            typeof(AccountEvent)
+                .Assembly.GetTypes()
+                .Where(type => !type.IsAbstract && (type.IsSubclassOf(typeof(AccountEvent)) || type.IsSubclassOf(typeof(RateCardEvent))))
+        );
 
     /// <summary>A stored event of an account's stream as a fact.</summary>
     /// <exception cref="UnknownEventTypeException">A newer server wrote it.</exception>

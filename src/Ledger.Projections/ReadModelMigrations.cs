@@ -8,11 +8,26 @@ public static class ReadModelMigrations
     /// <summary>All steps so far.</summary>
     public static IReadOnlyList<Migration> All { get; } =
     [
-        new("read-models", 1, "accounts, pockets, holds, keys, usage, prices", Sql(
-            "accounts.sql", "pockets.sql", "ix_pockets_due.sql", "holds.sql", "ix_holds_due.sql", "balances.sql", "keys.sql", "ux_keys_secret_hash.sql",
-            "usage_daily.sql", "prices.sql")),
+        new(
+            "read-models",
+            1,
+            "accounts, pockets, holds, keys, usage, prices",
+            Sql(
+                "accounts.sql",
+                "pockets.sql",
+                "ix_pockets_due.sql",
+                "holds.sql",
+                "ix_holds_due.sql",
+                "balances.sql",
+                "keys.sql",
+                "ux_keys_secret_hash.sql",
+                "usage_daily.sql",
+                "prices.sql"
+            )
+        ),
         new("people", 1, "people and credentials", Sql("people.sql", "credentials.sql")),
     ];
 
-    private static string Sql(params string[] files) => string.Join("\n", files.Select(file => SqlFile.Read(typeof(ReadModelMigrations).Assembly, file)));
+    private static string Sql(params string[] files) =>
+        string.Join("\n", files.Select(file => SqlFile.Read(typeof(ReadModelMigrations).Assembly, file)));
 }

@@ -12,20 +12,24 @@ internal static class EchoServer
         builder.Logging.ClearProviders();
         await using var app = builder.Build();
         var answer = Encoding.UTF8.GetBytes("""{"ok":true,"charged":5,"balance_after":999999}""");
-        app.MapPost("/{**path}", async (HttpContext context) =>
-        {
-            var reader = context.Request.BodyReader;
-            while (true)
+        app.MapPost(
+            "/{**path}",
+            async (HttpContext context) =>
             {
-                var read = await reader.ReadAsync();
-                reader.AdvanceTo(read.Buffer.End);
-                if (read.IsCompleted) break;
-            }
+                var reader = context.Request.BodyReader;
+                while (true)
+                {
+                    var read = await reader.ReadAsync();
+                    reader.AdvanceTo(read.Buffer.End);
+                    if (read.IsCompleted)
+                        break;
+                }
 
-            context.Response.ContentType = "application/json";
-            context.Response.ContentLength = answer.Length;
-            await context.Response.BodyWriter.WriteAsync(answer);
-        });
+                context.Response.ContentType = "application/json";
+                context.Response.ContentLength = answer.Length;
+                await context.Response.BodyWriter.WriteAsync(answer);
+            }
+        );
         await app.RunAsync();
     }
 }

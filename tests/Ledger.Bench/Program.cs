@@ -17,27 +17,42 @@ var scenario = new Argument<string>("scenario") { Description = "One of: " + str
 
 var root = new RootCommand("Measures the ledger, each scenario next to its baseline in the same run. Load goes to loopback only.")
 {
-    scenario, seconds, accounts, connections, lanes, json,
+    scenario,
+    seconds,
+    accounts,
+    connections,
+    lanes,
+    json,
 };
-root.SetAction(async (parsed, ct) =>
-{
-    var settings = new BenchSettings(
-        TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(accounts), parsed.GetValue(connections), parsed.GetValue(lanes));
-    var wanted = Catalogue.Find(parsed.GetValue(scenario)!);
-    if (wanted.Count == 0)
+root.SetAction(
+    async (parsed, ct) =>
     {
-        await Console.Error.WriteLineAsync($"There is no scenario '{parsed.GetValue(scenario)}'. There are: {string.Join(", ", Catalogue.Names)}, all.");
-        return 2;
-    }
+        var settings = new BenchSettings(
+            TimeSpan.FromSeconds(parsed.GetValue(seconds)),
+            parsed.GetValue(accounts),
+            parsed.GetValue(connections),
+            parsed.GetValue(lanes)
+        );
+        var wanted = Catalogue.Find(parsed.GetValue(scenario)!);
+        if (wanted.Count == 0)
+        {
+            await Console.Error.WriteLineAsync(
+                $"There is no scenario '{parsed.GetValue(scenario)}'. There are: {string.Join(", ", Catalogue.Names)}, all."
+            );
+            return 2;
+        }
 
-    var report = new Report();
-    await using (var bed = await TestBed.CreateAsync(settings, ct))
-    {
-        foreach (var each in wanted) await each.RunAsync(bed, report, ct);
-    }
+        var report = new Report();
+        await using (var bed = await TestBed.CreateAsync(settings, ct))
+        {
+            foreach (var each in wanted)
+                await each.RunAsync(bed, report, ct);
+        }
 
-    report.Print();
-    if (parsed.GetValue(json) is { } file) await report.WriteAsync(file.FullName, ct);
-    return 0;
-});
+        report.Print();
+        if (parsed.GetValue(json) is { } file)
+            await report.WriteAsync(file.FullName, ct);
+        return 0;
+    }
+);
 return await root.Parse(args).InvokeAsync();

@@ -22,7 +22,14 @@ internal sealed class Report
     public Row Add(string scenario, Measurement measured, Row? baseline = null)
     {
         var row = new Row(
-            scenario, measured.PerSecond, measured.P50, measured.P99, measured.Errors, baseline?.Scenario, baseline is null ? null : measured.PerSecond / baseline.PerSecond);
+            scenario,
+            measured.PerSecond,
+            measured.P50,
+            measured.P99,
+            measured.Errors,
+            baseline?.Scenario,
+            baseline is null ? null : measured.PerSecond / baseline.PerSecond
+        );
         _rows.Add(row);
         Console.WriteLine(Line(row));
         return row;
@@ -37,15 +44,18 @@ internal sealed class Report
         Console.WriteLine();
         Console.WriteLine("| Scenario | per second | p50 ms | p99 ms | errors | ratio | baseline |");
         Console.WriteLine("| --- | ---: | ---: | ---: | ---: | ---: | --- |");
-        foreach (var row in _rows) Console.WriteLine(Line(row));
+        foreach (var row in _rows)
+            Console.WriteLine(Line(row));
     }
 
     public Task WriteAsync(string path, CancellationToken ct) =>
         File.WriteAllBytesAsync(path, JsonSerializer.SerializeToUtf8Bytes(_rows, Json), ct);
 
-    private static string Line(Row row) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"| {row.Scenario} | {row.PerSecond:N0} | {row.P50:0.00} | {row.P99:0.00} | {row.Errors} | {row.Ratio:0.00} | {row.Baseline} |");
+    private static string Line(Row row) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"| {row.Scenario} | {row.PerSecond:N0} | {row.P50:0.00} | {row.P99:0.00} | {row.Errors} | {row.Ratio:0.00} | {row.Baseline} |"
+        );
 }
 
 /// <summary>What a load found.</summary>

@@ -23,7 +23,8 @@ internal sealed class TestBed : IAsyncDisposable
     private readonly EmbeddedPostgres _postgres;
     private readonly string _folder;
 
-    private TestBed(BenchSettings settings, EmbeddedPostgres postgres, string folder) => (Settings, _postgres, _folder) = (settings, postgres, folder);
+    private TestBed(BenchSettings settings, EmbeddedPostgres postgres, string folder) =>
+        (Settings, _postgres, _folder) = (settings, postgres, folder);
 
     public BenchSettings Settings { get; }
 
@@ -34,7 +35,8 @@ internal sealed class TestBed : IAsyncDisposable
     public static async Task<TestBed> CreateAsync(BenchSettings settings, CancellationToken ct)
     {
         var folder = Directory.CreateTempSubdirectory("ledger-bench-").FullName;
-        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(folder, (UnixFileMode)0b111_001_001);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(folder, (UnixFileMode)0b111_001_001);
         var postgres = await EmbeddedPostgres.StartAsync(new(Path.Combine(folder, "data")), NullLogger.Instance, TimeProvider.System, ct);
         var bed = new TestBed(settings, postgres, folder);
         await using var ledger = await bed.OpenLedgerAsync(1, ct);
@@ -45,19 +47,24 @@ internal sealed class TestBed : IAsyncDisposable
     /// <summary>The ledger without a web server, in this process.</summary>
     public async Task<ServiceProvider> OpenLedgerAsync(int lanes, CancellationToken ct)
     {
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            ["ConnectionStrings:Ledger"] = ConnectionString,
-            ["Ledger:Data"] = Path.Combine(_folder, "server"),
-            ["Ledger:AdminKey"] = "bench",
-            ["Ledger:Lanes"] = lanes.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        }).Build();
+        var configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection(
+                new Dictionary<string, string?>
+                {
+                    ["ConnectionStrings:Ledger"] = ConnectionString,
+                    ["Ledger:Data"] = Path.Combine(_folder, "server"),
+                    ["Ledger:AdminKey"] = "bench",
+                    ["Ledger:Lanes"] = lanes.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                }
+            )
+            .Build();
         var database = await LedgerDatabase.OpenAsync(configuration, attach: false, NullLoggerFactory.Instance, TimeProvider.System, ct);
         var services = new ServiceCollection().AddLogging().AddMetrics().AddSingleton<IConfiguration>(configuration);
         services.AddSingleton(new OperatorKey("bench"));
         services.AddLedgerStore(database).AddLedger(configuration);
         var provider = services.BuildServiceProvider();
-        foreach (var hosted in provider.GetServices<IHostedService>()) await hosted.StartAsync(ct);
+        foreach (var hosted in provider.GetServices<IHostedService>())
+            await hosted.StartAsync(ct);
         return provider;
     }
 
@@ -65,14 +72,21 @@ internal sealed class TestBed : IAsyncDisposable
     public Task<ServerProcess> StartServerAsync(CancellationToken ct)
     {
         var url = $"http://127.0.0.1:{FreePort()}";
-        return ServerProcess.StartAsync(Path.Combine(AppContext.BaseDirectory, "Ledger.Api.dll"), ["--urls", url], url, "/health/ready", new()
-        {
-            ["ConnectionStrings__Ledger"] = ConnectionString,
-            ["Ledger__Data"] = Path.Combine(_folder, "server"),
-            ["Ledger__AdminKey"] = "bench",
-            ["Ledger__Lanes"] = Settings.Lanes.ToString(System.Globalization.CultureInfo.InvariantCulture),
-            ["Logging__LogLevel__Default"] = "Warning",
-        }, ct);
+        return ServerProcess.StartAsync(
+            Path.Combine(AppContext.BaseDirectory, "Ledger.Api.dll"),
+            ["--urls", url],
+            url,
+            "/health/ready",
+            new()
+            {
+                ["ConnectionStrings__Ledger"] = ConnectionString,
+                ["Ledger__Data"] = Path.Combine(_folder, "server"),
+                ["Ledger__AdminKey"] = "bench",
+                ["Ledger__Lanes"] = Settings.Lanes.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                ["Logging__LogLevel__Default"] = "Warning",
+            },
+            ct
+        );
     }
 
     /// <summary>The echoing baseline as a process of its own.</summary>
@@ -91,23 +105,48 @@ internal sealed class TestBed : IAsyncDisposable
 
     private static async Task<IReadOnlyList<BenchAccount>> MakeAccountsAsync(LedgerService ledger, int count)
     {
-        var accounts = Enumerable.Range(0, count).Select(_ =>
-        {
-            var secret = KeySecret.Create("lk");
-            return (Account: new BenchAccount(Identifiers.NewAccount(), Identifiers.NewKey(), secret.Text), Secret: secret);
-        }).ToList();
+        var accounts = Enumerable
+            .Range(0, count)
+            .Select(_ =>
+            {
+                var secret = KeySecret.Create("lk");
+                return (Account: new BenchAccount(Identifiers.NewAccount(), Identifiers.NewKey(), secret.Text), Secret: secret);
+            })
+            .ToList();
         var caller = Caller.System("bench");
         foreach (var chunk in accounts.Chunk(200))
         {
-            await Task.WhenAll(chunk.Select(async each =>
-            {
-                var (account, key, _) = each.Account;
-                await ledger.ExecuteAsync(new OpenAccount(account, null), caller);
-                await ledger.ExecuteAsync(new GrantCredits(account, Amount.Credits(1_000_000_000), PocketSource.Payg, null, null, "bench", "funds", null), caller);
-                await ledger.ExecuteAsync(new CreateKey(
-                    account, key, "bench", KeyKind.Inference, KeyBilling.PayPerToken, null, each.Secret.Hash.ToString(), "lk", each.Secret.LastFour,
-                    Amount.Credits(900_000_000), null, LimitReset.Monthly, [], null, null), caller);
-            }));
+            await Task.WhenAll(
+                chunk.Select(async each =>
+                {
+                    var (account, key, _) = each.Account;
+                    await ledger.ExecuteAsync(new OpenAccount(account, null), caller);
+                    await ledger.ExecuteAsync(
+                        new GrantCredits(account, Amount.Credits(1_000_000_000), PocketSource.Payg, null, null, "bench", "funds", null),
+                        caller
+                    );
+                    await ledger.ExecuteAsync(
+                        new CreateKey(
+                            account,
+                            key,
+                            "bench",
+                            KeyKind.Inference,
+                            KeyBilling.PayPerToken,
+                            null,
+                            each.Secret.Hash.ToString(),
+                            "lk",
+                            each.Secret.LastFour,
+                            Amount.Credits(900_000_000),
+                            null,
+                            LimitReset.Monthly,
+                            [],
+                            null,
+                            null
+                        ),
+                        caller
+                    );
+                })
+            );
         }
 
         return [.. accounts.Select(each => each.Account)];
@@ -133,10 +172,21 @@ internal sealed class ServerProcess : IAsyncDisposable
     public int ProcessId => _process.Id;
 
     public static async Task<ServerProcess> StartAsync(
-        string assembly, string[] arguments, string url, string ready, Dictionary<string, string> environment, CancellationToken ct)
+        string assembly,
+        string[] arguments,
+        string url,
+        string ready,
+        Dictionary<string, string> environment,
+        CancellationToken ct
+    )
     {
-        var start = new ProcessStartInfo("dotnet", [assembly, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var (name, value) in environment) start.Environment[name] = value;
+        var start = new ProcessStartInfo("dotnet", [assembly, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
         var process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { };
         process.ErrorDataReceived += (_, line) => Console.Error.WriteLine(line.Data);
@@ -146,11 +196,13 @@ internal sealed class ServerProcess : IAsyncDisposable
         using var client = new HttpClient { BaseAddress = new(url) };
         for (var tries = 0; ; tries++)
         {
-            if (process.HasExited || tries == 600) throw new InvalidOperationException($"{assembly} did not start.");
+            if (process.HasExited || tries == 600)
+                throw new InvalidOperationException($"{assembly} did not start.");
             try
             {
                 using var answer = await client.GetAsync(ready, ct);
-                if (ready == "/" || answer.IsSuccessStatusCode) return server;
+                if (ready == "/" || answer.IsSuccessStatusCode)
+                    return server;
             }
             catch (HttpRequestException)
             {
@@ -163,7 +215,8 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        using (var stop = Process.Start("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)])) await stop.WaitForExitAsync();
+        using (var stop = Process.Start("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+            await stop.WaitForExitAsync();
         await _process.WaitForExitAsync();
         _process.Dispose();
     }

@@ -23,7 +23,10 @@ public class EventIdsTests
         EventIds.KeyCreation(Alice, Main).ToString().ShouldBe("c8545604-b2ee-85c6-aefa-f4462e35ec9f");
         EventIds.KeyRevocation(Alice, Main).ToString().ShouldBe("c8545604-b2ee-8645-aa71-c9d75cb67f5a");
         EventIds.Request(Alice, "request-1").ToString().ShouldBe("c8545604-b2ee-84f2-9dbf-88b99e6b61f8");
-        EventIds.For(Alice, new PocketExpired(new(1), Amount.Credits(1), Noon), AHold.Value, 7).ToString().ShouldBe("c8545604-b2ee-8c03-bb27-e4caac5c9ef4");
+        EventIds
+            .For(Alice, new PocketExpired(new(1), Amount.Credits(1), Noon), AHold.Value, 7)
+            .ToString()
+            .ShouldBe("c8545604-b2ee-8c03-bb27-e4caac5c9ef4");
     }
 
     [Fact]
@@ -49,9 +52,17 @@ public class EventIdsTests
     {
         Guid[] ids =
         [
-            EventIds.Use(Alice, "x", "y"), EventIds.Grant(Alice, "x", "y"), EventIds.Grant(Alice, "x", "y", 1), EventIds.HoldEnd(Alice, AHold),
-            EventIds.LateSettlement(Alice, AHold), EventIds.Reversal(Alice, new(AHold.Value)), EventIds.Opening(Alice), EventIds.KeyCreation(Alice, Main),
-            EventIds.KeyRevocation(Alice, Main), EventIds.Request(Alice, "x"), EventIds.Request(Alice, AHold.ToString()),
+            EventIds.Use(Alice, "x", "y"),
+            EventIds.Grant(Alice, "x", "y"),
+            EventIds.Grant(Alice, "x", "y", 1),
+            EventIds.HoldEnd(Alice, AHold),
+            EventIds.LateSettlement(Alice, AHold),
+            EventIds.Reversal(Alice, new(AHold.Value)),
+            EventIds.Opening(Alice),
+            EventIds.KeyCreation(Alice, Main),
+            EventIds.KeyRevocation(Alice, Main),
+            EventIds.Request(Alice, "x"),
+            EventIds.Request(Alice, AHold.ToString()),
         ];
         ids.ShouldBeUnique();
     }
@@ -67,17 +78,21 @@ public class EventIdsTests
     }
 
     [Fact]
-    public void Every_id_is_a_version_8_uuid() => Property.ForAll(
-        FsCheck.Fluent.Gen.Choose(0, int.MaxValue),
-        seed =>
-        {
-            var id = EventIds.Request(Alice, seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
-            (id.Version, id.Variant & 0xC).ShouldBe((8, 8));
-        });
+    public void Every_id_is_a_version_8_uuid() =>
+        Property.ForAll(
+            FsCheck.Fluent.Gen.Choose(0, int.MaxValue),
+            seed =>
+            {
+                var id = EventIds.Request(Alice, seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
+                (id.Version, id.Variant & 0xC).ShouldBe((8, 8));
+            }
+        );
 
     [Fact]
     public void A_spend_and_a_hold_share_an_id() =>
-        new Spend(Alice, Main, "chat", Quantity.Of(1), "r1").Id.ShouldBe(new PlaceHold(Alice, Main, "chat", Quantity.Of(2), "r1", TimeSpan.FromHours(1)).Id);
+        new Spend(Alice, Main, "chat", Quantity.Of(1), "r1").Id.ShouldBe(
+            new PlaceHold(Alice, Main, "chat", Quantity.Of(2), "r1", TimeSpan.FromHours(1)).Id
+        );
 
     [Fact]
     public void Every_end_of_a_hold_has_the_same_id_and_its_late_settlement_another()

@@ -26,7 +26,8 @@ public class RejectionTests
         [RejectionCode.ExpiryNotInFuture] = () =>
             GivenAccount().When(new GrantCredits(Alice, Amount.Credits(1), PocketSource.Bonus, null, Noon, "operator", "payment-1", null)),
         [RejectionCode.HoldNotFound] = () => GivenAccount().When(new ReleaseHold(Alice, Main, Hold())),
-        [RejectionCode.HoldAlreadyReleased] = () => GivenHold(new HoldReleased(Hold())).When(new SettleHold(Alice, Main, Hold(), Quantity.Of(1))),
+        [RejectionCode.HoldAlreadyReleased] = () =>
+            GivenHold(new HoldReleased(Hold())).When(new SettleHold(Alice, Main, Hold(), Quantity.Of(1))),
         [RejectionCode.HoldAlreadySettled] = () => GivenHold(Settled("1", 5, [Share(1, 5)])).When(new ReleaseHold(Alice, Main, Hold())),
         [RejectionCode.HoldAlreadyExpired] = () => GivenHold(new HoldExpired(Hold(), Noon)).When(new ReleaseHold(Alice, Main, Hold())),
         [RejectionCode.SpendNotFound] = () => GivenAccount().When(new ReverseSpend(Alice, default, "sorry")),
@@ -44,8 +45,11 @@ public class RejectionTests
     [Fact]
     public void Every_case_gives_its_code()
     {
-        foreach (var (code, scenario) in Cases) scenario().ThenRejected(code);
-        new PublishRateCard("{}", Noon.AddDays(-1)).Decide(RateBook.Empty, Noon).ShouldBe(new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed));
+        foreach (var (code, scenario) in Cases)
+            scenario().ThenRejected(code);
+        new PublishRateCard("{}", Noon.AddDays(-1))
+            .Decide(RateBook.Empty, Noon)
+            .ShouldBe(new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed));
     }
 
     [Fact]
@@ -54,12 +58,15 @@ public class RejectionTests
         var broke = GivenAccount(Created(Other, KeyKind.Provisioning), new AccountSuspended("fraud"));
         broke.And(new KeyRevoked(Main, null)).When(Spend(0, tool: "nosuch")).ThenRejected(RejectionCode.KeyNotUsable);
         broke.When(Spend(0, tool: "nosuch", key: Other)).ThenRejected(RejectionCode.AccountSuspended);
-        GivenAccount(Created(Other, KeyKind.Provisioning)).When(Spend(0, tool: "nosuch", key: Other)).ThenRejected(RejectionCode.KeyKindNotAllowed);
+        GivenAccount(Created(Other, KeyKind.Provisioning))
+            .When(Spend(0, tool: "nosuch", key: Other))
+            .ThenRejected(RejectionCode.KeyKindNotAllowed);
         GivenAccount().When(Spend(0, tool: "nosuch")).ThenRejected(RejectionCode.UnknownTool);
         GivenAccount(Created(Other, limit: 1)).When(Spend(key: Other)).ThenRejected(RejectionCode.KeyLimitReached);
     }
 
     private static Scenario GivenHold(AccountEvent end) => GivenAccount(Granted(1, 5), Held("1", 5, allocated: Share(1, 5)), end);
 
-    private static Spend Spend(long units = 1, string tool = "chat", KeyId? key = null) => new(Alice, key ?? Main, tool, Quantity.Of(units), "r1");
+    private static Spend Spend(long units = 1, string tool = "chat", KeyId? key = null) =>
+        new(Alice, key ?? Main, tool, Quantity.Of(units), "r1");
 }

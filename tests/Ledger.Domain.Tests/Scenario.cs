@@ -27,7 +27,13 @@ public sealed class Scenario
     private readonly Account _account;
     private readonly Outcome? _outcome;
 
-    private Scenario(ImmutableArray<Fact> history, DateTimeOffset now, RateCard card, Outcome? outcome = null, AccountCommand? command = null)
+    private Scenario(
+        ImmutableArray<Fact> history,
+        DateTimeOffset now,
+        RateCard card,
+        Outcome? outcome = null,
+        AccountCommand? command = null
+    )
     {
         (_history, _now, _card, _outcome, Command) = (history, now, card, outcome, command);
         _account = Fold(history);
@@ -52,7 +58,8 @@ public sealed class Scenario
     public static Scenario GivenAccount(params AccountEvent[] events) => Given(new AccountOpened("DE"), Facts.Created(Main)).And(events);
 
     /// <summary>The state after all facts.</summary>
-    public static Account Fold(IEnumerable<Fact> facts) => facts.Aggregate(Account.Empty(Alice), (account, fact) => Account.Evolve(account, fact));
+    public static Account Fold(IEnumerable<Fact> facts) =>
+        facts.Aggregate(Account.Empty(Alice), (account, fact) => Account.Evolve(account, fact));
 
     /// <summary>These things happened next.</summary>
     public Scenario And(params AccountEvent[] events)
@@ -98,7 +105,10 @@ public sealed class Scenario
         // Where the past is not at hand, the log must still stop a second effect: by a refusal, which is looked up first, or by an id that it has.
         var blind = After.Transact(Command!, new(_now, _card, Past.None));
         if (!blind.Facts.IsEmpty)
-            blind.Facts.Select(fact => fact.Id).Intersect(History.Select(fact => fact.Id)).ShouldNotBeEmpty("an id in the log stops a second effect");
+            blind
+                .Facts.Select(fact => fact.Id)
+                .Intersect(History.Select(fact => fact.Id))
+                .ShouldNotBeEmpty("an id in the log stops a second effect");
 
         return this;
     }
@@ -108,7 +118,8 @@ public sealed class Scenario
     {
         var rejected = Decision.ShouldBeOfType<Decision<AccountEvent>.Rejected>();
         rejected.Code.ShouldBe(code);
-        if (shortfall is not null) rejected.Shortfall.ShouldBe(shortfall);
+        if (shortfall is not null)
+            rejected.Shortfall.ShouldBe(shortfall);
         _outcome!.Value.Facts.ShouldBeEmpty();
         _outcome.Value.After.Version.ShouldBe(_account.Version);
         return this;
@@ -136,50 +147,135 @@ public static class Facts
     public static PocketShare Share(int pocket, long credits) => new(new(pocket), Amount.Credits(credits).Parts);
 
     public static KeyCreated Created(
-        KeyId key, KeyKind kind = KeyKind.Inference, long? limit = null, LimitReset reset = LimitReset.None, DateTimeOffset? expiresAt = null) => new(
-        key, "ci", kind, KeyBilling.PayPerToken, null, new string('a', 64), "lk_live_", "9x2Q", limit is { } credits ? Amount.Credits(credits) : null,
-        null, reset, [], null, expiresAt);
+        KeyId key,
+        KeyKind kind = KeyKind.Inference,
+        long? limit = null,
+        LimitReset reset = LimitReset.None,
+        DateTimeOffset? expiresAt = null
+    ) =>
+        new(
+            key,
+            "ci",
+            kind,
+            KeyBilling.PayPerToken,
+            null,
+            new string('a', 64),
+            "lk_live_",
+            "9x2Q",
+            limit is { } credits ? Amount.Credits(credits) : null,
+            null,
+            reset,
+            [],
+            null,
+            expiresAt
+        );
 
     public static CreditsGranted Granted(
-        int pocket, long credits, PocketSource source = PocketSource.Payg, string? scope = null, DateTimeOffset? expiresAt = null, string? reference = null) => new(
-        new(pocket), Amount.Credits(credits), source, scope, expiresAt, "operator", reference ?? $"payment-{pocket}", null);
+        int pocket,
+        long credits,
+        PocketSource source = PocketSource.Payg,
+        string? scope = null,
+        DateTimeOffset? expiresAt = null,
+        string? reference = null
+    ) => new(new(pocket), Amount.Credits(credits), source, scope, expiresAt, "operator", reference ?? $"payment-{pocket}", null);
 
     public static CreditsSpent Spent(
-        string units, long credits, string reference = "r1", string tool = "chat", long card = 1, KeyId? key = null, params PocketShare[] paid) => new(
-        key ?? Scenario.Main, tool, Quantity.Parse(units), Amount.Credits(credits), card, "tools/" + tool, reference, [.. paid]);
+        string units,
+        long credits,
+        string reference = "r1",
+        string tool = "chat",
+        long card = 1,
+        KeyId? key = null,
+        params PocketShare[] paid
+    ) => new(key ?? Scenario.Main, tool, Quantity.Parse(units), Amount.Credits(credits), card, "tools/" + tool, reference, [.. paid]);
 
     public static HoldPlaced Held(
-        string units, long credits, DateTimeOffset? expiresAt = null, string reference = "h1", params PocketShare[] allocated) => new(
-        Scenario.Main, "chat", Quantity.Parse(units), Amount.Credits(credits), Quantity.Of(5), 1, "tools/chat", reference, [.. allocated],
-        expiresAt ?? Scenario.Noon.AddHours(1));
+        string units,
+        long credits,
+        DateTimeOffset? expiresAt = null,
+        string reference = "h1",
+        params PocketShare[] allocated
+    ) =>
+        new(
+            Scenario.Main,
+            "chat",
+            Quantity.Parse(units),
+            Amount.Credits(credits),
+            Quantity.Of(5),
+            1,
+            "tools/chat",
+            reference,
+            [.. allocated],
+            expiresAt ?? Scenario.Noon.AddHours(1)
+        );
 
     public static HoldId Hold(string reference = "h1") => new(EventIds.Use(Scenario.Alice, "chat", reference));
 
     public static HoldSettled Settled(
-        string units, long credits, PocketShare[] fromHold, PocketShare[]? fromAvailable = null, long debt = 0, string reference = "h1", DateTimeOffset? heldAt = null) => new(
-        Hold(reference), Scenario.Main, "chat", Quantity.Parse(units), Amount.Credits(credits), 1, "tools/chat", reference, [.. fromHold],
-        [.. fromAvailable ?? []], debt > 0 ? Amount.Credits(debt) : null, heldAt ?? Scenario.Noon);
+        string units,
+        long credits,
+        PocketShare[] fromHold,
+        PocketShare[]? fromAvailable = null,
+        long debt = 0,
+        string reference = "h1",
+        DateTimeOffset? heldAt = null
+    ) =>
+        new(
+            Hold(reference),
+            Scenario.Main,
+            "chat",
+            Quantity.Parse(units),
+            Amount.Credits(credits),
+            1,
+            "tools/chat",
+            reference,
+            [.. fromHold],
+            [.. fromAvailable ?? []],
+            debt > 0 ? Amount.Credits(debt) : null,
+            heldAt ?? Scenario.Noon
+        );
 
-    public static HoldSettledLate SettledLate(string units, long credits, PocketShare[] paid, long debt = 0, DateTimeOffset? heldAt = null) => new(
-        Hold(), Scenario.Main, "chat", Quantity.Parse(units), Amount.Credits(credits), 1, "tools/chat", "h1", [.. paid],
-        debt > 0 ? Amount.Credits(debt) : null, heldAt ?? Scenario.Noon);
+    public static HoldSettledLate SettledLate(
+        string units,
+        long credits,
+        PocketShare[] paid,
+        long debt = 0,
+        DateTimeOffset? heldAt = null
+    ) =>
+        new(
+            Hold(),
+            Scenario.Main,
+            "chat",
+            Quantity.Parse(units),
+            Amount.Credits(credits),
+            1,
+            "tools/chat",
+            "h1",
+            [.. paid],
+            debt > 0 ? Amount.Credits(debt) : null,
+            heldAt ?? Scenario.Noon
+        );
 
     public static PocketExpired Lapsed(int pocket, long credits, DateTimeOffset at) => new(new(pocket), Amount.Credits(credits), at);
 
     public static DebtRepaid Repaid(int pocket, long credits) => new(new(pocket), Amount.Credits(credits));
 
     /// <summary>The id of the command that such a fact answers.</summary>
-    public static Guid CommandOf(AccountEvent @event, long version) => @event switch
-    {
-        CreditsSpent e => EventIds.Use(Scenario.Alice, e.Tool, e.Reference),
-        HoldPlaced e => EventIds.Use(Scenario.Alice, e.Tool, e.Reference),
-        CreditsGranted e => EventIds.Grant(Scenario.Alice, e.Provider, e.Reference),
-        _ => EventIds.Request(Scenario.Alice, $"given-{version}"),
-    };
+    public static Guid CommandOf(AccountEvent @event, long version) =>
+        @event switch
+        {
+            CreditsSpent e => EventIds.Use(Scenario.Alice, e.Tool, e.Reference),
+            HoldPlaced e => EventIds.Use(Scenario.Alice, e.Tool, e.Reference),
+            CreditsGranted e => EventIds.Grant(Scenario.Alice, e.Provider, e.Reference),
+            _ => EventIds.Request(Scenario.Alice, $"given-{version}"),
+        };
 
     /// <summary>Facts as they are stored: records that hold arrays have no equality of their own.</summary>
     public static string Text(IEnumerable<AccountEvent> events) =>
-        string.Join('\n', events.Select(@event => $"{@event.GetType().Name} {JsonSerializer.Serialize(@event, @event.GetType(), EventJson.Default)}"));
+        string.Join(
+            '\n',
+            events.Select(@event => $"{@event.GetType().Name} {JsonSerializer.Serialize(@event, @event.GetType(), EventJson.Default)}")
+        );
 }
 
 /// <summary>The price lists of the tests.</summary>
@@ -191,11 +287,22 @@ public static class Prices
     /// <summary>Version 2: a chat turn is 7 credits.</summary>
     public static RateCard Dearer { get; } = new(2, Scenario.Noon, Document(7));
 
-    public static RateCardDocument Document(long chat) => new(
-        [
-            new("chat", "turn", Quantity.Of(chat)), new("token", "token", Quantity.Parse("0.3")), new("free", "call", default),
-            new("dear", "call", Quantity.Of(1_000)), new("both", "call", Quantity.Of(1)),
-        ],
-        [new("both", "minute", Quantity.Of(100)), new("transcription", "minute", Quantity.Of(330))],
-        [], new Dictionary<string, string>(), [], [], new(Quantity.Of(7500), 1, 1000, "USD"), new(5, 1000), new(Quantity.Of(1000), Quantity.Of(500)));
+    public static RateCardDocument Document(long chat) =>
+        new(
+            [
+                new("chat", "turn", Quantity.Of(chat)),
+                new("token", "token", Quantity.Parse("0.3")),
+                new("free", "call", default),
+                new("dear", "call", Quantity.Of(1_000)),
+                new("both", "call", Quantity.Of(1)),
+            ],
+            [new("both", "minute", Quantity.Of(100)), new("transcription", "minute", Quantity.Of(330))],
+            [],
+            new Dictionary<string, string>(),
+            [],
+            [],
+            new(Quantity.Of(7500), 1, 1000, "USD"),
+            new(5, 1000),
+            new(Quantity.Of(1000), Quantity.Of(500))
+        );
 }

@@ -24,15 +24,51 @@ public class StoredFormatTests
         new AccountSuspended("chargeback"),
         new AccountReinstated("settled"),
         new KeyCreated(
-            Main, "ci", KeyKind.Inference, KeyBilling.PayPerToken, "production", new string('a', 64), "lk_live_", "9x2Q", Amount.Credits(1000), Amount.Usd(20),
-            LimitReset.Monthly, ["sandbox/echo"], new(10, Quantity.Parse("0.5"), false), Later),
+            Main,
+            "ci",
+            KeyKind.Inference,
+            KeyBilling.PayPerToken,
+            "production",
+            new string('a', 64),
+            "lk_live_",
+            "9x2Q",
+            Amount.Credits(1000),
+            Amount.Usd(20),
+            LimitReset.Monthly,
+            ["sandbox/echo"],
+            new(10, Quantity.Parse("0.5"), false),
+            Later
+        ),
         new KeyRevoked(Main, "leaked"),
         new CreditsGranted(new(1), Amount.Credits(100), PocketSource.Pack, "deepseek/deepseek-chat", Later, "stripe", "pi_1", "pack"),
         new CreditsSpent(
-            Main, "chat", Quantity.Parse("1.5"), Amount.Credits(8), 1, "tools/chat", "r1", [Share(1, 5), Share(2, 3)], "{ \"a\": 1.0 }", new string('b', 64),
-            Quantity.Parse("12.25")),
+            Main,
+            "chat",
+            Quantity.Parse("1.5"),
+            Amount.Credits(8),
+            1,
+            "tools/chat",
+            "r1",
+            [Share(1, 5), Share(2, 3)],
+            "{ \"a\": 1.0 }",
+            new string('b', 64),
+            Quantity.Parse("12.25")
+        ),
         new HoldPlaced(Main, "chat", Quantity.Of(2), Amount.Credits(10), Quantity.Of(5), 1, "tools/chat", "h1", [Share(1, 10)], Later),
-        new HoldSettled(Hold(), Main, "chat", Quantity.Of(3), Amount.Credits(15), 1, "tools/chat", "h1", [Share(1, 10)], [Share(2, 3)], Debt, Noon),
+        new HoldSettled(
+            Hold(),
+            Main,
+            "chat",
+            Quantity.Of(3),
+            Amount.Credits(15),
+            1,
+            "tools/chat",
+            "h1",
+            [Share(1, 10)],
+            [Share(2, 3)],
+            Debt,
+            Noon
+        ),
         new HoldReleased(Hold()),
         new HoldExpired(Hold(), Later),
         new HoldSettledLate(Hold(), Main, "chat", Quantity.Of(2), Amount.Credits(10), 1, "tools/chat", "h1", [Share(1, 8)], Debt, Noon),
@@ -44,8 +80,10 @@ public class StoredFormatTests
 
     public static TheoryData<string> Names => [.. Samples.Select(sample => sample.GetType().Name)];
 
-    private static IEnumerable<Type> Events => typeof(AccountEvent).Assembly.GetTypes()
-        .Where(type => !type.IsAbstract && (type.IsSubclassOf(typeof(AccountEvent)) || type.IsSubclassOf(typeof(RateCardEvent))));
+    private static IEnumerable<Type> Events =>
+        typeof(AccountEvent)
+            .Assembly.GetTypes()
+            .Where(type => !type.IsAbstract && (type.IsSubclassOf(typeof(AccountEvent)) || type.IsSubclassOf(typeof(RateCardEvent))));
 
     [Fact]
     public void Every_event_is_sealed_and_has_its_sample()
@@ -55,7 +93,8 @@ public class StoredFormatTests
     }
 
     [Fact]
-    public void Every_sample_sets_every_member() => Samples.ShouldAllBe(sample => sample.GetType().GetProperties().All(member => member.GetValue(sample) != null));
+    public void Every_sample_sets_every_member() =>
+        Samples.ShouldAllBe(sample => sample.GetType().GetProperties().All(member => member.GetValue(sample) != null));
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -78,7 +117,10 @@ public class StoredFormatTests
 
     [Fact]
     public void There_is_no_fixture_without_an_event() =>
-        Directory.GetFiles(Folder, "*.json").Select(Path.GetFileNameWithoutExtension).ShouldBe(Events.Select(type => Snake(type.Name)), ignoreOrder: true);
+        Directory
+            .GetFiles(Folder, "*.json")
+            .Select(Path.GetFileNameWithoutExtension)
+            .ShouldBe(Events.Select(type => Snake(type.Name)), ignoreOrder: true);
 
     /// <summary>On a state where some cannot follow, which is corruption; but none is unknown.</summary>
     [Theory]
@@ -88,15 +130,21 @@ public class StoredFormatTests
         var sample = Sample(name);
         if (sample is RateCardEvent published)
         {
-            Should.Throw<JsonException>(() => RateBook.Evolve(RateBook.Empty, published, Noon), "the sample's document lacks what is required; it is not unknown");
+            Should.Throw<JsonException>(
+                () => RateBook.Evolve(RateBook.Empty, published, Noon),
+                "the sample's document lacks what is required; it is not unknown"
+            );
             return;
         }
 
         var account = GivenAccount(Granted(1, 100), Granted(2, 100)).And(Held("2", 10, allocated: Share(1, 10))).After;
-        if (sample is KeyCreated) account = Given(new AccountOpened("DE")).After;
+        if (sample is KeyCreated)
+            account = Given(new AccountOpened("DE")).After;
         try
         {
-            Account.Evolve(account, new(Hold().Value, account.Version + 1, Noon, (AccountEvent)sample)).Version.ShouldBe(account.Version + 1);
+            Account
+                .Evolve(account, new(Hold().Value, account.Version + 1, Noon, (AccountEvent)sample))
+                .Version.ShouldBe(account.Version + 1);
         }
         catch (InvalidDataException)
         {

@@ -10,44 +10,57 @@ public sealed class AppendTests
     {
         await using var log = await LogDatabase.CreateAsync();
         var append = new StreamAppend("account-a", "account", 0, HashChain.Start);
-        append.Add(new(LogDatabase.Id(1), LogDatabase.Types.Of(new Noted()), new Noted("Grüße"), LogDatabase.Noon, "key:a", "request", "cause"));
-        append.Add(new(LogDatabase.Id(2), LogDatabase.Types.Of(new Noted()), new Noted(Number: 7), LogDatabase.Noon.AddMicroseconds(1), null, null, null));
+        append.Add(
+            new(LogDatabase.Id(1), LogDatabase.Types.Of(new Noted()), new Noted("Grüße"), LogDatabase.Noon, "key:a", "request", "cause")
+        );
+        append.Add(
+            new(
+                LogDatabase.Id(2),
+                LogDatabase.Types.Of(new Noted()),
+                new Noted(Number: 7),
+                LogDatabase.Noon.AddMicroseconds(1),
+                null,
+                null,
+                null
+            )
+        );
         await log.AppendAsync(append);
 
-        (await log.LinesAsync("select to_jsonb(m)::text from mt_events m order by m.seq_id")).ShouldBe(
-            [
-                Json(
-                    $$"""
-                    {"id": "00000001-0000-0000-0000-000000000001", "data": {"text": "Grüße"}, "type": "noted", "bdata": null, "seq_id": 1,
-                     "headers": {{await HeadersAsync(1)}}, "version": 1, "stream_id": "account-a", "tenant_id": "*DEFAULT*",
-                     "timestamp": "2026-01-02T12:00:00+00:00", "is_archived": false, "causation_id": "cause", "correlation_id": "request",
-                     "mt_dotnet_type": "Ledger.EventStore.Tests.Noted, Ledger.EventStore.Tests"}
-                    """
-                ),
-                Json(
-                    $$"""
-                    {"id": "00000002-0000-0000-0000-000000000001", "data": {"number": 7}, "type": "noted", "bdata": null, "seq_id": 2,
-                     "headers": {{await HeadersAsync(2)}}, "version": 2, "stream_id": "account-a", "tenant_id": "*DEFAULT*",
-                     "timestamp": "2026-01-02T12:00:00.000001+00:00", "is_archived": false, "causation_id": null, "correlation_id": null,
-                     "mt_dotnet_type": "Ledger.EventStore.Tests.Noted, Ledger.EventStore.Tests"}
-                    """
-                ),
-            ]
-        );
-        (await log.LinesAsync("select to_jsonb(s)::text from mt_streams s")).ShouldBe(
-            [
-                Json(
-                    """
-                    {"id": "account-a", "type": "account", "created": "2026-01-02T12:00:00.000001+00:00", "version": 2, "tenant_id": "*DEFAULT*",
-                     "timestamp": "2026-01-02T12:00:00.000001+00:00", "is_archived": false}
-                    """
-                ),
-            ]
-        );
-        (await log.LinesAsync("select k from mt_events m, jsonb_object_keys(m.headers) k where m.version = 1 order by k")).ShouldBe(["actor", "hash", "prev"]);
+        (await log.LinesAsync("select to_jsonb(m)::text from mt_events m order by m.seq_id")).ShouldBe([
+            Json(
+                $$"""
+                {"id": "00000001-0000-0000-0000-000000000001", "data": {"text": "Grüße"}, "type": "noted", "bdata": null, "seq_id": 1,
+                 "headers": {{await HeadersAsync(1)}}, "version": 1, "stream_id": "account-a", "tenant_id": "*DEFAULT*",
+                 "timestamp": "2026-01-02T12:00:00+00:00", "is_archived": false, "causation_id": "cause", "correlation_id": "request",
+                 "mt_dotnet_type": "Ledger.EventStore.Tests.Noted, Ledger.EventStore.Tests"}
+                """
+            ),
+            Json(
+                $$"""
+                {"id": "00000002-0000-0000-0000-000000000001", "data": {"number": 7}, "type": "noted", "bdata": null, "seq_id": 2,
+                 "headers": {{await HeadersAsync(2)}}, "version": 2, "stream_id": "account-a", "tenant_id": "*DEFAULT*",
+                 "timestamp": "2026-01-02T12:00:00.000001+00:00", "is_archived": false, "causation_id": null, "correlation_id": null,
+                 "mt_dotnet_type": "Ledger.EventStore.Tests.Noted, Ledger.EventStore.Tests"}
+                """
+            ),
+        ]);
+        (await log.LinesAsync("select to_jsonb(s)::text from mt_streams s")).ShouldBe([
+            Json(
+                """
+                {"id": "account-a", "type": "account", "created": "2026-01-02T12:00:00.000001+00:00", "version": 2, "tenant_id": "*DEFAULT*",
+                 "timestamp": "2026-01-02T12:00:00.000001+00:00", "is_archived": false}
+                """
+            ),
+        ]);
+        (await log.LinesAsync("select k from mt_events m, jsonb_object_keys(m.headers) k where m.version = 1 order by k")).ShouldBe([
+            "actor",
+            "hash",
+            "prev",
+        ]);
 
         static string Json(string text) => text.ReplaceLineEndings("").Replace(",  ", ", ", StringComparison.Ordinal);
-        Task<string> HeadersAsync(long version) => log.QueryAsync<string>($"select m.headers::text from mt_events m where m.version = {version}");
+        Task<string> HeadersAsync(long version) =>
+            log.QueryAsync<string>($"select m.headers::text from mt_events m where m.version = {version}");
     }
 
     [Fact]
@@ -56,15 +69,28 @@ public sealed class AppendTests
         await using var log = await LogDatabase.CreateAsync();
         await using var writer = await log.OpenWriterAsync();
         var first = LogDatabase.Stream("account-b", 1, 2);
-        (await writer.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-c", 3, 4), first, LogDatabase.Stream("account-a", 5)), default)).Won.ShouldBe([true, true, true]);
+        (
+            await writer.SendAsync(
+                LogDatabase.Trip(LogDatabase.Stream("account-c", 3, 4), first, LogDatabase.Stream("account-a", 5)),
+                default
+            )
+        ).Won.ShouldBe([true, true, true]);
         (await writer.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-b", 2, first.LastHash, 6, 7)), default)).Won.ShouldBe([true]);
 
-        (await log.LinesAsync("select m.seq_id || ' ' || m.stream_id || ' ' || m.version from mt_events m order by m.seq_id")).ShouldBe(
-            ["1 account-a 1", "2 account-b 1", "3 account-b 2", "4 account-c 1", "5 account-c 2", "6 account-b 3", "7 account-b 4"]
-        );
-        (await log.LinesAsync("select s.id || ' ' || s.version || ' ' || s.timestamp || ' ' || s.created from mt_streams s where s.id = 'account-b'")).ShouldBe(
-            ["account-b 4 2026-01-02 12:00:07+00 2026-01-02 12:00:02+00"]
-        );
+        (await log.LinesAsync("select m.seq_id || ' ' || m.stream_id || ' ' || m.version from mt_events m order by m.seq_id")).ShouldBe([
+            "1 account-a 1",
+            "2 account-b 1",
+            "3 account-b 2",
+            "4 account-c 1",
+            "5 account-c 2",
+            "6 account-b 3",
+            "7 account-b 4",
+        ]);
+        (
+            await log.LinesAsync(
+                "select s.id || ' ' || s.version || ' ' || s.timestamp || ' ' || s.created from mt_streams s where s.id = 'account-b'"
+            )
+        ).ShouldBe(["account-b 4 2026-01-02 12:00:07+00 2026-01-02 12:00:02+00"]);
     }
 
     [Fact]
@@ -83,10 +109,18 @@ public sealed class AppendTests
         result.GuardHeld.ShouldBeTrue();
         result.Won.ShouldBe([true, false, true, false]);
         result.Repeated.ShouldBeEmpty();
-        (await log.LinesAsync("select s.id || ' ' || s.version from mt_streams s order by s.id")).ShouldBe(["account-a 1", "account-b 2", "account-c 2"]);
-        (await log.LinesAsync("select m.stream_id || ' ' || m.version from mt_events m order by 1")).ShouldBe(
-            ["account-a 1", "account-b 1", "account-b 2", "account-c 1", "account-c 2"]
-        );
+        (await log.LinesAsync("select s.id || ' ' || s.version from mt_streams s order by s.id")).ShouldBe([
+            "account-a 1",
+            "account-b 2",
+            "account-c 2",
+        ]);
+        (await log.LinesAsync("select m.stream_id || ' ' || m.version from mt_events m order by 1")).ShouldBe([
+            "account-a 1",
+            "account-b 1",
+            "account-b 2",
+            "account-c 1",
+            "account-c 2",
+        ]);
     }
 
     [Fact]
@@ -158,13 +192,20 @@ public sealed class AppendTests
         await using var writer = await log.OpenWriterAsync();
         var trip = LogDatabase.Trip(LogDatabase.Stream("account-a", 2, a.LastHash, 4));
         trip.Confirm.AddRange(["account-a", "account-b", "nowhere"]);
-        trip.Recall.AddRange([("account-a", LogDatabase.Id(4)), ("account-a", LogDatabase.Id(3)), ("account-b", LogDatabase.Id(3)), ("nowhere", LogDatabase.Id(1))]);
+        trip.Recall.AddRange([
+            ("account-a", LogDatabase.Id(4)),
+            ("account-a", LogDatabase.Id(3)),
+            ("account-b", LogDatabase.Id(3)),
+            ("nowhere", LogDatabase.Id(1)),
+        ]);
 
         for (var again = 0; again < 2; again++)
         {
             var result = await writer.SendAsync(trip, default);
             result.Versions.ShouldBe(new Dictionary<string, long> { ["account-a"] = 3, ["account-b"] = 1 }, ignoreOrder: true);
-            result.Recalled.Select(stored => (stored.StreamId, stored.Id)).ShouldBe([("account-a", LogDatabase.Id(4)), ("account-b", LogDatabase.Id(3))], ignoreOrder: true);
+            result
+                .Recalled.Select(stored => (stored.StreamId, stored.Id))
+                .ShouldBe([("account-a", LogDatabase.Id(4)), ("account-b", LogDatabase.Id(3))], ignoreOrder: true);
             result.Recalled.Single(stored => stored.StreamId == "account-b").Data.ShouldBe("""{"text": "event 3"}""");
             trip.Streams.Clear();
         }
@@ -194,7 +235,11 @@ public sealed class AppendTests
         notes.Add(1, "account-a", "one");
         notes.Add(2, "account-b", "two");
         notes.Add(3, "account-c", "three");
-        var trip = LogDatabase.Trip(LogDatabase.Stream("account-a", 2), LogDatabase.Stream("account-b", 3), LogDatabase.Stream("account-c", 4));
+        var trip = LogDatabase.Trip(
+            LogDatabase.Stream("account-a", 2),
+            LogDatabase.Stream("account-b", 3),
+            LogDatabase.Stream("account-c", 4)
+        );
         (await writer.SendAsync(trip, default)).Won.ShouldBe([true, false, true]);
         (await log.LinesAsync("select stream || ' ' || note from notes order by stream")).ShouldBe(["account-a one", "account-c three"]);
 
@@ -212,9 +257,11 @@ public sealed class AppendTests
         await using var writer = await log.OpenWriterAsync(notes);
 
         notes.Add(1, "account-a", "bad");
-        (await Should.ThrowAsync<PostgresException>(() => writer.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-a", 1)), default))).SqlState.ShouldBe(
-            PostgresErrorCodes.CheckViolation
-        );
+        (
+            await Should.ThrowAsync<PostgresException>(() =>
+                writer.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-a", 1)), default)
+            )
+        ).SqlState.ShouldBe(PostgresErrorCodes.CheckViolation);
         (await log.QueryAsync<long>("select count(*) from mt_events")).ShouldBe(0);
 
         notes.Add(1, "account-a", "good");
@@ -260,7 +307,11 @@ public sealed class AppendTests
         await writer.WriteAsync(default);
         notes.Add(1, "account-c", "three");
         await writer.WriteAsync(default);
-        (await log.LinesAsync("select stream || ' ' || note from notes order by stream")).ShouldBe(["account-a one", "account-b two", "account-c three"]);
+        (await log.LinesAsync("select stream || ' ' || note from notes order by stream")).ShouldBe([
+            "account-a one",
+            "account-b two",
+            "account-c three",
+        ]);
     }
 
     private sealed class Notes : InlineWrite
@@ -278,15 +329,15 @@ public sealed class AppendTests
 
         public override string Sql =>
             """
-            noted as (
-              insert into notes (stream, note)
-              select
-                t.stream,
-                t.note
-              from unnest(:n, :stream, :note) as t (n, stream, note)
-              where :won(t.n)
-            )
-            """;
+                noted as (
+                  insert into notes (stream, note)
+                  select
+                    t.stream,
+                    t.note
+                  from unnest(:n, :stream, :note) as t (n, stream, note)
+                  where :won(t.n)
+                )
+                """;
 
         public void Add(int n, string stream, string note)
         {

@@ -9,9 +9,13 @@ public sealed class ChainVerifierTests
         var verdict = await new ChainVerifier(log.Database).VerifyAsync("account-a", default);
         verdict.Break.ShouldBeNull();
         verdict.Events.ShouldBe(4);
-        Convert.ToBase64String(verdict.LastHash.Span).ShouldBe(
-            await log.QueryAsync<string>("select m.headers ->> 'hash' from mt_events m where m.stream_id = 'account-a' and m.version = 4")
-        );
+        Convert
+            .ToBase64String(verdict.LastHash.Span)
+            .ShouldBe(
+                await log.QueryAsync<string>(
+                    "select m.headers ->> 'hash' from mt_events m where m.stream_id = 'account-a' and m.version = 4"
+                )
+            );
         (await AllAsync(log)).ShouldBe(["account-a 4 ", "account-b 1 "]);
     }
 
@@ -53,7 +57,9 @@ public sealed class ChainVerifierTests
     {
         await using var log = await FilledAsync();
         await log.ExecuteAsync($"delete from mt_events where stream_id = 'account-a' and version = {version}");
-        (await new ChainVerifier(log.Database).VerifyAsync("account-a", default)).Break.ShouldBe(new("account-a", version, ChainFault.VersionMissing));
+        (await new ChainVerifier(log.Database).VerifyAsync("account-a", default)).Break.ShouldBe(
+            new("account-a", version, ChainFault.VersionMissing)
+        );
     }
 
     [Fact]
@@ -67,7 +73,9 @@ public sealed class ChainVerifierTests
             update mt_events set version = 3 where stream_id = 'account-a' and version = 99;
             """
         );
-        (await new ChainVerifier(log.Database).VerifyAsync("account-a", default)).Break.ShouldBe(new("account-a", 2, ChainFault.PreviousMismatch));
+        (await new ChainVerifier(log.Database).VerifyAsync("account-a", default)).Break.ShouldBe(
+            new("account-a", 2, ChainFault.PreviousMismatch)
+        );
     }
 
     [Fact]
@@ -85,7 +93,9 @@ public sealed class ChainVerifierTests
     public async Task Every_stream_is_verified_those_without_a_row_included()
     {
         await using var log = await FilledAsync();
-        await log.ExecuteAsync("delete from mt_streams where id = 'account-a'; update mt_events set type = 'voted' where stream_id = 'account-b'");
+        await log.ExecuteAsync(
+            "delete from mt_streams where id = 'account-a'; update mt_events set type = 'voted' where stream_id = 'account-b'"
+        );
         (await AllAsync(log)).ShouldBe(["account-b 0 HashMismatch at 1", "account-a 0 StreamMissing at 1"]);
     }
 

@@ -138,7 +138,15 @@ public sealed class HashChainTests
     public async Task What_jsonb_gives_back_has_the_hash_of_what_went_in()
     {
         await using var log = await LogDatabase.CreateAsync();
-        string[] texts = ["", "plain", "Grüße, 世界 🦊", "quote \" slash \\ / tab \t newline \n bell \a del \u007f", "\u2028\ufeff\u00a0", new('x', 5000)];
+        string[] texts =
+        [
+            "",
+            "plain",
+            "Grüße, 世界 🦊",
+            "quote \" slash \\ / tab \t newline \n bell \a del \u007f",
+            "\u2028\ufeff\u00a0",
+            new('x', 5000),
+        ];
         var append = new StreamAppend("account-a", "account", 0, HashChain.Start);
         foreach (var (i, text) in texts.Index())
             append.Add(

@@ -56,7 +56,17 @@ internal sealed class LogDatabase : IAsyncDisposable
     {
         var append = new StreamAppend(id, "account", expected, lastHash);
         foreach (var number in ids)
-            append.Add(new(Id(number), Types.Of(new Noted()), new Noted("event " + number), Noon.AddSeconds(number), "tester", "request-" + number, null));
+            append.Add(
+                new(
+                    Id(number),
+                    Types.Of(new Noted()),
+                    new Noted("event " + number),
+                    Noon.AddSeconds(number),
+                    "tester",
+                    "request-" + number,
+                    null
+                )
+            );
         return append;
     }
 
@@ -91,7 +101,8 @@ internal sealed class LogDatabase : IAsyncDisposable
         await using var command = Database.CreateCommand(sql);
         await using var rows = await command.ExecuteReaderAsync();
         var lines = new List<string>();
-        while (await rows.ReadAsync()) lines.Add(rows.GetString(0));
+        while (await rows.ReadAsync())
+            lines.Add(rows.GetString(0));
         return lines;
     }
 

@@ -28,7 +28,8 @@ public sealed class LogReaderTests
         await log.AppendAsync(LogDatabase.Stream("account-a", 2));
         var reader = new LogReader(log.Database, 0);
 
-        for (var look = 0; look < 5; look++) (await reader.NextAsync(10, default)).ShouldBeEmpty();
+        for (var look = 0; look < 5; look++)
+            (await reader.NextAsync(10, default)).ShouldBeEmpty();
         await late.CommitAsync();
         (await NextAsync(reader)).Select(stored => stored.StreamId).ShouldBe(["account-late", "account-a"]);
     }
@@ -46,7 +47,8 @@ public sealed class LogReaderTests
         await early.CommitAsync();
         var reader = new LogReader(log.Database, 0);
 
-        for (var look = 0; look < 5; look++) (await reader.NextAsync(10, default)).ShouldBeEmpty();
+        for (var look = 0; look < 5; look++)
+            (await reader.NextAsync(10, default)).ShouldBeEmpty();
         await late.CommitAsync();
         (await NextAsync(reader)).Select(stored => stored.StreamId).ShouldBe(["account-late", "account-early"]);
     }
@@ -128,7 +130,9 @@ public sealed class LogReaderTests
         await using var late = await BeginAsync(log);
         await InsertAsync(late, "account-late", 1);
         await log.AppendAsync(LogDatabase.Stream("account-a", 2));
-        await using var watched = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { ApplicationName = "watched" }.ConnectionString);
+        await using var watched = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(log.ConnectionString) { ApplicationName = "watched" }.ConnectionString
+        );
         var reader = new LogReader(watched, 0);
 
         (await reader.NextAsync(10, default)).ShouldBeEmpty();
@@ -154,7 +158,8 @@ public sealed class LogReaderTests
                 var last = done.IsCancellationRequested;
                 var page = await reader.NextAsync(7, default);
                 seen.AddRange(page.Select(stored => stored.Position));
-                if (last && page.Count == 0 && reader.Position == await log.QueryAsync<long>("select max(seq_id) from mt_events")) return seen;
+                if (last && page.Count == 0 && reader.Position == await log.QueryAsync<long>("select max(seq_id) from mt_events"))
+                    return seen;
             }
         });
 
@@ -169,9 +174,12 @@ public sealed class LogReaderTests
                         {
                             await using var transaction = await BeginAsync(log);
                             await ExecuteAsync(transaction, "select pg_current_xact_id()");
-                            for (var e = random.Next(1, 4); e > 0; e--) await InsertAsync(transaction, $"account-{worker}-{i}", (worker * 1000) + (i * 10) + e);
-                            if (random.Next(3) == 0) await transaction.RollbackAsync();
-                            else await transaction.CommitAsync();
+                            for (var e = random.Next(1, 4); e > 0; e--)
+                                await InsertAsync(transaction, $"account-{worker}-{i}", (worker * 1000) + (i * 10) + e);
+                            if (random.Next(3) == 0)
+                                await transaction.RollbackAsync();
+                            else
+                                await transaction.CommitAsync();
                         }
                     })
                 )
@@ -188,7 +196,8 @@ public sealed class LogReaderTests
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         while (true)
         {
-            if (await reader.NextAsync(10, patience.Token) is { Count: > 0 } page) return page;
+            if (await reader.NextAsync(10, patience.Token) is { Count: > 0 } page)
+                return page;
             await Task.Yield();
         }
     }

@@ -13,14 +13,18 @@ public sealed class MigrationTests
         (await log.Log.MigrateAsync(default)).ShouldBe(1);
         (await log.Log.CheckSchemaAsync(default)).ShouldBeNull();
         (await log.Log.MigrateAsync(default)).ShouldBe(0);
-        (await log.LinesAsync("select component || ' ' || number || ' ' || name from ledger_migrations")).ShouldBe(["log 1 the log's tables"]);
+        (await log.LinesAsync("select component || ' ' || number || ' ' || name from ledger_migrations")).ShouldBe([
+            "log 1 the log's tables",
+        ]);
     }
 
     [Fact]
     public async Task Servers_that_start_together_take_turns()
     {
         await using var log = await LogDatabase.CreateEmptyAsync();
-        var applied = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => new NpgsqlEventLog(log.Database, [Sample]).MigrateAsync(default)));
+        var applied = await Task.WhenAll(
+            Enumerable.Range(0, 4).Select(_ => new NpgsqlEventLog(log.Database, [Sample]).MigrateAsync(default))
+        );
         applied.Order().ShouldBe([0, 0, 0, 2]);
     }
 
@@ -51,7 +55,8 @@ public sealed class MigrationTests
     {
         await using var log = await LogDatabase.CreateAsync();
         await new NpgsqlEventLog(log.Database, [Sample]).MigrateAsync(default);
-        const string Message = "The database has migration sample 1, which this server does not know: it was upgraded by a newer one. Upgrade this server.";
+        const string Message =
+            "The database has migration sample 1, which this server does not know: it was upgraded by a newer one. Upgrade this server.";
         (await log.Log.CheckSchemaAsync(default)).ShouldBe(Message);
         (await Should.ThrowAsync<SchemaException>(() => log.Log.MigrateAsync(default))).Message.ShouldBe(Message);
     }
@@ -59,10 +64,19 @@ public sealed class MigrationTests
     [Theory]
     [InlineData("drop index ux_mt_events_stream_and_id", "{stream_id,id}")]
     [InlineData("drop index pk_mt_events_stream_and_version", "{stream_id,version}")]
-    [InlineData("drop index ux_mt_events_stream_and_id; create index ux_mt_events_stream_and_id on mt_events (stream_id, id)", "{stream_id,id}")]
+    [InlineData(
+        "drop index ux_mt_events_stream_and_id; create index ux_mt_events_stream_and_id on mt_events (stream_id, id)",
+        "{stream_id,id}"
+    )]
     [InlineData("drop index ux_mt_events_stream_and_id; create unique index ux on mt_events (id, stream_id)", "{stream_id,id}")]
-    [InlineData("drop index ux_mt_events_stream_and_id; create unique index ux on mt_events (stream_id, id) where version > 0", "{stream_id,id}")]
-    [InlineData("drop index ux_mt_events_stream_and_id; create unique index ux on mt_events (stream_id, id, lower(type))", "{stream_id,id}")]
+    [InlineData(
+        "drop index ux_mt_events_stream_and_id; create unique index ux on mt_events (stream_id, id) where version > 0",
+        "{stream_id,id}"
+    )]
+    [InlineData(
+        "drop index ux_mt_events_stream_and_id; create unique index ux on mt_events (stream_id, id, lower(type))",
+        "{stream_id,id}"
+    )]
     [InlineData("drop index ux_mt_events_stream_and_id; drop index pk_mt_events_stream_and_version", "{stream_id,version}, {stream_id,id}")]
     public async Task A_missing_unique_index_is_found(string sql, string columns)
     {

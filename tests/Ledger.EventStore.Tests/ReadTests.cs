@@ -21,7 +21,18 @@ public sealed class ReadTests
         await log.AppendAsync(LogDatabase.Stream("account-a", 1));
         var stored = (await log.ReadAsync("account-a")).ShouldHaveSingleItem();
         stored.ShouldBe(
-            new(1, LogDatabase.Id(1), "account-a", 1, "noted", LogDatabase.Noon.AddSeconds(1), """{"text": "event 1"}""", stored.Headers, "request-1", null)
+            new(
+                1,
+                LogDatabase.Id(1),
+                "account-a",
+                1,
+                "noted",
+                LogDatabase.Noon.AddSeconds(1),
+                """{"text": "event 1"}""",
+                stored.Headers,
+                "request-1",
+                null
+            )
         );
         stored.At.Offset.ShouldBe(TimeSpan.Zero);
         LogDatabase.Types.Read(stored).ShouldBe(new Noted("event 1"));
@@ -44,7 +55,12 @@ public sealed class ReadTests
     {
         await using var log = await LogDatabase.CreateAsync();
         await log.AppendAsync(LogDatabase.Stream("account-a", 1, 2), LogDatabase.Stream("account-b", 2));
-        (await log.Log.FindAsync([("account-b", LogDatabase.Id(2)), ("account-a", LogDatabase.Id(1)), ("account-b", LogDatabase.Id(1))], default))
+        (
+            await log.Log.FindAsync(
+                [("account-b", LogDatabase.Id(2)), ("account-a", LogDatabase.Id(1)), ("account-b", LogDatabase.Id(1))],
+                default
+            )
+        )
             .Select(stored => (stored.StreamId, stored.Id))
             .ShouldBe([("account-a", LogDatabase.Id(1)), ("account-b", LogDatabase.Id(2))], ignoreOrder: true);
         (await log.Log.FindAsync([], default)).ShouldBeEmpty();
@@ -65,7 +81,8 @@ public sealed class ReadTests
     }
 
     [Fact]
-    public void An_event_that_is_not_registered_is_a_bug() => Should.Throw<InvalidOperationException>(() => LogDatabase.Types.Of(new object()));
+    public void An_event_that_is_not_registered_is_a_bug() =>
+        Should.Throw<InvalidOperationException>(() => LogDatabase.Types.Of(new object()));
 
     [Theory]
     [InlineData("CreditsSpent", "credits_spent")]
@@ -77,7 +94,11 @@ public sealed class ReadTests
     public async Task Streams_are_listed_by_type_in_pages_of_ids()
     {
         await using var log = await LogDatabase.CreateAsync();
-        await log.AppendAsync(LogDatabase.Stream("account-b", 1, 2), LogDatabase.Stream("account-a", 3), LogDatabase.Stream("account-c", 4));
+        await log.AppendAsync(
+            LogDatabase.Stream("account-b", 1, 2),
+            LogDatabase.Stream("account-a", 3),
+            LogDatabase.Stream("account-c", 4)
+        );
         await log.ExecuteAsync("insert into mt_streams (id, type, version) values ('rate-card', 'rate_card', 1)");
         var scan = new LogScan(log.Database);
         (await scan.CountAsync("account", default)).ShouldBe(3);
@@ -121,7 +142,8 @@ public sealed class ReadTests
 
         await using var connection = await log.Database.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using (var draw = new Npgsql.NpgsqlCommand("select pg_current_xact_id(), nextval('mt_events_sequence')", connection)) await draw.ExecuteNonQueryAsync();
+        await using (var draw = new Npgsql.NpgsqlCommand("select pg_current_xact_id(), nextval('mt_events_sequence')", connection))
+            await draw.ExecuteNonQueryAsync();
         var settling = scan.SettledAsync(TimeProvider.System, default);
         await log.AppendAsync(LogDatabase.Stream("account-b", 2));
         settling.IsCompleted.ShouldBeFalse();

@@ -11,7 +11,9 @@ public sealed class WriterTests
         await using var log = await LogDatabase.CreateAsync();
         await using var writer = await log.OpenWriterAsync();
         (
-            await log.LinesAsync("select pid || ' ' || backend_start from pg_stat_activity where application_name = 'ledger-writer' and datname = current_database()")
+            await log.LinesAsync(
+                "select pid || ' ' || backend_start from pg_stat_activity where application_name = 'ledger-writer' and datname = current_database()"
+            )
         ).ShouldBe([await log.QueryAsync<string>($"select '{writer.Backend.ProcessId} ' || '{writer.Backend.StartedAt:O}'::timestamptz")]);
     }
 
@@ -45,7 +47,11 @@ public sealed class WriterTests
         await using var other = await log.OpenWriterAsync();
         await holder.LockAsync(["account-a"], default);
         var waiting = other.SendAsync(
-            LogDatabase.Trip(LogDatabase.Stream("account-a", 1, a.LastHash, 3), LogDatabase.Stream("account-b", 1, b.LastHash, 4), LogDatabase.Stream("account-c", 5)),
+            LogDatabase.Trip(
+                LogDatabase.Stream("account-a", 1, a.LastHash, 3),
+                LogDatabase.Stream("account-b", 1, b.LastHash, 4),
+                LogDatabase.Stream("account-c", 5)
+            ),
             default
         );
         await BlockedAsync(log, other);
@@ -81,7 +87,11 @@ public sealed class WriterTests
         var trip = new Trip();
         trip.Confirm.Add("account-a");
         (await writer.SendAsync(trip, default)).Versions["account-a"].ShouldBe(1);
-        (await log.QueryAsync<long>("select count(*) from pg_stat_activity where application_name = 'ledger-writer' and datname = current_database() and state <> 'idle'")).ShouldBe(0);
+        (
+            await log.QueryAsync<long>(
+                "select count(*) from pg_stat_activity where application_name = 'ledger-writer' and datname = current_database() and state <> 'idle'"
+            )
+        ).ShouldBe(0);
     }
 
     [Fact]
@@ -129,11 +139,16 @@ public sealed class WriterTests
         await using var writer = await log.OpenWriterAsync();
         await writer.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-a", 1)), default);
         var type = LogDatabase.Types.Of(new Noted());
-        if (poison == "type") type = type with { Name = new('x', 501) };
+        if (poison == "type")
+            type = type with { Name = new('x', 501) };
         var append = new StreamAppend("account-b", "account", 0, HashChain.Start);
         append.Add(new(LogDatabase.Id(2), type, new Noted(poison), LogDatabase.Noon, null, null, null));
 
-        (await Should.ThrowAsync<PostgresException>(() => writer.SendAsync(LogDatabase.Trip(append, LogDatabase.Stream("account-c", 3)), default))).SqlState.ShouldBe(code);
+        (
+            await Should.ThrowAsync<PostgresException>(() =>
+                writer.SendAsync(LogDatabase.Trip(append, LogDatabase.Stream("account-c", 3)), default)
+            )
+        ).SqlState.ShouldBe(code);
         (await log.QueryAsync<long>("select count(*) from mt_streams")).ShouldBe(1);
         (await writer.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-c", 3)), default)).Won.ShouldBe([true]);
 
@@ -151,7 +166,10 @@ public sealed class WriterTests
         await log.AppendAsync(LogDatabase.Stream("account-a", 1));
         await holder.LockAsync(["account-a"], default);
         var writer = await log.OpenWriterAsync();
-        var sending = writer.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-a", 1, HashChain.Start, 2), LogDatabase.Stream("account-b", 3)), default);
+        var sending = writer.SendAsync(
+            LogDatabase.Trip(LogDatabase.Stream("account-a", 1, HashChain.Start, 2), LogDatabase.Stream("account-b", 3)),
+            default
+        );
         await BlockedAsync(log, writer);
         await log.ExecuteAsync($"select pg_terminate_backend({writer.Backend.ProcessId})");
 
@@ -180,12 +198,16 @@ public sealed class WriterTests
             var events = await log.ReadAsync(stream.Id);
             events.Select(stored => stored.Version).ShouldBe(Enumerable.Range(1, events.Count).Select(version => (long)version));
             stream.Version.ShouldBe(events.Count);
-            events.Select(stored => stored.Id).Skip(1).ShouldBe(written.SelectMany(own => own.GetValueOrDefault(stream.Id, [])), ignoreOrder: true);
+            events
+                .Select(stored => stored.Id)
+                .Skip(1)
+                .ShouldBe(written.SelectMany(own => own.GetValueOrDefault(stream.Id, [])), ignoreOrder: true);
         }
 
         streams.Sum(stream => stream.Version).ShouldBe(streams.Count + written.Sum(own => own.Values.Sum(ids => ids.Count)));
         (await log.QueryAsync<long>("select count(*) from mt_events")).ShouldBe(streams.Sum(stream => stream.Version));
-        await foreach (var (_, verdict) in new ChainVerifier(log.Database).VerifyAllAsync(default)) verdict.Break.ShouldBeNull();
+        await foreach (var (_, verdict) in new ChainVerifier(log.Database).VerifyAllAsync(default))
+            verdict.Break.ShouldBeNull();
 
         async Task<Dictionary<string, List<Guid>>> RunAsync(int worker)
         {
@@ -194,9 +216,15 @@ public sealed class WriterTests
             await using var writer = await log.OpenWriterAsync();
             for (var round = 0; round < Rounds; round++)
             {
-                var ids = Enumerable.Range(0, 8).Where(_ => random.Next(2) == 0).Select(n => $"account-{n}").DefaultIfEmpty("account-0").ToList();
+                var ids = Enumerable
+                    .Range(0, 8)
+                    .Where(_ => random.Next(2) == 0)
+                    .Select(n => $"account-{n}")
+                    .DefaultIfEmpty("account-0")
+                    .ToList();
                 var locked = random.Next(4) == 0;
-                if (locked) await writer.LockAsync(ids, default);
+                if (locked)
+                    await writer.LockAsync(ids, default);
                 var trip = new Trip();
                 foreach (var (i, id) in ids.Index())
                 {
@@ -212,9 +240,12 @@ public sealed class WriterTests
                 var result = await writer.SendAsync(trip, default);
                 foreach (var (i, stream) in trip.Streams.Index())
                 {
-                    if (locked) result.Won[i].ShouldBeTrue();
-                    if (!result.Won[i]) continue;
-                    if (!own.TryGetValue(stream.StreamId, out var kept)) own.Add(stream.StreamId, kept = []);
+                    if (locked)
+                        result.Won[i].ShouldBeTrue();
+                    if (!result.Won[i])
+                        continue;
+                    if (!own.TryGetValue(stream.StreamId, out var kept))
+                        own.Add(stream.StreamId, kept = []);
                     var first = (worker * 1_000_000) + (round * 100) + (i * 10);
                     kept.AddRange(Enumerable.Range(first, stream.Count).Select(LogDatabase.Id));
                 }
@@ -234,7 +265,12 @@ public sealed class WriterTests
         await holder.LockAsync(["account-a", "account-b"], default);
         var a = LogDatabase.Stream("account-a", 2);
         await log.AppendAsync(a);
-        (await holder.SendAsync(LogDatabase.Trip(LogDatabase.Stream("account-a", 3), LogDatabase.Stream("account-b", 1, b.LastHash, 4)), default)).Won.ShouldBe([false, true]);
+        (
+            await holder.SendAsync(
+                LogDatabase.Trip(LogDatabase.Stream("account-a", 3), LogDatabase.Stream("account-b", 1, b.LastHash, 4)),
+                default
+            )
+        ).Won.ShouldBe([false, true]);
 
         // Nor does a version that was read under the lock hold, where there was no row to lock.
         await holder.LockAsync(["account-b", "account-c"], default);

@@ -19,7 +19,8 @@ public sealed class AccountSnapshotsTests
         for (var step = 0; step < 80; step++)
         {
             await history.StepAsync();
-            if (step % 20 != 19) continue;
+            if (step % 20 != 19)
+                continue;
             var loaded = await ledger.Snapshots.LoadAsync([.. history.States.Keys], default);
             foreach (var (id, state) in history.States)
             {
@@ -28,7 +29,8 @@ public sealed class AccountSnapshotsTests
             }
         }
 
-        await foreach (var (_, verdict) in new ChainVerifier(ledger.Database).VerifyAllAsync(default)) verdict.Break.ShouldBeNull();
+        await foreach (var (_, verdict) in new ChainVerifier(ledger.Database).VerifyAllAsync(default))
+            verdict.Break.ShouldBeNull();
     }
 
     [Fact]
@@ -39,11 +41,16 @@ public sealed class AccountSnapshotsTests
         for (var seed = 1; seed <= 4; seed++)
         {
             await using var history = await ledger.OpenHistoryAsync(seed, 12, $"s{seed}");
-            for (var step = 0; step < 80; step++) await history.StepAsync();
+            for (var step = 0; step < 80; step++)
+                await history.StepAsync();
             seen.UnionWith(history.Events);
         }
 
-        typeof(AccountEvent).Assembly.GetTypes().Where(type => !type.IsAbstract && type.IsSubclassOf(typeof(AccountEvent))).Where(type => !seen.Contains(type)).ShouldBeEmpty();
+        typeof(AccountEvent)
+            .Assembly.GetTypes()
+            .Where(type => !type.IsAbstract && type.IsSubclassOf(typeof(AccountEvent)))
+            .Where(type => !seen.Contains(type))
+            .ShouldBeEmpty();
     }
 
     [Fact]
@@ -58,10 +65,12 @@ public sealed class AccountSnapshotsTests
     {
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await ledger.OpenHistoryAsync(5, 4);
-        for (var step = 0; step < 40; step++) await history.StepAsync();
+        for (var step = 0; step < 40; step++)
+            await history.StepAsync();
         await ledger.ExecuteAsync("update accounts set format = 99, status = 'nonsense', credits_granted = 0 where account_id <> 'a000'");
         var loaded = await ledger.Snapshots.LoadAsync([.. history.States.Keys], default);
-        foreach (var (id, state) in history.States) History.Describe(loaded[id]).ShouldBe(History.Describe(state));
+        foreach (var (id, state) in history.States)
+            History.Describe(loaded[id]).ShouldBe(History.Describe(state));
     }
 
     [Fact]
@@ -77,7 +86,8 @@ public sealed class AccountSnapshotsTests
             then.Add(history.States[id]);
         }
 
-        foreach (var state in then) History.Describe(await ledger.Snapshots.FoldAsync(id, state.Account.Version, default)).ShouldBe(History.Describe(state));
+        foreach (var state in then)
+            History.Describe(await ledger.Snapshots.FoldAsync(id, state.Account.Version, default)).ShouldBe(History.Describe(state));
     }
 
     [Fact]

@@ -19,9 +19,14 @@ public sealed class BalancesTests
         for (var step = 0; step < 60; step++)
         {
             await history.StepAsync();
-            if (step % 10 != 9) continue;
+            if (step % 10 != 9)
+                continue;
             var expected = new List<string>();
-            foreach (var (id, state) in history.States.Where(pair => pair.Value.Account.Version > 0).OrderBy(pair => pair.Key.Value, StringComparer.Ordinal))
+            foreach (
+                var (id, state) in history
+                    .States.Where(pair => pair.Value.Account.Version > 0)
+                    .OrderBy(pair => pair.Key.Value, StringComparer.Ordinal)
+            )
             {
                 // The view reckons with the database's clock, which is long after everything in these histories but what lapses in 2999.
                 var now = new DateTimeOffset(2900, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -30,7 +35,12 @@ public sealed class BalancesTests
                 {
                     var (posted, held) = (wallet.Posted(unit).Parts, wallet.Held(unit).Parts);
                     var unscoped = wallet.Open.Where(pocket => pocket.Unit == unit && pocket.Scope is null).Sum(pocket => pocket.Free);
-                    expected.Add(string.Create(CultureInfo.InvariantCulture, $"{id} {unit.Name()} {posted} {held} {posted - held} {unscoped} {wallet.Debt(unit).Parts}"));
+                    expected.Add(
+                        string.Create(
+                            CultureInfo.InvariantCulture,
+                            $"{id} {unit.Name()} {posted} {held} {posted - held} {unscoped} {wallet.Debt(unit).Parts}"
+                        )
+                    );
                 }
             }
 
@@ -80,11 +90,12 @@ public sealed class BalancesTests
         await using var history = await ledger.OpenHistoryAsync(1, 1);
         var id = new AccountId("a000");
         await OpenAsync(history, id, 1);
-        for (var n = 0; n < 12; n++) await history.SendAsync(new GrantCredits(id, Amount.Credits(1), PocketSource.Bonus, null, null, "operator", $"more-{n}", null));
+        for (var n = 0; n < 12; n++)
+            await history.SendAsync(new GrantCredits(id, Amount.Credits(1), PocketSource.Bonus, null, null, "operator", $"more-{n}", null));
         await history.SendAsync(new PlaceHold(id, new("key"), "chat", Quantity.Of(13), "r", TimeSpan.FromMinutes(1)));
-        (await ledger.LinesAsync("select pockets::text || parts::text from holds")).ShouldBe(
-            ["{2,3,4,5,6,7,8,9,10,11,12,13,1}{" + string.Join(',', Enumerable.Repeat("1000000", 13)) + "}"]
-        );
+        (await ledger.LinesAsync("select pockets::text || parts::text from holds")).ShouldBe([
+            "{2,3,4,5,6,7,8,9,10,11,12,13,1}{" + string.Join(',', Enumerable.Repeat("1000000", 13)) + "}",
+        ]);
         History.Describe(await ledger.LoadAsync(id)).ShouldBe(History.Describe(history.States[id]));
     }
 
@@ -95,7 +106,9 @@ public sealed class BalancesTests
         await using var history = await ledger.OpenHistoryAsync(1, 1);
         await OpenAsync(history, new("a000"), 1);
         foreach (var change in (string[])["held = remaining + 1", "remaining = -1", "held = -1"])
-            (await Should.ThrowAsync<Npgsql.PostgresException>(() => ledger.ExecuteAsync($"update pockets set {change}"))).SqlState.ShouldBe(Npgsql.PostgresErrorCodes.CheckViolation);
+            (
+                await Should.ThrowAsync<Npgsql.PostgresException>(() => ledger.ExecuteAsync($"update pockets set {change}"))
+            ).SqlState.ShouldBe(Npgsql.PostgresErrorCodes.CheckViolation);
     }
 
     private static Task OpenAsync(History history, AccountId id, long credits) =>

@@ -21,7 +21,10 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
 
     private readonly Random _random = new(seed);
     private readonly Dictionary<AccountId, AccountSnapshot> _states = accounts.ToDictionary(id => id, AccountSnapshot.Missing);
-    private readonly Dictionary<AccountId, Dictionary<Guid, Fact>> _facts = accounts.ToDictionary(id => id, _ => new Dictionary<Guid, Fact>());
+    private readonly Dictionary<AccountId, Dictionary<Guid, Fact>> _facts = accounts.ToDictionary(
+        id => id,
+        _ => new Dictionary<Guid, Fact>()
+    );
     private int _number;
 
     public DateTimeOffset Now { get; set; } = LedgerDatabase.Start;
@@ -43,13 +46,20 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
         await SendAsync(
             accounts
                 .Where(_ => _random.Next(3) == 0)
-                .ToDictionary(id => id, id => (Func<Account, AccountCommand>[])[.. Enumerable.Repeat((Account account) => Command(account), _random.Next(1, 7))])
+                .ToDictionary(
+                    id => id,
+                    id => (Func<Account, AccountCommand>[])[.. Enumerable.Repeat((Account account) => Command(account), _random.Next(1, 7))]
+                )
         );
     }
 
     /// <summary>Appends what commands come to, all in one batch.</summary>
     public Task SendAsync(params IEnumerable<AccountCommand> commands) =>
-        SendAsync(commands.GroupBy(command => command.Account).ToDictionary(same => same.Key, same => same.Select(command => (Func<Account, AccountCommand>)(_ => command)).ToArray()));
+        SendAsync(
+            commands
+                .GroupBy(command => command.Account)
+                .ToDictionary(same => same.Key, same => same.Select(command => (Func<Account, AccountCommand>)(_ => command)).ToArray())
+        );
 
     public Fact Fact(AccountId account, Guid id) => _facts[account][id];
 
@@ -98,28 +108,38 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
                 var outcome = account.Transact(command, new(Now > account.LastAt ? Now : account.LastAt, LedgerDatabase.Card, past));
                 account = outcome.After;
                 facts.AddRange(outcome.Facts);
-                foreach (var fact in outcome.Facts) _facts[id].Add(fact.Id, fact);
+                foreach (var fact in outcome.Facts)
+                    _facts[id].Add(fact.Id, fact);
             }
 
-            if (facts.Count == 0) continue;
-            foreach (var fact in facts) append.Add(new(fact.Id, LedgerEvents.Types.Of(fact.Event), fact.Event, fact.At, "system", "request", null));
+            if (facts.Count == 0)
+                continue;
+            foreach (var fact in facts)
+                append.Add(new(fact.Id, LedgerEvents.Types.Of(fact.Event), fact.Event, fact.At, "system", "request", null));
             trip.Streams.Add(append);
             writes.Add(trip.Streams.Count, before.Account, account, facts, append.LastHash);
             after.Add(new(account, append.LastHash));
         }
 
-        if (trip.Streams.Count == 0) return;
+        if (trip.Streams.Count == 0)
+            return;
         (await writer.SendAsync(trip, default)).Won.ShouldAllBe(won => won);
-        foreach (var state in after) _states[state.Account.Id] = state;
+        foreach (var state in after)
+            _states[state.Account.Id] = state;
     }
 
     private AccountCommand Command(Account account)
     {
         var id = account.Id;
         var request = EventIds.Request(id, Next());
-        if (account.Status == AccountStatus.Missing) return new OpenAccount(id, _random.Next(2) == 0 ? "DE" : null);
-        if (account.Keys.Keys.Count == 0) return Key(id);
-        var key = account.Keys.Keys.Values.OrderBy(k => k.Id.Value, StringComparer.Ordinal).ElementAt(_random.Next(account.Keys.Keys.Count)).Id;
+        if (account.Status == AccountStatus.Missing)
+            return new OpenAccount(id, _random.Next(2) == 0 ? "DE" : null);
+        if (account.Keys.Keys.Count == 0)
+            return Key(id);
+        var key = account
+            .Keys.Keys.Values.OrderBy(k => k.Id.Value, StringComparer.Ordinal)
+            .ElementAt(_random.Next(account.Keys.Keys.Count))
+            .Id;
         var past = _facts[id].Values;
         return _random.Next(20) switch
         {
@@ -128,8 +148,17 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             2 => account.Keys.Keys.Count < 6 ? Key(id) : new RevokeKey(id, key, null),
             3 => _random.Next(3) == 0 ? new RevokeKey(id, key, "lost") : new RecordDue(id, request),
             4 or 5 or 6 => Grant(id),
-            7 or 8 or 9 or 10 => new PlaceHold(id, key, Tool(), Quantity.Of(_random.Next(1, 6)), Next(), TimeSpan.FromMinutes(_random.Next(1, 20))),
-            11 or 12 => Hold(account) is { } open ? new SettleHold(id, open.Key, open.Id, Quantity.Of(_random.Next(0, 12))) : new RecordDue(id, request),
+            7 or 8 or 9 or 10 => new PlaceHold(
+                id,
+                key,
+                Tool(),
+                Quantity.Of(_random.Next(1, 6)),
+                Next(),
+                TimeSpan.FromMinutes(_random.Next(1, 20))
+            ),
+            11 or 12 => Hold(account) is { } open
+                ? new SettleHold(id, open.Key, open.Id, Quantity.Of(_random.Next(0, 12)))
+                : new RecordDue(id, request),
             13 => Hold(account) is { } open ? new ReleaseHold(id, open.Key, open.Id) : new RecordDue(id, request),
             14 => Pick(past, fact => fact.Event is HoldPlaced) is { Event: HoldPlaced placed } late
                 ? new SettleHold(id, placed.Key, new(late.Id), Quantity.Of(_random.Next(1, 4)))
@@ -183,15 +212,19 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
 
     private string Next() => (++_number).ToString(CultureInfo.InvariantCulture);
 
-    private string Tool() => _random.Next(8) switch
-    {
-        0 => "ping",
-        1 or 2 => "search",
-        _ => "chat",
-    };
+    private string Tool() =>
+        _random.Next(8) switch
+        {
+            0 => "ping",
+            1 or 2 => "search",
+            _ => "chat",
+        };
 
     private Hold? Hold(Account account) =>
-        account.Wallet.Holds.IsEmpty ? null : account.Wallet.Holds.Values.OrderBy(hold => hold.Id.Value).ElementAt(_random.Next(account.Wallet.Holds.Count));
+        account.Wallet.Holds.IsEmpty
+            ? null
+            : account.Wallet.Holds.Values.OrderBy(hold => hold.Id.Value).ElementAt(_random.Next(account.Wallet.Holds.Count));
 
-    private Fact? Pick(IEnumerable<Fact> facts, Func<Fact, bool> which) => facts.Where(which).ToList() is { Count: > 0 } some ? some[_random.Next(some.Count)] : null;
+    private Fact? Pick(IEnumerable<Fact> facts, Func<Fact, bool> which) =>
+        facts.Where(which).ToList() is { Count: > 0 } some ? some[_random.Next(some.Count)] : null;
 }

@@ -72,7 +72,9 @@ internal sealed class LedgerDatabase : IAsyncDisposable
 
         var @event = new RateCardPublished(Start, JsonSerializer.Serialize(Document(price), RateCardJson.Default.RateCardDocument));
         var append = new StreamAppend(RateBook.StreamId, RateBook.StreamType, book.Version, hash);
-        append.Add(new(EventIds.Derive(default, "card", $"{book.Version}"), LedgerEvents.Types.Of(@event), @event, Start, "operator", null, null));
+        append.Add(
+            new(EventIds.Derive(default, "card", $"{book.Version}"), LedgerEvents.Types.Of(@event), @event, Start, "operator", null, null)
+        );
         prices.Add(1, RateBook.Evolve(book, @event, Start).Cards[^1]);
         var trip = new Trip();
         trip.Streams.Add(append);
@@ -82,7 +84,12 @@ internal sealed class LedgerDatabase : IAsyncDisposable
     public async Task<History> OpenHistoryAsync(int seed, int accounts, string prefix = "a")
     {
         var writes = new AccountWrites();
-        return new(await Log.OpenWriterAsync(writes.All, default), writes, seed, [.. Enumerable.Range(0, accounts).Select(n => new AccountId($"{prefix}{n:000}"))]);
+        return new(
+            await Log.OpenWriterAsync(writes.All, default),
+            writes,
+            seed,
+            [.. Enumerable.Range(0, accounts).Select(n => new AccountId($"{prefix}{n:000}"))]
+        );
     }
 
     public async Task<AccountSnapshot> LoadAsync(AccountId id) => (await Snapshots.LoadAsync([id], default))[id];
@@ -98,7 +105,8 @@ internal sealed class LedgerDatabase : IAsyncDisposable
         await using var command = Database.CreateCommand(sql);
         await using var rows = await command.ExecuteReaderAsync();
         var lines = new List<string>();
-        while (await rows.ReadAsync()) lines.Add(rows.GetString(0));
+        while (await rows.ReadAsync())
+            lines.Add(rows.GetString(0));
         return lines;
     }
 

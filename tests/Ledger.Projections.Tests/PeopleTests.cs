@@ -37,7 +37,11 @@ public sealed class PeopleTests
     {
         await using var ledger = await LedgerDatabase.CreateAsync();
         var people = new People(ledger.Database);
-        var owners = await Task.WhenAll(Enumerable.Range(0, 10).Select(n => people.AddAsync(new(new($"a{n}"), "ada@example.com", LedgerDatabase.Start), "hash", default)));
+        var owners = await Task.WhenAll(
+            Enumerable
+                .Range(0, 10)
+                .Select(n => people.AddAsync(new(new($"a{n}"), "ada@example.com", LedgerDatabase.Start), "hash", default))
+        );
         owners.Distinct().ShouldHaveSingleItem();
         (await ledger.QueryAsync<long>("select count(*) from credentials")).ShouldBe(1);
     }
@@ -61,7 +65,8 @@ public sealed class PeopleTests
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await ledger.OpenHistoryAsync(1, 5);
         var people = new People(ledger.Database);
-        foreach (var id in history.States.Keys.ToList()) await history.SendAsync(new OpenAccount(id, null));
+        foreach (var id in history.States.Keys.ToList())
+            await history.SendAsync(new OpenAccount(id, null));
         await people.AddAsync(Ada, null, default);
         await people.AddAsync(new(new("a002"), "bob_%@example.com", LedgerDatabase.Start), null, default);
         await history.SendAsync(new SuspendAccount(new("a003"), EventIds.Request(new("a003"), "1"), "why"));

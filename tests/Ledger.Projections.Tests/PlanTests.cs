@@ -9,8 +9,7 @@ namespace Ledger.Projections.Tests;
 /// <summary>A writer's plan is made once, often over tables that are all but empty, and must still be right when they have grown.</summary>
 public sealed class PlanTests
 {
-    private const string Reads =
-        """
+    private const string Reads = """
         select i.indexrelname || '=' || i.idx_tup_read
         from pg_stat_user_indexes i
         union all
@@ -33,12 +32,16 @@ public sealed class PlanTests
 
             await using (var filler = await ledger.OpenHistoryAsync(2, 600, "b"))
             {
-                foreach (var other in filler.States.Keys.ToList()) await OpenAsync(filler, other);
+                foreach (var other in filler.States.Keys.ToList())
+                    await OpenAsync(filler, other);
             }
 
             await UntilAsync(ledger, "select n_tup_ins >= 600 from pg_stat_user_tables where relname = 'holds'");
             before = await ReadsAsync(ledger);
-            await writer.SendAsync(new SettleHold(id, new("key"), new(EventIds.Use(id, "chat", "second")), Quantity.Of(1)), new Spend(id, new("key"), "chat", Quantity.Of(1), "last"));
+            await writer.SendAsync(
+                new SettleHold(id, new("key"), new(EventIds.Use(id, "chat", "second")), Quantity.Of(1)),
+                new Spend(id, new("key"), "chat", Quantity.Of(1), "last")
+            );
         }
 
         // Figures arrive when the writer has gone.
@@ -48,7 +51,9 @@ public sealed class PlanTests
 
     /// <summary>How many entries were read of each index, and how many rows of each table without one.</summary>
     private static async Task<Dictionary<string, long>> ReadsAsync(LedgerDatabase ledger) =>
-        (await ledger.LinesAsync(Reads)).Select(line => line.Split('=')).ToDictionary(pair => pair[0], pair => long.Parse(pair[1], CultureInfo.InvariantCulture));
+        (await ledger.LinesAsync(Reads))
+            .Select(line => line.Split('='))
+            .ToDictionary(pair => pair[0], pair => long.Parse(pair[1], CultureInfo.InvariantCulture));
 
     private static Task OpenAsync(History history, AccountId id) =>
         history.SendAsync(

@@ -30,9 +30,17 @@ public sealed class RebuildTests
     [InlineData("balances", "accounts", "delete from accounts where account_id = 'a001'")]
     [InlineData("balances", "pockets", "update pockets set remaining = remaining + 1 where account_id = 'a000' and pocket = 1")]
     [InlineData("balances", "pockets", "delete from pockets where account_id = 'a000' and pocket = 1")]
-    [InlineData("balances", "pockets", "insert into pockets select 'ghost', pocket, unit, source, scope, granted, remaining, held, expires_at, opened_at, opened_by from pockets where account_id = 'a000' and pocket = 1")]
+    [InlineData(
+        "balances",
+        "pockets",
+        "insert into pockets select 'ghost', pocket, unit, source, scope, granted, remaining, held, expires_at, opened_at, opened_by from pockets where account_id = 'a000' and pocket = 1"
+    )]
     [InlineData("balances", "holds", "delete from holds where (account_id, hold_id) = (select account_id, hold_id from holds limit 1)")]
-    [InlineData("keys", "keys", "update keys set used = used + 1 where (account_id, key_id) = (select account_id, key_id from keys limit 1)")]
+    [InlineData(
+        "keys",
+        "keys",
+        "update keys set used = used + 1 where (account_id, key_id) = (select account_id, key_id from keys limit 1)"
+    )]
     [InlineData("usage", "usage_daily", "update usage_daily set credits = credits - 1 where ctid = (select ctid from usage_daily limit 1)")]
     [InlineData("prices", "prices", "update prices set credits_nanos = 7 where card = 1 and tool = 'chat'")]
     [InlineData("prices", "prices", "delete from prices where card = 2 and tool = 'chat'")]
@@ -92,7 +100,8 @@ public sealed class RebuildTests
             {
                 await history.StepAsync();
                 var loaded = await ledger.Snapshots.LoadAsync([.. history.States.Keys], default);
-                foreach (var (id, state) in history.States) History.Describe(loaded[id]).ShouldBe(History.Describe(state));
+                foreach (var (id, state) in history.States)
+                    History.Describe(loaded[id]).ShouldBe(History.Describe(state));
                 steps++;
             }
 
@@ -106,9 +115,15 @@ public sealed class RebuildTests
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await ledger.OpenHistoryAsync(41, 1);
         var id = new AccountId("a000");
-        await history.SendAsync(new OpenAccount(id, null), new GrantCredits(id, Amount.Credits(1_000_000), PocketSource.Payg, null, null, "operator", "1", null), Samples.Key(id, "key"));
+        await history.SendAsync(
+            new OpenAccount(id, null),
+            new GrantCredits(id, Amount.Credits(1_000_000), PocketSource.Payg, null, null, "operator", "1", null),
+            Samples.Key(id, "key")
+        );
         for (var batch = 0; batch < 12; batch++)
-            await history.SendAsync(Enumerable.Range(batch * 1000, 1000).Select(n => new Spend(id, new("key"), "chat", Quantity.Of(1), $"{n}")));
+            await history.SendAsync(
+                Enumerable.Range(batch * 1000, 1000).Select(n => new Spend(id, new("key"), "chat", Quantity.Of(1), $"{n}"))
+            );
         var before = await ledger.DumpAsync();
         var reports = new List<RebuildProgress>();
         await RebuilderOf(ledger).RebuildAsync("all", new Reports(reports.Add), default);
@@ -129,7 +144,9 @@ public sealed class RebuildTests
                     {
                         if (report.AccountsDone > 0)
                             ledger
-                                .ExecuteAsync("select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'ledger-rebuild' and datname = current_database()")
+                                .ExecuteAsync(
+                                    "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'ledger-rebuild' and datname = current_database()"
+                                )
                                 .GetAwaiter()
                                 .GetResult();
                     }),
@@ -149,7 +166,9 @@ public sealed class RebuildTests
     {
         await using var ledger = await FilledAsync(52);
         using var patience = new CancellationTokenSource();
-        await Should.ThrowAsync<OperationCanceledException>(() => RebuilderOf(ledger).RebuildAsync("all", new Reports(_ => patience.Cancel()), patience.Token));
+        await Should.ThrowAsync<OperationCanceledException>(() =>
+            RebuilderOf(ledger).RebuildAsync("all", new Reports(_ => patience.Cancel()), patience.Token)
+        );
         (await ledger.QueryAsync<bool>("select to_regnamespace('ledger_rebuild') is null")).ShouldBeTrue();
     }
 
@@ -161,7 +180,15 @@ public sealed class RebuildTests
         await RebuilderOf(ledger)
             .RebuildAsync(
                 "all",
-                new Reports(_ => refusals.Add(Should.Throw<RebuildRefusedException>(() => RebuilderOf(ledger).CompareAsync("keys", null, default).GetAwaiter().GetResult()).Message)),
+                new Reports(_ =>
+                    refusals.Add(
+                        Should
+                            .Throw<RebuildRefusedException>(() =>
+                                RebuilderOf(ledger).CompareAsync("keys", null, default).GetAwaiter().GetResult()
+                            )
+                            .Message
+                    )
+                ),
                 default
             );
         refusals.Distinct().ShouldBe(["Another rebuild or comparison of read models runs on this database. Try again when it has ended."]);
@@ -171,9 +198,9 @@ public sealed class RebuildTests
     public async Task An_unknown_model_is_refused_with_the_names_of_those_there_are()
     {
         await using var ledger = await LedgerDatabase.CreateAsync();
-        (await Should.ThrowAsync<ArgumentException>(() => RebuilderOf(ledger).RebuildAsync("ballances", null, default))).Message.ShouldStartWith(
-            "There is no read model 'ballances'. There are: balances, keys, usage, prices, all."
-        );
+        (
+            await Should.ThrowAsync<ArgumentException>(() => RebuilderOf(ledger).RebuildAsync("ballances", null, default))
+        ).Message.ShouldStartWith("There is no read model 'ballances'. There are: balances, keys, usage, prices, all.");
     }
 
     [Fact]
@@ -182,12 +209,14 @@ public sealed class RebuildTests
         await using var ledger = await FilledAsync(54);
         await using var connection = await ledger.Database.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using (var read = new NpgsqlCommand("select count(*) from balances", connection)) await read.ExecuteScalarAsync();
+        await using (var read = new NpgsqlCommand("select count(*) from balances", connection))
+            await read.ExecuteScalarAsync();
 
         var rebuilding = RebuilderOf(ledger).RebuildAsync("balances", null, default);
         await using (var history = await ledger.OpenHistoryAsync(55, 5, "b"))
         {
-            for (var step = 0; step < 40; step++) await history.StepAsync();
+            for (var step = 0; step < 40; step++)
+                await history.StepAsync();
         }
 
         rebuilding.IsCompleted.ShouldBeFalse();
@@ -200,8 +229,7 @@ public sealed class RebuildTests
     public async Task Whoever_might_read_the_tables_still_may_when_they_are_replaced()
     {
         await using var ledger = await FilledAsync(56);
-        const string Grants =
-            """
+        const string Grants = """
             select c.relname || ' ' || a.privilege_type
             from pg_class c
             cross join lateral aclexplode(c.relacl) a
@@ -218,8 +246,7 @@ public sealed class RebuildTests
     public async Task The_schema_is_the_same_after_a_rebuild_as_before()
     {
         await using var ledger = await FilledAsync(57);
-        const string Schema =
-            """
+        const string Schema = """
             select c.relname || ' ' || c.relkind::text || ' ' || coalesce(array_to_string(c.reloptions, ','), '') || ' ' || case c.relkind when 'i' then pg_get_indexdef(c.oid) when 'v' then pg_get_viewdef(c.oid) else '' end
               || ' ' || coalesce((select string_agg(pg_get_constraintdef(k.oid), '; ' order by k.conname) from pg_constraint k where k.conrelid = c.oid), '')
             from pg_class c
@@ -241,7 +268,8 @@ public sealed class RebuildTests
         await ledger.PublishAsync(Quantity.Of(1));
         await ledger.PublishAsync(Quantity.Of(2));
         await using var history = await ledger.OpenHistoryAsync(seed, 15);
-        for (var step = 0; step < 60; step++) await history.StepAsync();
+        for (var step = 0; step < 60; step++)
+            await history.StepAsync();
         return ledger;
     }
 

@@ -19,7 +19,10 @@ public sealed class UsageTests
         history.Now = midnight.AddMicroseconds(-1);
         await history.SendAsync(new Spend(Id, new("key"), "chat", Quantity.Of(1), "before"));
         history.Now = midnight;
-        await history.SendAsync(new Spend(Id, new("key"), "chat", Quantity.Of(2), "at"), new Spend(Id, new("key"), "chat", Quantity.Of(4), "after"));
+        await history.SendAsync(
+            new Spend(Id, new("key"), "chat", Quantity.Of(2), "at"),
+            new Spend(Id, new("key"), "chat", Quantity.Of(4), "after")
+        );
 
         (await LinesAsync(ledger)).ShouldBe(["2021-01-02 key chat 1 1000000000 1000000 0", "2021-01-03 key chat 2 6000000000 6000000 0"]);
     }
@@ -38,9 +41,11 @@ public sealed class UsageTests
         history.Now += TimeSpan.FromDays(1);
         await history.SendAsync(new ReverseSpend(Id, new(EventIds.Use(Id, "chat", "spent")), "why"));
 
-        (await LinesAsync(ledger)).ShouldBe(
-            ["2021-01-02 key chat 1 3000000000 3000000 0", "2021-01-03 key search 1 4000000000 2000000 0", "2021-01-04 key chat 0 0 0 3000000"]
-        );
+        (await LinesAsync(ledger)).ShouldBe([
+            "2021-01-02 key chat 1 3000000000 3000000 0",
+            "2021-01-03 key search 1 4000000000 2000000 0",
+            "2021-01-04 key chat 0 0 0 3000000",
+        ]);
     }
 
     [Fact]
@@ -58,9 +63,11 @@ public sealed class UsageTests
             );
         }
 
-        (await LinesAsync(ledger)).ShouldBe(
-            ["2021-01-02 key chat 5 5000000000 5000000 0", "2021-01-02 key ping 5 5000000000 0 0", "2021-01-02 other chat 5 500000000 5000000 0"]
-        );
+        (await LinesAsync(ledger)).ShouldBe([
+            "2021-01-02 key chat 5 5000000000 5000000 0",
+            "2021-01-02 key ping 5 5000000000 0 0",
+            "2021-01-02 other chat 5 500000000 5000000 0",
+        ]);
     }
 
     [Fact]
@@ -70,7 +77,11 @@ public sealed class UsageTests
         await using var history = await OpenAsync(ledger);
         await history.SendAsync(new Spend(Id, new("key"), "chat", Quantity.Of(8), "old"));
         history.Now += TimeSpan.FromDays(1);
-        await history.SendAsync(Samples.Key(Id, "other"), new Spend(Id, new("key"), "chat", Quantity.Of(3), "1"), new Spend(Id, new("other"), "chat", Quantity.Of(2), "2"));
+        await history.SendAsync(
+            Samples.Key(Id, "other"),
+            new Spend(Id, new("key"), "chat", Quantity.Of(3), "1"),
+            new Spend(Id, new("other"), "chat", Quantity.Of(2), "2")
+        );
         await history.SendAsync(new ReverseSpend(Id, new(EventIds.Use(Id, "chat", "1")), "why"));
         var queries = new KeyQueries(ledger.Database);
 
@@ -100,7 +111,9 @@ public sealed class UsageTests
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await OpenAsync(ledger);
         (
-            await Should.ThrowAsync<Npgsql.PostgresException>(() => history.SendAsync(Samples.Key(Id, "other") with { SecretHash = "hash-a000-key" }))
+            await Should.ThrowAsync<Npgsql.PostgresException>(() =>
+                history.SendAsync(Samples.Key(Id, "other") with { SecretHash = "hash-a000-key" })
+            )
         ).SqlState.ShouldBe(Npgsql.PostgresErrorCodes.UniqueViolation);
     }
 

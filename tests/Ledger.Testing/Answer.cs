@@ -38,7 +38,8 @@ public sealed record Answer(string What, int Status, string Body, IReadOnlyDicti
         var at = Json;
         foreach (var name in path)
         {
-            if (at.ValueKind != JsonValueKind.Object || !at.TryGetProperty(name, out at)) return null;
+            if (at.ValueKind != JsonValueKind.Object || !at.TryGetProperty(name, out at))
+                return null;
         }
 
         return at.ValueKind == JsonValueKind.String ? at.GetString() : at.GetRawText();

@@ -43,7 +43,14 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     private readonly bool _onKestrel;
     private int _made;
 
-    private LedgerApp(Host host, TestFolder folder, string database, FixedClock clock, IReadOnlyDictionary<string, string> settings, bool onKestrel)
+    private LedgerApp(
+        Host host,
+        TestFolder folder,
+        string database,
+        FixedClock clock,
+        IReadOnlyDictionary<string, string> settings,
+        bool onKestrel
+    )
         : base(host.CreateClient())
     {
         (_host, _folder, _settings, _onKestrel) = (host, folder, settings, onKestrel);
@@ -69,25 +76,34 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     /// <param name="settings">Configuration beside the usual, such as <c>Ledger:QueueCapacity</c>.</param>
     /// <exception cref="InvalidOperationException">It did not become ready; the message is its reason.</exception>
     public static async Task<LedgerApp> StartAsync(
-        string? database = null, FixedClock? clock = null, bool onKestrel = false, IReadOnlyDictionary<string, string>? settings = null)
+        string? database = null,
+        FixedClock? clock = null,
+        bool onKestrel = false,
+        IReadOnlyDictionary<string, string>? settings = null
+    )
     {
         database ??= await new PostgresFixture().CreateDatabaseAsync();
         clock ??= new();
         settings ??= new Dictionary<string, string>();
         var folder = TestFolder.Create();
-        var host = new Host(new Dictionary<string, string>
-        {
-            ["ConnectionStrings:Ledger"] = database,
-            ["Ledger:Data"] = folder.Data,
-            ["Ledger:AdminKey"] = AdminKey,
+        var host = new Host(
+            new Dictionary<string, string>
+            {
+                ["ConnectionStrings:Ledger"] = database,
+                ["Ledger:Data"] = folder.Data,
+                ["Ledger:AdminKey"] = AdminKey,
 
-            // What lapses is journalled when a test says so.
-            ["Ledger:SweepInterval"] = "00:00:00",
-        }.Concat(settings), clock);
-        if (onKestrel) host.UseKestrel(0);
+                // What lapses is journalled when a test says so.
+                ["Ledger:SweepInterval"] = "00:00:00",
+            }.Concat(settings),
+            clock
+        );
+        if (onKestrel)
+            host.UseKestrel(0);
         var app = new LedgerApp(host, folder, database, clock, settings, onKestrel);
         var ready = await app.GetAsync("/health/ready");
-        if (ready.Status == 200) return app;
+        if (ready.Status == 200)
+            return app;
         await app.DisposeAsync();
         throw new InvalidOperationException(ready.ToString());
     }
@@ -106,29 +122,60 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     /// <param name="reset">When that limit starts anew.</param>
     /// <param name="expiresAt">When the key stops working.</param>
     public async Task<TestAccount> OpenAccountAsync(
-        long credits = 0, KeyKind kind = KeyKind.Inference, long? limit = null, LimitReset reset = LimitReset.None, DateTimeOffset? expiresAt = null)
+        long credits = 0,
+        KeyKind kind = KeyKind.Inference,
+        long? limit = null,
+        LimitReset reset = LimitReset.None,
+        DateTimeOffset? expiresAt = null
+    )
     {
         var id = new AccountId(NextId("acc"));
         await ExecuteAsync(new OpenAccount(id, null));
-        if (credits > 0) await GrantAsync(id, Amount.Credits(credits));
+        if (credits > 0)
+            await GrantAsync(id, Amount.Credits(credits));
         var (key, secret) = await CreateKeyAsync(id, kind, limit, reset, expiresAt);
         return new(id, key, secret);
     }
 
     /// <summary>Grants funds.</summary>
     public Task<Verdict> GrantAsync(
-        AccountId account, Amount amount, PocketSource source = PocketSource.Payg, string? scope = null, DateTimeOffset? expiresAt = null) =>
-        ExecuteAsync(new GrantCredits(account, amount, source, scope, expiresAt, "test", NextId("pay"), "A test"));
+        AccountId account,
+        Amount amount,
+        PocketSource source = PocketSource.Payg,
+        string? scope = null,
+        DateTimeOffset? expiresAt = null
+    ) => ExecuteAsync(new GrantCredits(account, amount, source, scope, expiresAt, "test", NextId("pay"), "A test"));
 
     /// <summary>Creates another key.</summary>
     public async Task<(KeyId Key, string Secret)> CreateKeyAsync(
-        AccountId account, KeyKind kind = KeyKind.Inference, long? limit = null, LimitReset reset = LimitReset.None, DateTimeOffset? expiresAt = null)
+        AccountId account,
+        KeyKind kind = KeyKind.Inference,
+        long? limit = null,
+        LimitReset reset = LimitReset.None,
+        DateTimeOffset? expiresAt = null
+    )
     {
         var secret = KeySecret.Create("lk");
         var key = new KeyId(NextId("key"));
-        await ExecuteAsync(new CreateKey(
-            account, key, "Test", kind, KeyBilling.PayPerToken, null, secret.Hash.ToString(), secret.Prefix, secret.LastFour,
-            limit is { } credits ? Amount.Credits(credits) : null, null, reset, [], null, expiresAt));
+        await ExecuteAsync(
+            new CreateKey(
+                account,
+                key,
+                "Test",
+                kind,
+                KeyBilling.PayPerToken,
+                null,
+                secret.Hash.ToString(),
+                secret.Prefix,
+                secret.LastFour,
+                limit is { } credits ? Amount.Credits(credits) : null,
+                null,
+                reset,
+                [],
+                null,
+                expiresAt
+            )
+        );
         return (key, secret.Text);
     }
 
@@ -136,18 +183,23 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     public Task<Verdict> RevokeAsync(TestAccount account) => ExecuteAsync(new RevokeKey(account.Id, account.KeyId, "A test"));
 
     /// <summary>Suspends an account.</summary>
-    public Task<Verdict> SuspendAsync(AccountId account) => ExecuteAsync(new SuspendAccount(account, EventIds.Request(account, NextId("req")), "A test"));
+    public Task<Verdict> SuspendAsync(AccountId account) =>
+        ExecuteAsync(new SuspendAccount(account, EventIds.Request(account, NextId("req")), "A test"));
 
     /// <summary>Ends a suspension.</summary>
-    public Task<Verdict> ReinstateAsync(AccountId account) => ExecuteAsync(new ReinstateAccount(account, EventIds.Request(account, NextId("req")), "A test"));
+    public Task<Verdict> ReinstateAsync(AccountId account) =>
+        ExecuteAsync(new ReinstateAccount(account, EventIds.Request(account, NextId("req")), "A test"));
 
     /// <summary>Publishes the default rate card with a price changed.</summary>
     /// <param name="tool">A tool, not a service.</param>
     /// <param name="credits">Its new price per unit.</param>
-    public Task<RateCard> PublishPriceAsync(string tool, string credits) => PublishAsync(card => card with
-    {
-        Tools = [.. card.Tools.Select(entry => entry.Name == tool ? entry with { Credits = Quantity.Parse(credits) } : entry)],
-    });
+    public Task<RateCard> PublishPriceAsync(string tool, string credits) =>
+        PublishAsync(card =>
+            card with
+            {
+                Tools = [.. card.Tools.Select(entry => entry.Name == tool ? entry with { Credits = Quantity.Parse(credits) } : entry)],
+            }
+        );
 
     /// <summary>Publishes the default rate card with anything changed.</summary>
     public async Task<RateCard> PublishAsync(Func<RateCardDocument, RateCardDocument> change)
@@ -169,7 +221,8 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     }
 
     /// <summary>The account as it is committed now.</summary>
-    public async Task<Account> ReadAsync(AccountId account) => (await Services.GetRequiredService<LedgerService>().ReadAsync(account)).Account;
+    public async Task<Account> ReadAsync(AccountId account) =>
+        (await Services.GetRequiredService<LedgerService>().ReadAsync(account)).Account;
 
     /// <summary>Unscoped credits that are available now, in whole credits.</summary>
     public async Task<long> AvailableAsync(AccountId account) =>
@@ -192,7 +245,8 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
         {
             InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Name == "ledger.queue.depth" && ReferenceEquals(instrument.Meter.Scope, meters)) listener.EnableMeasurementEvents(instrument);
+                if (instrument.Name == "ledger.queue.depth" && ReferenceEquals(instrument.Meter.Scope, meters))
+                    listener.EnableMeasurementEvents(instrument);
             },
         };
         listener.SetMeasurementEventCallback<int>((_, measured, _, _) => depth = measured);
@@ -217,25 +271,30 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     }
 
     // The same in every run; 16 characters, as ids have.
-    private string NextId(string kind) => string.Create(CultureInfo.InvariantCulture, $"{kind}{Interlocked.Increment(ref _made):0000000000000}");
+    private string NextId(string kind) =>
+        string.Create(CultureInfo.InvariantCulture, $"{kind}{Interlocked.Increment(ref _made):0000000000000}");
 
     private sealed class Host(IEnumerable<KeyValuePair<string, string>> settings, FixedClock clock) : WebApplicationFactory<Program>
     {
         protected override void ConfigureWebHost(IWebHostBuilder builder)
         {
             builder.UseEnvironment("Production").UseContentRoot(AppContext.BaseDirectory);
-            foreach (var (name, value) in settings) builder.UseSetting(name, value);
+            foreach (var (name, value) in settings)
+                builder.UseSetting(name, value);
             builder.ConfigureLogging(logging => logging.ClearProviders());
             builder.ConfigureTestServices(services =>
             {
                 services.Replace(ServiceDescriptor.Singleton<TimeProvider>(clock));
 
                 // A clock that stands still would be called wrong beside the database's.
-                services.Replace(ServiceDescriptor.Singleton(provider => new Readiness(
-                    provider.GetRequiredService<IEventLog>(),
-                    provider.GetRequiredService<NpgsqlDataSource>(),
-                    provider.GetRequiredService<LedgerService>(),
-                    TimeProvider.System)));
+                services.Replace(
+                    ServiceDescriptor.Singleton(provider => new Readiness(
+                        provider.GetRequiredService<IEventLog>(),
+                        provider.GetRequiredService<NpgsqlDataSource>(),
+                        provider.GetRequiredService<LedgerService>(),
+                        TimeProvider.System
+                    ))
+                );
             });
         }
     }

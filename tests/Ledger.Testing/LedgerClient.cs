@@ -57,7 +57,8 @@ public class LedgerClient(HttpClient http)
                 _ => JsonContent(JsonSerializer.SerializeToUtf8Bytes(body)),
             },
         };
-        if (key is not null) request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + key);
+        if (key is not null)
+            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + key);
         return await SendAsync(request);
     }
 
@@ -66,10 +67,12 @@ public class LedgerClient(HttpClient http)
     {
         ArgumentNullException.ThrowIfNull(request);
         using var response = await http.SendAsync(request);
-        var headers = response.Headers.Concat(response.Content.Headers)
+        var headers = response
+            .Headers.Concat(response.Content.Headers)
             .ToDictionary(header => header.Key, header => string.Join(',', header.Value), StringComparer.OrdinalIgnoreCase);
         return new($"{request.Method} {request.RequestUri}", (int)response.StatusCode, await response.Content.ReadAsStringAsync(), headers);
     }
 
-    private static ByteArrayContent JsonContent(byte[] bytes) => new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+    private static ByteArrayContent JsonContent(byte[] bytes) =>
+        new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
 }

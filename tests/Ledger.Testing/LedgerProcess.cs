@@ -28,14 +28,16 @@ public sealed partial class LedgerProcess : LedgerClient, IAsyncDisposable
     public bool HasExited => _process.HasExited;
 
     /// <summary>Where it listens; known once it does.</summary>
-    public string Address => _address.IsCompletedSuccessfully ? _address.Result : throw new InvalidOperationException("It does not listen yet.");
+    public string Address =>
+        _address.IsCompletedSuccessfully ? _address.Result : throw new InvalidOperationException("It does not listen yet.");
 
     /// <summary>All that it has printed so far, errors included.</summary>
     public string Output
     {
         get
         {
-            lock (_output) return _output.ToString();
+            lock (_output)
+                return _output.ToString();
         }
     }
 
@@ -74,19 +76,29 @@ public sealed partial class LedgerProcess : LedgerClient, IAsyncDisposable
         };
 
         // Only what the test says; nothing of the shell that runs it.
-        foreach (var name in start.Environment.Keys.Where(name => name.Contains("__", StringComparison.Ordinal) || name.StartsWith("ASPNETCORE", StringComparison.Ordinal)).ToList())
+        foreach (
+            var name in start
+                .Environment.Keys.Where(name =>
+                    name.Contains("__", StringComparison.Ordinal) || name.StartsWith("ASPNETCORE", StringComparison.Ordinal)
+                )
+                .ToList()
+        )
             start.Environment.Remove(name);
         start.Environment["Ledger__Data"] = dataFolder;
-        if (database is not null) start.Environment["ConnectionStrings__Ledger"] = database;
+        if (database is not null)
+            start.Environment["ConnectionStrings__Ledger"] = database;
 
         var output = new StringBuilder();
         var address = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var process = new Process { StartInfo = start, EnableRaisingEvents = true };
         void Hear(object sender, DataReceivedEventArgs line)
         {
-            if (line.Data is not { } text) return;
-            lock (output) output.AppendLine(text);
-            if (Listening().Match(text) is { Success: true } match) address.TrySetResult(match.Value);
+            if (line.Data is not { } text)
+                return;
+            lock (output)
+                output.AppendLine(text);
+            if (Listening().Match(text) is { Success: true } match)
+                address.TrySetResult(match.Value);
         }
 
         process.OutputDataReceived += Hear;
@@ -102,7 +114,8 @@ public sealed partial class LedgerProcess : LedgerClient, IAsyncDisposable
     public async Task ListensAsync()
     {
         var ended = _process.WaitForExitAsync();
-        if (await Task.WhenAny(_address, ended) == ended) throw new InvalidOperationException(Output);
+        if (await Task.WhenAny(_address, ended) == ended)
+            throw new InvalidOperationException(Output);
         Http.BaseAddress ??= new Uri(_address.Result);
     }
 
@@ -110,7 +123,11 @@ public sealed partial class LedgerProcess : LedgerClient, IAsyncDisposable
     public async Task<(string ConnectionString, int PostmasterId)> EmbeddedAsync()
     {
         await using var attached = await EmbeddedPostgres.AttachOrStartAsync(
-            new EmbeddedPostgresOptions(DataFolder), NullLogger.Instance, TimeProvider.System, CancellationToken.None);
+            new EmbeddedPostgresOptions(DataFolder),
+            NullLogger.Instance,
+            TimeProvider.System,
+            CancellationToken.None
+        );
         return (attached.ConnectionString, attached.ProcessId);
     }
 
@@ -135,7 +152,8 @@ public sealed partial class LedgerProcess : LedgerClient, IAsyncDisposable
     /// <summary>Asks it to stop and waits for it, so that its embedded database ends too.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_process.HasExited) await TerminateAsync();
+        if (!_process.HasExited)
+            await TerminateAsync();
         await _process.WaitForExitAsync();
         _process.Dispose();
         Http.Dispose();
@@ -155,7 +173,8 @@ public static class Signal
     {
         using var kill = Process.Start("kill", [$"-{name}", processId.ToString(CultureInfo.InvariantCulture)]);
         await kill.WaitForExitAsync();
-        if (kill.ExitCode != 0) throw new InvalidOperationException($"kill -{name} {processId} failed.");
+        if (kill.ExitCode != 0)
+            throw new InvalidOperationException($"kill -{name} {processId} failed.");
     }
 }
 
@@ -175,7 +194,8 @@ public static class Eventually
         var since = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            if (TimeProvider.System.GetElapsedTime(since) > Patience) throw new TimeoutException("It never came to be so. " + why?.Invoke());
+            if (TimeProvider.System.GetElapsedTime(since) > Patience)
+                throw new TimeoutException("It never came to be so. " + why?.Invoke());
             await Task.Delay(Pause);
         }
     }

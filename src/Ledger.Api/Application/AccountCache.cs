@@ -20,7 +20,8 @@ public sealed class AccountCache(int capacity)
     /// <summary>The state of an account, if it is kept.</summary>
     public AccountSnapshot? Find(AccountId id)
     {
-        if (!_entries.TryGetValue(id, out var entry)) return null;
+        if (!_entries.TryGetValue(id, out var entry))
+            return null;
         entry.Used = true;
         return entry.Snapshot;
     }
@@ -35,8 +36,10 @@ public sealed class AccountCache(int capacity)
             if (_entries.TryGetValue(id, out var entry))
             {
                 var kept = entry.Snapshot;
-                if (kept.Account.Version >= snapshot.Account.Version) return;
-                if (Interlocked.CompareExchange(ref entry.Snapshot, snapshot, kept) == kept) return;
+                if (kept.Account.Version >= snapshot.Account.Version)
+                    return;
+                if (Interlocked.CompareExchange(ref entry.Snapshot, snapshot, kept) == kept)
+                    return;
             }
             else if (_entries.TryAdd(id, new() { Snapshot = snapshot }))
             {
@@ -58,7 +61,8 @@ public sealed class AccountCache(int capacity)
         // Second chance: who was used since the hand last passed stays for another round. Two rounds at most, then somebody goes.
         for (var steps = 2 * capacity; _entries.Count > capacity && steps > 0 && _clock.TryDequeue(out var id); steps--)
         {
-            if (!_entries.TryGetValue(id, out var entry)) continue;
+            if (!_entries.TryGetValue(id, out var entry))
+                continue;
             if (entry.Used)
             {
                 entry.Used = false;

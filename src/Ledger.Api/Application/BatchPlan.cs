@@ -47,7 +47,8 @@ internal sealed class BatchPlan(RecentAnswers recent)
     public void Decide(Pending pending, AccountSnapshot snapshot, Past? past, TimeProvider time, RateBook book)
     {
         var command = pending.Command;
-        if (!_works.TryGetValue(command.Account, out var work)) _works.Add(command.Account, work = new(snapshot));
+        if (!_works.TryGetValue(command.Account, out var work))
+            _works.Add(command.Account, work = new(snapshot));
         var before = work.Account;
         var now = LedgerTime.Later(time, before.LastAt);
         var card = book.InForce(now) ?? throw new LedgerUnavailableException("No rate card is in force yet.", TimeSpan.FromSeconds(1));
@@ -60,12 +61,15 @@ internal sealed class BatchPlan(RecentAnswers recent)
             Asks = true;
             var answered = outcome.Decision is Decision<AccountEvent>.Repeated { First: var first } ? first : (Fact?)null;
             var available = known?.Available ?? before.LapsedAt(now).Wallet.Available(Unit.Credits, now);
-            _items.Add(new(
-                pending,
-                work,
-                new(outcome.Decision, answered, available),
-                KnowsAvailable: answered is null || known is not null,
-                MayRecall: past is null && known is null));
+            _items.Add(
+                new(
+                    pending,
+                    work,
+                    new(outcome.Decision, answered, available),
+                    KnowsAvailable: answered is null || known is not null,
+                    MayRecall: past is null && known is null
+                )
+            );
             return;
         }
 
@@ -73,7 +77,8 @@ internal sealed class BatchPlan(RecentAnswers recent)
         work.Add(outcome.Facts, pending.Caller);
         var own = AnswerAmong(outcome);
         var after = outcome.After.Wallet.Available(Unit.Credits, now);
-        if (own is { } fact) _answers.TryAdd(fact.Id, new(fact, after));
+        if (own is { } fact)
+            _answers.TryAdd(fact.Id, new(fact, after));
         _items.Add(new(pending, work, new(outcome.Decision, own, after), KnowsAvailable: true, MayRecall: false) { IsSettled = true });
     }
 
@@ -84,7 +89,8 @@ internal sealed class BatchPlan(RecentAnswers recent)
         writes.Clear();
         foreach (var work in _works.Values)
         {
-            if (work.Append is not null) _appended.Add(work);
+            if (work.Append is not null)
+                _appended.Add(work);
         }
 
         _appended.Sort(static (left, right) => string.CompareOrdinal(left.Append!.StreamId, right.Append!.StreamId));
@@ -97,19 +103,23 @@ internal sealed class BatchPlan(RecentAnswers recent)
         }
 
         trip.Guard = (RateBook.StreamId, book.Version);
-        if (!confirm || !Asks) return;
+        if (!confirm || !Asks)
+            return;
         trip.Confirm.Add(RateBook.StreamId);
         foreach (var item in _items)
         {
-            if (item.IsSettled) continue;
+            if (item.IsSettled)
+                continue;
             if (item.Work.Append is null && !item.Work.IsConfirmed)
             {
                 item.Work.IsConfirmed = true;
                 trip.Confirm.Add(item.Pending.Command.Account.StreamId);
             }
 
-            if (item.Verdict.Refusal is null || !item.MayRecall) continue;
-            foreach (var id in item.Pending.Command.Recalls) trip.Recall.Add((item.Pending.Command.Account.StreamId, id));
+            if (item.Verdict.Refusal is null || !item.MayRecall)
+                continue;
+            foreach (var id in item.Pending.Command.Recalls)
+                trip.Recall.Add((item.Pending.Command.Account.StreamId, id));
         }
     }
 
@@ -119,16 +129,19 @@ internal sealed class BatchPlan(RecentAnswers recent)
     /// <summary>Remembers the first answers of the accounts whose stream won.</summary>
     public void Remember(Item item)
     {
-        if (item.Verdict is { IsRepeat: false, Answer: { } fact }) recent.Keep(fact, item.Verdict.Available);
+        if (item.Verdict is { IsRepeat: false, Answer: { } fact })
+            recent.Keep(fact, item.Verdict.Available);
     }
 
     /// <summary>The fact of the command's own first event. What merely was due beside it answers nobody, and is remembered for nobody.</summary>
     private static Fact? AnswerAmong(in Outcome outcome)
     {
-        if (outcome.Decision is not Decision<AccountEvent>.Accepted { Events: { IsEmpty: false } events }) return null;
+        if (outcome.Decision is not Decision<AccountEvent>.Accepted { Events: { IsEmpty: false } events })
+            return null;
         foreach (var fact in outcome.Facts)
         {
-            if (ReferenceEquals(fact.Event, events[0])) return fact;
+            if (ReferenceEquals(fact.Event, events[0]))
+                return fact;
         }
 
         return null;

@@ -30,7 +30,14 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
     private ILogWriter? _reader;
     private Task _run = Task.CompletedTask;
 
-    public CurrentAccounts(IEventLog log, AccountSnapshots snapshots, AccountCache cache, RateCards cards, LedgerOptions options, ILogger logger)
+    public CurrentAccounts(
+        IEventLog log,
+        AccountSnapshots snapshots,
+        AccountCache cache,
+        RateCards cards,
+        LedgerOptions options,
+        ILogger logger
+    )
     {
         (_log, _snapshots, _cache, _cards, _options, _logger) = (log, snapshots, cache, cards, options, logger);
         _queue = Channel.CreateBounded<Ask>(new BoundedChannelOptions(options.QueueCapacity) { SingleReader = true });
@@ -44,9 +51,11 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
     /// <exception cref="LedgerUnavailableException">Too many ask at once, or the database is away.</exception>
     public Task<CurrentAccount> ReadAsync(AccountId id)
     {
-        if (!IsStarted) throw new LedgerUnavailableException("The ledger is starting; come back in a moment.", TimeSpan.FromSeconds(1));
+        if (!IsStarted)
+            throw new LedgerUnavailableException("The ledger is starting; come back in a moment.", TimeSpan.FromSeconds(1));
         var ask = new Ask(id);
-        if (!_queue.Writer.TryWrite(ask)) throw new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
+        if (!_queue.Writer.TryWrite(ask))
+            throw new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
         return ask.Answer.Task;
     }
 
@@ -54,7 +63,8 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
     {
         _queue.Writer.TryComplete();
         await _run;
-        if (_reader is not null) await _reader.DisposeAsync();
+        if (_reader is not null)
+            await _reader.DisposeAsync();
     }
 
     private async Task RunAsync()
@@ -63,7 +73,8 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
         while (await _queue.Reader.WaitToReadAsync())
         {
             batch.Clear();
-            while (batch.Count < _options.MaxBatch && _queue.Reader.TryRead(out var ask)) batch.Add(ask);
+            while (batch.Count < _options.MaxBatch && _queue.Reader.TryRead(out var ask))
+                batch.Add(ask);
             while (true)
             {
                 var wasOpen = _reader is not null;
@@ -79,9 +90,17 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
                     await CloseAsync();
 
                     // A connection that broke may be older than an outage that is over: a new one tells.
-                    if (isOutage && wasOpen) continue;
-                    var told = isOutage ? new LedgerUnavailableException("The ledger's database is away; come back in a moment.", TimeSpan.FromSeconds(1), fault) : fault;
-                    foreach (var ask in batch) ask.Answer.TrySetException(told);
+                    if (isOutage && wasOpen)
+                        continue;
+                    var told = isOutage
+                        ? new LedgerUnavailableException(
+                            "The ledger's database is away; come back in a moment.",
+                            TimeSpan.FromSeconds(1),
+                            fault
+                        )
+                        : fault;
+                    foreach (var ask in batch)
+                        ask.Answer.TrySetException(told);
                     break;
                 }
             }
@@ -91,7 +110,8 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
     private async Task CloseAsync()
     {
         _cache.Clear();
-        if (_reader is not { } broken) return;
+        if (_reader is not { } broken)
+            return;
         _reader = null;
         try
         {
@@ -112,17 +132,19 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
         var kept = new Dictionary<AccountId, AccountSnapshot?>(batch.Count);
         foreach (var ask in batch)
         {
-            if (kept.ContainsKey(ask.Id)) continue;
+            if (kept.ContainsKey(ask.Id))
+                continue;
             var snapshot = _cache.Find(ask.Id);
             kept.Add(ask.Id, snapshot);
-            if (snapshot is not null) _trip.Confirm.Add(ask.Id.StreamId);
+            if (snapshot is not null)
+                _trip.Confirm.Add(ask.Id.StreamId);
         }
 
         var versions = (await _reader.SendAsync(_trip, CancellationToken.None)).Versions;
-        if (versions.GetValueOrDefault(RateBook.StreamId) != book.Version) book = await _cards.ReloadAsync(CancellationToken.None);
+        if (versions.GetValueOrDefault(RateBook.StreamId) != book.Version)
+            book = await _cards.ReloadAsync(CancellationToken.None);
 
-        var stale = kept
-            .Where(pair => pair.Value is null || versions.GetValueOrDefault(pair.Key.StreamId) != pair.Value.Account.Version)
+        var stale = kept.Where(pair => pair.Value is null || versions.GetValueOrDefault(pair.Key.StreamId) != pair.Value.Account.Version)
             .Select(pair => pair.Key)
             .ToList();
         if (stale.Count > 0)
@@ -130,11 +152,13 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
             foreach (var (id, snapshot) in await _snapshots.LoadAsync(stale, CancellationToken.None))
             {
                 kept[id] = snapshot;
-                if (snapshot.Account.Version > 0) _cache.Keep(snapshot);
+                if (snapshot.Account.Version > 0)
+                    _cache.Keep(snapshot);
             }
         }
 
-        foreach (var ask in batch) ask.Answer.TrySetResult(new(kept[ask.Id]!.Account, book));
+        foreach (var ask in batch)
+            ask.Answer.TrySetResult(new(kept[ask.Id]!.Account, book));
     }
 
     private sealed class Ask(AccountId id)

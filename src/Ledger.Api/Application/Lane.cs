@@ -46,10 +46,20 @@ internal sealed partial class Lane : IAsyncDisposable
         RateCards cards,
         TimeProvider time,
         LedgerMetrics metrics,
-        ILogger logger)
+        ILogger logger
+    )
     {
-        (_options, _log, _database, _snapshots, _cache, _cards, _time, _metrics, _logger) =
-            (options, log, database, snapshots, cache, cards, time, metrics, logger);
+        (_options, _log, _database, _snapshots, _cache, _cards, _time, _metrics, _logger) = (
+            options,
+            log,
+            database,
+            snapshots,
+            cache,
+            cards,
+            time,
+            metrics,
+            logger
+        );
         _queue = Channel.CreateBounded<Pending>(new BoundedChannelOptions(options.QueueCapacity) { SingleReader = true });
         _recent = new(options.RecentReferences);
         _plan = new(_recent);
@@ -63,7 +73,8 @@ internal sealed partial class Lane : IAsyncDisposable
 
     public async Task StartAsync(CancellationToken ct)
     {
-        if (_writer is not null) return;
+        if (_writer is not null)
+            return;
         _writer = await _log.OpenWriterAsync(_writes.All, ct);
         _down = false;
         _run = Task.Run(RunAsync, CancellationToken.None);
@@ -73,9 +84,11 @@ internal sealed partial class Lane : IAsyncDisposable
     /// <exception cref="LedgerUnavailableException">The queue is full, or the database is away.</exception>
     public Task<Verdict> SendAsync(Domain.Accounts.AccountCommand command, in Caller caller)
     {
-        if (_down) throw Away();
+        if (_down)
+            throw Away();
         var pending = new Pending(command, caller, _time.GetTimestamp());
-        if (!_queue.Writer.TryWrite(pending)) throw new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
+        if (!_queue.Writer.TryWrite(pending))
+            throw new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
         return pending.Answer;
     }
 
@@ -85,7 +98,8 @@ internal sealed partial class Lane : IAsyncDisposable
         _queue.Writer.TryComplete();
         await _stop.CancelAsync();
         await _run;
-        if (_writer is not null) await _writer.DisposeAsync();
+        if (_writer is not null)
+            await _writer.DisposeAsync();
         _stop.Dispose();
     }
 
@@ -95,7 +109,8 @@ internal sealed partial class Lane : IAsyncDisposable
         while (await _queue.Reader.WaitToReadAsync())
         {
             batch.Clear();
-            while (batch.Count < _options.MaxBatch && _queue.Reader.TryRead(out var pending)) batch.Add(pending);
+            while (batch.Count < _options.MaxBatch && _queue.Reader.TryRead(out var pending))
+                batch.Add(pending);
             try
             {
                 await ProcessAsync(batch);
@@ -104,7 +119,8 @@ internal sealed partial class Lane : IAsyncDisposable
             {
                 // Nothing lawful ends here. Whoever waits must hear of it, and the lane must live, without locks that nobody will give up.
                 LogFault(_logger, fault);
-                foreach (var pending in batch) pending.Fail(fault);
+                foreach (var pending in batch)
+                    pending.Fail(fault);
                 await LetGoAsync(batch);
             }
         }
@@ -114,8 +130,10 @@ internal sealed partial class Lane : IAsyncDisposable
     {
         try
         {
-            foreach (var pending in batch) _cache.Drop(pending.Command.Account);
-            if (_writer is not null) await _writer.RollbackAsync(CancellationToken.None);
+            foreach (var pending in batch)
+                _cache.Drop(pending.Command.Account);
+            if (_writer is not null)
+                await _writer.RollbackAsync(CancellationToken.None);
         }
         catch (Exception lost) when (IsOutage(lost))
         {
@@ -127,9 +145,11 @@ internal sealed partial class Lane : IAsyncDisposable
     {
         try
         {
-            if (_writer is null) throw Away();
+            if (_writer is null)
+                throw Away();
             var again = await AttemptAsync(batch);
-            if (again.Count > 0) await AttemptLockedAsync(again);
+            if (again.Count > 0)
+                await AttemptLockedAsync(again);
         }
         catch (Exception lost) when (IsOutage(lost))
         {
@@ -168,19 +188,23 @@ internal sealed partial class Lane : IAsyncDisposable
             }
             else
             {
-                if (result.GuardHeld && !result.Repeated.Contains(s)) conflicts++;
+                if (result.GuardHeld && !result.Repeated.Contains(s))
+                    conflicts++;
                 _cache.Drop(_plan.Appended[s].Account.Id);
             }
         }
 
-        if (conflicts > 0) _metrics.Conflicted(conflicts);
+        if (conflicts > 0)
+            _metrics.Conflicted(conflicts);
 
         var recalled = result.Recalled.Count == 0 ? null : result.Recalled.Select(found => (found.StreamId, found.Id)).ToHashSet();
         var again = new List<Pending>();
         foreach (var item in _plan.Items)
         {
-            if (Stands(item, result, book, recalled)) await AnswerAsync(item);
-            else again.Add(item.Pending);
+            if (Stands(item, result, book, recalled))
+                await AnswerAsync(item);
+            else
+                again.Add(item.Pending);
         }
 
         return again;
@@ -190,20 +214,26 @@ internal sealed partial class Lane : IAsyncDisposable
     private bool Stands(BatchPlan.Item item, TripResult result, RateBook book, HashSet<(string, Guid)>? recalled)
     {
         var command = item.Pending.Command;
-        if (item.Work.Append is not null && !result.Won[item.Work.Index]) return false;
-        if (item.IsSettled) return true;
+        if (item.Work.Append is not null && !result.Won[item.Work.Index])
+            return false;
+        if (item.IsSettled)
+            return true;
         if (item.Work.Append is null && result.Versions.GetValueOrDefault(command.Account.StreamId) != item.Work.Snapshot.Account.Version)
         {
             _cache.Drop(command.Account);
             return false;
         }
 
-        if (item.Verdict.Refusal is null) return true;
-        if (result.Versions.GetValueOrDefault(RateBook.StreamId) != book.Version) return false;
-        if (recalled is null || !item.MayRecall) return true;
+        if (item.Verdict.Refusal is null)
+            return true;
+        if (result.Versions.GetValueOrDefault(RateBook.StreamId) != book.Version)
+            return false;
+        if (recalled is null || !item.MayRecall)
+            return true;
         foreach (var id in command.Recalls)
         {
-            if (recalled.Contains((command.Account.StreamId, id))) return false;
+            if (recalled.Contains((command.Account.StreamId, id)))
+                return false;
         }
 
         return true;
@@ -217,14 +247,16 @@ internal sealed partial class Lane : IAsyncDisposable
         _metrics.AttemptedAgain(batch.Count);
         for (var round = 1; ; round++)
         {
-            if (round > MaxLockedRounds) throw new InvalidOperationException($"{batch.Count} commands could not be decided under their own locks.");
+            if (round > MaxLockedRounds)
+                throw new InvalidOperationException($"{batch.Count} commands could not be decided under their own locks.");
             var ids = batch.Select(pending => pending.Command.Account).Distinct().ToList();
             await _writer!.LockAsync([.. ids.Select(id => id.StreamId).Order(StringComparer.Ordinal)], CancellationToken.None);
             var states = await _snapshots.LoadAsync(ids, CancellationToken.None);
             var pasts = await RecallAsync(batch);
             var book = _cards.Book;
             _plan.Clear();
-            foreach (var pending in batch) _plan.Decide(pending, states[pending.Command.Account], pasts[pending], _time, book);
+            foreach (var pending in batch)
+                _plan.Decide(pending, states[pending.Command.Account], pasts[pending], _time, book);
 
             _plan.Fill(_trip, _writes, book, confirm: false);
             _trip.Confirm.Add(RateBook.StreamId);
@@ -237,30 +269,45 @@ internal sealed partial class Lane : IAsyncDisposable
 
             for (var s = 0; s < _plan.Appended.Count; s++)
             {
-                if (result.Won[s]) _cache.Keep(BatchPlan.Committed(_plan.Appended[s]));
+                if (result.Won[s])
+                    _cache.Keep(BatchPlan.Committed(_plan.Appended[s]));
             }
 
             var again = new List<Pending>();
             foreach (var item in _plan.Items)
             {
                 // A stream that did not exist had no row to lock; who lost the race to open it decides again, on what is there now.
-                if (item.Work.Append is not null && !result.Won[item.Work.Index]) again.Add(item.Pending);
-                else await AnswerAsync(item);
+                if (item.Work.Append is not null && !result.Won[item.Work.Index])
+                    again.Add(item.Pending);
+                else
+                    await AnswerAsync(item);
             }
 
-            if (again.Count == 0) return;
+            if (again.Count == 0)
+                return;
             batch = again;
         }
     }
 
     private async Task<Dictionary<Pending, Past>> RecallAsync(List<Pending> batch)
     {
-        var wanted = batch.SelectMany(pending => pending.Command.Recalls.Select(id => (pending.Command.Account.StreamId, id))).Distinct().ToList();
-        var found = (await _log.FindAsync(wanted, CancellationToken.None)).ToDictionary(stored => (stored.StreamId, stored.Id), LedgerEvents.ToFact);
-        return batch.ToDictionary(pending => pending, pending => Past.Of(
-            from id in pending.Command.Recalls
-            where found.ContainsKey((pending.Command.Account.StreamId, id))
-            select found[(pending.Command.Account.StreamId, id)]));
+        var wanted = batch
+            .SelectMany(pending => pending.Command.Recalls.Select(id => (pending.Command.Account.StreamId, id)))
+            .Distinct()
+            .ToList();
+        var found = (await _log.FindAsync(wanted, CancellationToken.None)).ToDictionary(
+            stored => (stored.StreamId, stored.Id),
+            LedgerEvents.ToFact
+        );
+        return batch.ToDictionary(
+            pending => pending,
+            pending =>
+                Past.Of(
+                    from id in pending.Command.Recalls
+                    where found.ContainsKey((pending.Command.Account.StreamId, id))
+                    select found[(pending.Command.Account.StreamId, id)]
+                )
+        );
     }
 
     private async Task LoadMissingAsync(List<Pending> batch)
@@ -268,15 +315,18 @@ internal sealed partial class Lane : IAsyncDisposable
         HashSet<AccountId>? missing = null;
         foreach (var pending in batch)
         {
-            if (_cache.Find(pending.Command.Account) is null) (missing ??= []).Add(pending.Command.Account);
+            if (_cache.Find(pending.Command.Account) is null)
+                (missing ??= []).Add(pending.Command.Account);
         }
 
         _metrics.LookedUp(batch.Count - (missing?.Count ?? 0), missing?.Count ?? 0);
-        if (missing is null) return;
+        if (missing is null)
+            return;
         foreach (var snapshot in (await _snapshots.LoadAsync(missing, CancellationToken.None)).Values)
         {
             // What does not exist is not kept: made-up ids must not push real accounts out.
-            if (snapshot.Account.Version > 0) _cache.Keep(snapshot);
+            if (snapshot.Account.Version > 0)
+                _cache.Keep(snapshot);
         }
     }
 
@@ -286,7 +336,8 @@ internal sealed partial class Lane : IAsyncDisposable
         activity?.SetTag("ledger.commit.size", commands);
         var started = _time.GetTimestamp();
         var result = await _writer!.SendAsync(trip, CancellationToken.None);
-        if (trip.Streams.Count > 0) _metrics.Committed(commands, _time.GetElapsedTime(started));
+        if (trip.Streams.Count > 0)
+            _metrics.Committed(commands, _time.GetElapsedTime(started));
         return result;
     }
 
@@ -320,12 +371,15 @@ internal sealed partial class Lane : IAsyncDisposable
         var state = (refused as PostgresException)?.SqlState;
         if (state is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure)
         {
-            if (open.Count > 0) await ProcessAsync(open);
+            if (open.Count > 0)
+                await ProcessAsync(open);
             return;
         }
 
-        foreach (var pending in open) _cache.Drop(pending.Command.Account);
-        if (open.Count == 0) return;
+        foreach (var pending in open)
+            _cache.Drop(pending.Command.Account);
+        if (open.Count == 0)
+            return;
         if (open.Count == 1)
         {
             LogPoison(_logger, open[0].Command.GetType().Name, open[0].Caller.RequestId, state ?? "version skew", refused);
@@ -348,7 +402,8 @@ internal sealed partial class Lane : IAsyncDisposable
         _metrics.LostConnection();
         LogLost(_logger, lost);
         _lostBackend ??= _writer?.Backend;
-        if (_writer is not null) await DisposeQuietlyAsync(_writer);
+        if (_writer is not null)
+            await DisposeQuietlyAsync(_writer);
         _writer = null;
         _cache.Clear();
         _recent.Clear();
@@ -358,11 +413,13 @@ internal sealed partial class Lane : IAsyncDisposable
             try
             {
                 _writer ??= await _log.OpenWriterAsync(_writes.All, _stop.Token);
-                if (_lostBackend is { } backend) await EndAsync(backend);
+                if (_lostBackend is { } backend)
+                    await EndAsync(backend);
                 _lostBackend = null;
                 await _cards.ReloadAsync(CancellationToken.None);
                 var open = batch.Where(pending => !pending.IsAnswered).ToList();
-                if (open.Count > 0) await AttemptLockedAsync(open);
+                if (open.Count > 0)
+                    await AttemptLockedAsync(open);
                 LogRecovered(_logger);
                 _down = false;
                 return;
@@ -385,11 +442,17 @@ internal sealed partial class Lane : IAsyncDisposable
 
                 foreach (var pending in batch)
                 {
-                    if (!pending.IsAnswered && (_stop.IsCancellationRequested || _time.GetElapsedTime(pending.Since) > _options.RecoveryPatience)) pending.Fail(Away(again));
+                    if (
+                        !pending.IsAnswered
+                        && (_stop.IsCancellationRequested || _time.GetElapsedTime(pending.Since) > _options.RecoveryPatience)
+                    )
+                        pending.Fail(Away(again));
                 }
 
-                while (_queue.Reader.TryRead(out var queued)) queued.Fail(Away(again));
-                if (_stop.IsCancellationRequested) return;
+                while (_queue.Reader.TryRead(out var queued))
+                    queued.Fail(Away(again));
+                if (_stop.IsCancellationRequested)
+                    return;
             }
 
             try
@@ -411,10 +474,12 @@ internal sealed partial class Lane : IAsyncDisposable
         while (true)
         {
             await using var command = _database.CreateCommand(
-                "select pg_terminate_backend(a.pid) from pg_stat_activity a where a.pid = $1 and a.backend_start = $2");
+                "select pg_terminate_backend(a.pid) from pg_stat_activity a where a.pid = $1 and a.backend_start = $2"
+            );
             command.Parameters.Add(new() { Value = backend.ProcessId });
             command.Parameters.Add(new() { Value = backend.StartedAt });
-            if (await command.ExecuteScalarAsync(_stop.Token) is null) return;
+            if (await command.ExecuteScalarAsync(_stop.Token) is null)
+                return;
             await Task.Delay(TimeSpan.FromMilliseconds(20), _time, _stop.Token);
         }
     }
@@ -435,22 +500,30 @@ internal sealed partial class Lane : IAsyncDisposable
         new("The ledger's database is away; come back in a moment.", TimeSpan.FromSeconds(1), why);
 
     /// <summary>Whether the outcome is unknown or the server cannot serve at all, as opposed to PostgreSQL having refused our statement.</summary>
-    private static bool IsOutage(Exception fault) => fault switch
-    {
-        PostgresException { SqlState: var state } =>
-            state.StartsWith("08", StringComparison.Ordinal)
-            || state.StartsWith("57", StringComparison.Ordinal)
-            || state.StartsWith("53", StringComparison.Ordinal)
-            || state.StartsWith("58", StringComparison.Ordinal)
-            || state is PostgresErrorCodes.ReadOnlySqlTransaction,
-        LedgerUnavailableException or NpgsqlException or IOException or TimeoutException or System.Net.Sockets.SocketException or ObjectDisposedException => true,
-        _ => false,
-    };
+    private static bool IsOutage(Exception fault) =>
+        fault switch
+        {
+            PostgresException { SqlState: var state } => state.StartsWith("08", StringComparison.Ordinal)
+                || state.StartsWith("57", StringComparison.Ordinal)
+                || state.StartsWith("53", StringComparison.Ordinal)
+                || state.StartsWith("58", StringComparison.Ordinal)
+                || state is PostgresErrorCodes.ReadOnlySqlTransaction,
+            LedgerUnavailableException
+            or NpgsqlException
+            or IOException
+            or TimeoutException
+            or System.Net.Sockets.SocketException
+            or ObjectDisposedException => true,
+            _ => false,
+        };
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A lane failed; its batch was answered with the fault.")]
     private static partial void LogFault(ILogger logger, Exception fault);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "{Command} of request {RequestId} was refused underneath ({SqlState}); it failed alone.")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "{Command} of request {RequestId} was refused underneath ({SqlState}); it failed alone."
+    )]
     private static partial void LogPoison(ILogger logger, string command, string requestId, string sqlState, Exception fault);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A lane lost its connection to PostgreSQL; reconnecting.")]

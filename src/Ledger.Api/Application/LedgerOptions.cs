@@ -39,18 +39,21 @@ public sealed class LedgerOptions
             throw new SettingsException(e.Message, e);
         }
 
-        foreach (var (isLawful, rule) in ((bool, string)[])
-        [
-            (options.Lanes is >= 1 and <= 64, "Ledger:Lanes must be from 1 to 64."),
-            (options.QueueCapacity >= 1, "Ledger:QueueCapacity must be at least 1."),
-            (options.MaxBatch is >= 1 and <= 10_000, "Ledger:MaxBatch must be from 1 to 10000."),
-            (options.CachedAccounts >= 1, "Ledger:CachedAccounts must be at least 1."),
-            (options.RecentReferences >= 0, "Ledger:RecentReferences must not be negative."),
-            (options.RecoveryPatience >= TimeSpan.Zero, "Ledger:RecoveryPatience must not be negative."),
-            (options.SweepInterval >= TimeSpan.Zero, "Ledger:SweepInterval must not be negative."),
-        ])
+        foreach (
+            var (isLawful, rule) in ((bool, string)[])
+                [
+                    (options.Lanes is >= 1 and <= 64, "Ledger:Lanes must be from 1 to 64."),
+                    (options.QueueCapacity >= 1, "Ledger:QueueCapacity must be at least 1."),
+                    (options.MaxBatch is >= 1 and <= 10_000, "Ledger:MaxBatch must be from 1 to 10000."),
+                    (options.CachedAccounts >= 1, "Ledger:CachedAccounts must be at least 1."),
+                    (options.RecentReferences >= 0, "Ledger:RecentReferences must not be negative."),
+                    (options.RecoveryPatience >= TimeSpan.Zero, "Ledger:RecoveryPatience must not be negative."),
+                    (options.SweepInterval >= TimeSpan.Zero, "Ledger:SweepInterval must not be negative."),
+                ]
+        )
         {
-            if (!isLawful) throw new SettingsException(rule);
+            if (!isLawful)
+                throw new SettingsException(rule);
         }
 
         return options;

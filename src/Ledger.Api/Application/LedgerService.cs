@@ -27,14 +27,20 @@ public sealed class LedgerService : IAsyncDisposable
         RateCards cards,
         TimeProvider time,
         LedgerMetrics metrics,
-        ILogger<LedgerService> logger)
+        ILogger<LedgerService> logger
+    )
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(metrics);
         var settings = options.Value;
         var cache = new AccountCache(settings.CachedAccounts);
         _cards = cards;
-        _lanes = [.. Enumerable.Range(0, settings.Lanes).Select(_ => new Lane(settings, log, database, snapshots, cache, cards, time, metrics, logger))];
+        _lanes =
+        [
+            .. Enumerable
+                .Range(0, settings.Lanes)
+                .Select(_ => new Lane(settings, log, database, snapshots, cache, cards, time, metrics, logger)),
+        ];
         _current = new(log, snapshots, cache, cards, settings, logger);
         metrics.WatchQueue(() => _lanes.Sum(lane => lane.Depth));
     }
@@ -60,24 +66,29 @@ public sealed class LedgerService : IAsyncDisposable
     public async Task StartAsync(CancellationToken ct)
     {
         await _cards.ReloadAsync(ct);
-        foreach (var lane in _lanes) await lane.StartAsync(ct);
+        foreach (var lane in _lanes)
+            await lane.StartAsync(ct);
         _current.Start();
     }
 
     /// <summary>Takes nothing more, and returns when all that was queued is decided and answered.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_stopped) return;
+        if (_stopped)
+            return;
         _stopped = true;
-        foreach (var lane in _lanes) await lane.DisposeAsync();
+        foreach (var lane in _lanes)
+            await lane.DisposeAsync();
         await _current.DisposeAsync();
     }
 
     private int LaneOf(AccountId account)
     {
-        if (_lanes.Length == 1) return 0;
+        if (_lanes.Length == 1)
+            return 0;
         var hash = 2166136261u;
-        foreach (var c in account.Value) hash = unchecked((hash ^ c) * 16777619);
+        foreach (var c in account.Value)
+            hash = unchecked((hash ^ c) * 16777619);
         return (int)(hash % (uint)_lanes.Length);
     }
 }

@@ -55,7 +55,12 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
                         var append = new StreamAppend(RateBook.StreamId, RateBook.StreamType, book.Version, _lastHash);
                         foreach (var @event in events)
                         {
-                            var id = EventIds.Derive(default, "rate-card", append.ExpectedVersion.ToString(System.Globalization.CultureInfo.InvariantCulture), caller.RequestId);
+                            var id = EventIds.Derive(
+                                default,
+                                "rate-card",
+                                append.ExpectedVersion.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                                caller.RequestId
+                            );
                             append.Add(new(id, LedgerEvents.Types.Of(@event), @event, now, caller.Actor, caller.RequestId, null));
                             book = RateBook.Evolve(book, @event, now);
                         }
@@ -64,7 +69,8 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
                         var trip = new Trip();
                         trip.Streams.Add(append);
                         var result = await writer.SendAsync(trip, CancellationToken.None);
-                        if (!result.Won[0]) continue; // Another node published in between: decide on what it left.
+                        if (!result.Won[0])
+                            continue; // Another node published in between: decide on what it left.
                         (_book, _lastHash) = (book, append.LastHash);
                         return new(book.Cards[^1], null) { IsNew = true };
                     default:
@@ -91,7 +97,9 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
             foreach (var stored in page)
             {
                 book = RateBook.Evolve(book, (RateCardEvent)LedgerEvents.Types.Read(stored), stored.At);
-                _lastHash = HashChain.FromHeaders(stored.Headers, "hash") ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
+                _lastHash =
+                    HashChain.FromHeaders(stored.Headers, "hash")
+                    ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
             }
         }
 

@@ -14,9 +14,11 @@ internal sealed class RecentAnswers(int capacity)
 
     public void Keep(in Fact fact, Amount available)
     {
-        if (!_answers.TryAdd(fact.Id, new(fact, available))) return;
+        if (!_answers.TryAdd(fact.Id, new(fact, available)))
+            return;
         _order.Enqueue(fact.Id);
-        if (_order.Count > capacity) _answers.Remove(_order.Dequeue());
+        if (_order.Count > capacity)
+            _answers.Remove(_order.Dequeue());
     }
 
     public void Clear()

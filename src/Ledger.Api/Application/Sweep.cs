@@ -13,7 +13,13 @@ namespace Ledger.Api.Application;
 /// never wait for it: expiry is reckoned at every read and with every command. One node sweeps at a time; two would only do the same twice.
 /// </summary>
 public sealed partial class Sweep(
-    LedgerService ledger, DueAccounts due, NpgsqlDataSource database, TimeProvider time, IOptions<LedgerOptions> options, ILogger<Sweep> logger) : BackgroundService
+    LedgerService ledger,
+    DueAccounts due,
+    NpgsqlDataSource database,
+    TimeProvider time,
+    IOptions<LedgerOptions> options,
+    ILogger<Sweep> logger
+) : BackgroundService
 {
     // Small beside a lane's batch, so that callers hardly notice it.
     private const int Batch = 200;
@@ -29,7 +35,8 @@ public sealed partial class Sweep(
     public async Task<int> PassAsync(CancellationToken ct)
     {
         await using var turn = await SessionLock.TryTakeAsync(database, SessionLock.Sweep, ct);
-        if (turn is null) return 0;
+        if (turn is null)
+            return 0;
 
         var now = LedgerTime.Now(time);
         var (swept, _) = await SweepAsync(due.WithHoldsAsync, now, DuePlace.Start, ct);
@@ -37,24 +44,28 @@ public sealed partial class Sweep(
         // Pockets that have lapsed stay in their table for good, so a pass begins where the last whole one ended. Nothing can become due
         // behind that place: what returns to a lapsed pocket expires at once, in the same append.
         var (lapsed, isWhole) = await SweepAsync(due.WithPocketsAsync, now, DuePlace.After(_pocketsSweptUpTo), ct);
-        if (isWhole) _pocketsSweptUpTo = now - Margin;
+        if (isWhole)
+            _pocketsSweptUpTo = now - Margin;
         return swept + lapsed;
     }
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (options.Value.SweepInterval <= TimeSpan.Zero) return;
+        if (options.Value.SweepInterval <= TimeSpan.Zero)
+            return;
         using var timer = new PeriodicTimer(options.Value.SweepInterval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
-                if (!ledger.IsRunning) continue;
+                if (!ledger.IsRunning)
+                    continue;
                 try
                 {
                     var swept = await PassAsync(stoppingToken);
-                    if (swept > 0) LogSwept(logger, swept);
+                    if (swept > 0)
+                        LogSwept(logger, swept);
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
@@ -70,10 +81,14 @@ public sealed partial class Sweep(
     }
 
     private async Task<(int Swept, bool IsWhole)> SweepAsync(
-        Func<DateTimeOffset, DuePlace, int, CancellationToken, Task<DuePage>> find, DateTimeOffset now, DuePlace from, CancellationToken ct)
+        Func<DateTimeOffset, DuePlace, int, CancellationToken, Task<DuePage>> find,
+        DateTimeOffset now,
+        DuePlace from,
+        CancellationToken ct
+    )
     {
         var (swept, isWhole) = (0, true);
-        for (DuePlace? at = from; at is { } after;)
+        for (DuePlace? at = from; at is { } after; )
         {
             var page = await find(now, after, Batch, ct);
             var caller = Caller.System(RequestIds.Next());

@@ -21,19 +21,24 @@ internal static class AccountCommand
     {
         var id = new Argument<string>("id") { Description = "The account's id." };
         var command = new Command("show", "Prints an account with its balances, pockets and keys.") { id };
-        command.SetAction((parsed, ct) => host.RunAsync(
-            async services =>
-            {
-                var wanted = new AccountId(parsed.GetRequiredValue(id));
-                var account = Identifiers.IsLawful(wanted.Value)
-                    ? (await services.GetRequiredService<AccountSnapshots>().LoadAsync([wanted], ct))[wanted].Account
-                    : Account.Empty(wanted);
-                if (account.Status == AccountStatus.Missing) throw new CliException($"There is no account {wanted}.");
-                var person = await services.GetRequiredService<People>().FindAsync(wanted, ct);
-                var now = LedgerTime.Later(services.GetRequiredService<TimeProvider>(), account.LastAt);
-                await host.Console.Output.WriteAsync(string.Join('\n', Describe(account.LapsedAt(now), person?.Email, now)) + "\n");
-            },
-            ct));
+        command.SetAction(
+            (parsed, ct) =>
+                host.RunAsync(
+                    async services =>
+                    {
+                        var wanted = new AccountId(parsed.GetRequiredValue(id));
+                        var account = Identifiers.IsLawful(wanted.Value)
+                            ? (await services.GetRequiredService<AccountSnapshots>().LoadAsync([wanted], ct))[wanted].Account
+                            : Account.Empty(wanted);
+                        if (account.Status == AccountStatus.Missing)
+                            throw new CliException($"There is no account {wanted}.");
+                        var person = await services.GetRequiredService<People>().FindAsync(wanted, ct);
+                        var now = LedgerTime.Later(services.GetRequiredService<TimeProvider>(), account.LastAt);
+                        await host.Console.Output.WriteAsync(string.Join('\n', Describe(account.LapsedAt(now), person?.Email, now)) + "\n");
+                    },
+                    ct
+                )
+        );
         return command;
     }
 
@@ -41,21 +46,34 @@ internal static class AccountCommand
     {
         var text = new Argument<string>("text") { Description = "An account's id, or any part of an e-mail address." };
         var command = new Command("find", "Lists the accounts whose id is, or whose address contains, a text.") { text };
-        command.SetAction((parsed, ct) => host.RunAsync(
-            async services =>
-            {
-                var people = services.GetRequiredService<People>();
-                var found = 0;
-                for (var after = ""; await people.SearchAsync(parsed.GetRequiredValue(text), after, Page, ct) is { Count: > 0 } page; after = page[^1].Account.Value)
-                {
-                    foreach (var line in page) await host.Console.Output.WriteLineAsync($"{line.Account}  {line.Status,-9}  {WireTime.Format(line.OpenedAt)}  {line.Email}");
-                    found += page.Count;
-                    if (page.Count < Page) break;
-                }
+        command.SetAction(
+            (parsed, ct) =>
+                host.RunAsync(
+                    async services =>
+                    {
+                        var people = services.GetRequiredService<People>();
+                        var found = 0;
+                        for (
+                            var after = "";
+                            await people.SearchAsync(parsed.GetRequiredValue(text), after, Page, ct) is { Count: > 0 } page;
+                            after = page[^1].Account.Value
+                        )
+                        {
+                            foreach (var line in page)
+                                await host.Console.Output.WriteLineAsync(
+                                    $"{line.Account}  {line.Status, -9}  {WireTime.Format(line.OpenedAt)}  {line.Email}"
+                                );
+                            found += page.Count;
+                            if (page.Count < Page)
+                                break;
+                        }
 
-                if (found == 0) throw new CliException($"No account's id is, and no address contains, '{parsed.GetRequiredValue(text)}'.");
-            },
-            ct));
+                        if (found == 0)
+                            throw new CliException($"No account's id is, and no address contains, '{parsed.GetRequiredValue(text)}'.");
+                    },
+                    ct
+                )
+        );
         return command;
     }
 
@@ -71,7 +89,7 @@ internal static class AccountCommand
         {
             // Packs apart, as everywhere: each stands below with what it is for.
             var open = account.Wallet.Open.Where(pocket => pocket.Unit == unit && pocket.Scope is null).ToList();
-            yield return $"{unit.Name(),-7}  posted {Sum(open.Sum(pocket => pocket.Remaining))}, held {Sum(open.Sum(pocket => pocket.Held))}, "
+            yield return $"{unit.Name(), -7}  posted {Sum(open.Sum(pocket => pocket.Remaining))}, held {Sum(open.Sum(pocket => pocket.Held))}, "
                 + $"available {account.Wallet.Available(unit, now).ToDecimalString()}, debt {account.Wallet.Debt(unit).ToDecimalString()}";
 
             string Sum(long parts) => new Amount(parts, unit).ToDecimalString();

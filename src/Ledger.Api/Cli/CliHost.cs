@@ -34,18 +34,21 @@ internal sealed class CliHost(IReadOnlyList<string> settings, CliConsole console
     {
         // The same sources as the server's, so that both work on the same database.
         var configuration = WebApplication.CreateBuilder([.. settings]).Configuration;
-        using var loggers = LoggerFactory.Create(logging => logging
-            .SetMinimumLevel(LogLevel.Warning)
-            .AddFilter(typeof(EmbeddedPostgres).FullName, LogLevel.Information)
-            .AddSimpleConsole(format => (format.SingleLine, format.ColorBehavior) = (true, LoggerColorBehavior.Disabled))
-            .AddConsole(output => output.LogToStandardErrorThreshold = LogLevel.Trace));
+        using var loggers = LoggerFactory.Create(logging =>
+            logging
+                .SetMinimumLevel(LogLevel.Warning)
+                .AddFilter(typeof(EmbeddedPostgres).FullName, LogLevel.Information)
+                .AddSimpleConsole(format => (format.SingleLine, format.ColorBehavior) = (true, LoggerColorBehavior.Disabled))
+                .AddConsole(output => output.LogToStandardErrorThreshold = LogLevel.Trace)
+        );
         await using var database = await LedgerDatabase.OpenAsync(configuration, attach: true, loggers, TimeProvider.System, ct);
         await using var services = new ServiceCollection()
             .AddSingleton<IConfiguration>(configuration)
             .AddSingleton(loggers)
             .AddLedgerStore(database)
             .BuildServiceProvider();
-        if (checkSchema && await services.GetRequiredService<IEventLog>().CheckSchemaAsync(ct) is { } fault) throw new CliException(fault);
+        if (checkSchema && await services.GetRequiredService<IEventLog>().CheckSchemaAsync(ct) is { } fault)
+            throw new CliException(fault);
         await command(services);
         return 0;
     }

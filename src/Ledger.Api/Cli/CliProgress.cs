@@ -20,14 +20,21 @@ internal sealed class CliProgress(CliConsole console) : IProgress<RebuildProgres
             if (console.IsTerminal)
             {
                 var done = (int)(percent * Width / 100);
-                Write(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"\r{value.Model} [{new string('#', done)}{new string('.', Width - done)}] {percent,3} %, {value.AccountsDone} of {value.AccountsTotal} accounts, {value.Events} events"));
+                Write(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"\r{value.Model} [{new string('#', done)}{new string('.', Width - done)}] {percent, 3} %, {value.AccountsDone} of {value.AccountsTotal} accounts, {value.Events} events"
+                    )
+                );
             }
             else if (percent / 10 > _last)
             {
-                Write(string.Create(
-                    CultureInfo.InvariantCulture, $"{value.Model}: {percent} %, {value.AccountsDone} of {value.AccountsTotal} accounts, {value.Events} events\n"));
+                Write(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{value.Model}: {percent} %, {value.AccountsDone} of {value.AccountsTotal} accounts, {value.Events} events\n"
+                    )
+                );
                 _last = percent / 10;
             }
         }
@@ -36,7 +43,8 @@ internal sealed class CliProgress(CliConsole console) : IProgress<RebuildProgres
     /// <summary>Ends the bar's line.</summary>
     public void End()
     {
-        if (console.IsTerminal) Write("\n");
+        if (console.IsTerminal)
+            Write("\n");
     }
 
     private void Write(string text)

@@ -24,7 +24,11 @@ internal static partial class CommandLine
     /// of the server. A word that is no command is a mistake, and better told than served.
     /// </summary>
     public static bool IsFor(IReadOnlyList<string> arguments) =>
-        arguments is [var first, ..] && (first is "--help" or "-h" or "-?" or "--version" || (first.Length > 0 && char.IsAsciiLetter(first[0]) && !first.Contains('=', StringComparison.Ordinal)));
+        arguments is [var first, ..]
+        && (
+            first is "--help" or "-h" or "-?" or "--version"
+            || (first.Length > 0 && char.IsAsciiLetter(first[0]) && !first.Contains('=', StringComparison.Ordinal))
+        );
 
     /// <summary>Runs a command.</summary>
     /// <param name="arguments">The command, its arguments, and configuration such as <c>--Section:Key=value</c> anywhere among them.</param>
@@ -34,13 +38,20 @@ internal static partial class CommandLine
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, CliConsole console, CancellationToken ct)
     {
         var (words, settings) = Split(arguments);
-        var root = new RootCommand("The Ledger server and its command line. Without a command, the server starts; see docs/reference/configuration.md for its settings, which every command takes too, as --Section:Key=value.");
+        var root = new RootCommand(
+            "The Ledger server and its command line. Without a command, the server starts; see docs/reference/configuration.md for its settings, which every command takes too, as --Section:Key=value."
+        );
         var host = new CliHost(settings, console);
-        foreach (var command in (IEnumerable<Command>)[MigrateCommand.Make(host), RebuildCommand.Make(host), RateCardCommand.Make(host), AccountCommand.Make(host)]) root.Add(command);
+        foreach (
+            var command in (IEnumerable<Command>)
+                [MigrateCommand.Make(host), RebuildCommand.Make(host), RateCardCommand.Make(host), AccountCommand.Make(host)]
+        )
+            root.Add(command);
         var parsing = root.Parse(words);
 
         var isUnderstood = parsing.Errors.Count == 0;
-        if (parsing.Action is ParseErrorAction told) told.ShowHelp = false;
+        if (parsing.Action is ParseErrorAction told)
+            told.ShowHelp = false;
         var configuration = new InvocationConfiguration
         {
             EnableDefaultExceptionHandler = false,
@@ -50,7 +61,8 @@ internal static partial class CommandLine
         try
         {
             var code = await parsing.InvokeAsync(configuration, ct);
-            if (isUnderstood) return code;
+            if (isUnderstood)
+                return code;
             await console.Error.WriteLineAsync("Ask with --help for what there is.");
             return NotUnderstood;
         }
@@ -58,7 +70,14 @@ internal static partial class CommandLine
         {
             return await FailAsync(e.Message);
         }
-        catch (Exception e) when (e is EmbeddedPostgresException or SchemaException or RateCardFileException or RebuildRefusedException or LedgerUnavailableException)
+        catch (Exception e)
+            when (e
+                    is EmbeddedPostgresException
+                        or SchemaException
+                        or RateCardFileException
+                        or RebuildRefusedException
+                        or LedgerUnavailableException
+            )
         {
             return await FailAsync(e.Message);
         }
@@ -100,7 +119,8 @@ internal static partial class CommandLine
             }
 
             settings.Add(arguments[i]);
-            if (!arguments[i].Contains('=', StringComparison.Ordinal) && i + 1 < arguments.Count) settings.Add(arguments[++i]);
+            if (!arguments[i].Contains('=', StringComparison.Ordinal) && i + 1 < arguments.Count)
+                settings.Add(arguments[++i]);
         }
 
         return (words, settings);

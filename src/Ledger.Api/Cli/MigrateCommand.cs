@@ -10,19 +10,28 @@ internal static class MigrateCommand
     public static Command Make(CliHost host)
     {
         var command = new Command("migrate", "Brings the database's schema up to date. The server does the same when it starts.");
-        command.SetAction((_, ct) => host.RunAsync(
-            async services =>
-            {
-                var applied = await services.GetRequiredService<IEventLog>().MigrateAsync(ct);
-                await host.Console.Output.WriteLineAsync(applied switch
-                {
-                    0 => "The schema is up to date.",
-                    1 => "Applied one migration; the schema is up to date.",
-                    _ => string.Create(CultureInfo.InvariantCulture, $"Applied {applied} migrations; the schema is up to date."),
-                });
-            },
-            checkSchema: false,
-            ct));
+        command.SetAction(
+            (_, ct) =>
+                host.RunAsync(
+                    async services =>
+                    {
+                        var applied = await services.GetRequiredService<IEventLog>().MigrateAsync(ct);
+                        await host.Console.Output.WriteLineAsync(
+                            applied switch
+                            {
+                                0 => "The schema is up to date.",
+                                1 => "Applied one migration; the schema is up to date.",
+                                _ => string.Create(
+                                    CultureInfo.InvariantCulture,
+                                    $"Applied {applied} migrations; the schema is up to date."
+                                ),
+                            }
+                        );
+                    },
+                    checkSchema: false,
+                    ct
+                )
+        );
         return command;
     }
 }

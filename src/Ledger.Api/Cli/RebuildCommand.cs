@@ -11,24 +11,36 @@ internal static class RebuildCommand
     {
         var model = new Argument<string>("model") { Description = "The read model.", DefaultValueFactory = _ => "all" };
         model.AcceptOnlyFromAmong([.. Rebuilder.Models]);
-        var command = new Command("rebuild", "Builds read models anew from the log and puts them in the place of those that stand. The server runs on meanwhile.") { model };
-        command.SetAction((parsed, ct) => host.RunAsync(
-            async services =>
-            {
-                var progress = new CliProgress(host.Console);
-                try
-                {
-                    await new Rebuilder(services.GetRequiredService<NpgsqlDataSource>(), services.GetRequiredService<TimeProvider>())
-                        .RebuildAsync(parsed.GetRequiredValue(model), progress, ct);
-                }
-                finally
-                {
-                    progress.End();
-                }
+        var command = new Command(
+            "rebuild",
+            "Builds read models anew from the log and puts them in the place of those that stand. The server runs on meanwhile."
+        )
+        {
+            model,
+        };
+        command.SetAction(
+            (parsed, ct) =>
+                host.RunAsync(
+                    async services =>
+                    {
+                        var progress = new CliProgress(host.Console);
+                        try
+                        {
+                            await new Rebuilder(
+                                services.GetRequiredService<NpgsqlDataSource>(),
+                                services.GetRequiredService<TimeProvider>()
+                            ).RebuildAsync(parsed.GetRequiredValue(model), progress, ct);
+                        }
+                        finally
+                        {
+                            progress.End();
+                        }
 
-                await host.Console.Output.WriteLineAsync($"Rebuilt {parsed.GetRequiredValue(model)}.");
-            },
-            ct));
+                        await host.Console.Output.WriteLineAsync($"Rebuilt {parsed.GetRequiredValue(model)}.");
+                    },
+                    ct
+                )
+        );
         return command;
     }
 }

@@ -15,31 +15,48 @@ internal static class ApiDescription
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
         services.AddOpenApi(options =>
         {
-            options.AddDocumentTransformer(static (document, _, _) =>
-            {
-                document.Info = new() { Title = "Ledger", Version = "v1", Description = "A credit ledger: what work costs, charged exactly once." };
-
-                // The address that it was asked for at means nothing to whoever keeps the description.
-                document.Servers = [];
-                document.Components ??= new();
-                document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
+            options.AddDocumentTransformer(
+                static (document, _, _) =>
                 {
-                    [ApiKey] = Bearer("An API key of the account."),
-                    [OperatorsKey] = Bearer("The operator's key: Ledger__AdminKey, or the one in the data folder."),
-                };
-                foreach (var (path, item) in document.Paths)
-                {
-                    var scheme = path.StartsWith("/admin/", StringComparison.Ordinal) ? OperatorsKey : path.StartsWith("/health/", StringComparison.Ordinal) ? null : ApiKey;
-                    foreach (var operation in item.Operations?.Values ?? Enumerable.Empty<OpenApiOperation>())
+                    document.Info = new()
                     {
-                        if (scheme is not null) operation.Security = [new() { [new(scheme, document)] = [] }];
-                    }
-                }
+                        Title = "Ledger",
+                        Version = "v1",
+                        Description = "A credit ledger: what work costs, charged exactly once.",
+                    };
 
-                return Task.CompletedTask;
-            });
+                    // The address that it was asked for at means nothing to whoever keeps the description.
+                    document.Servers = [];
+                    document.Components ??= new();
+                    document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
+                    {
+                        [ApiKey] = Bearer("An API key of the account."),
+                        [OperatorsKey] = Bearer("The operator's key: Ledger__AdminKey, or the one in the data folder."),
+                    };
+                    foreach (var (path, item) in document.Paths)
+                    {
+                        var scheme =
+                            path.StartsWith("/admin/", StringComparison.Ordinal) ? OperatorsKey
+                            : path.StartsWith("/health/", StringComparison.Ordinal) ? null
+                            : ApiKey;
+                        foreach (var operation in item.Operations?.Values ?? Enumerable.Empty<OpenApiOperation>())
+                        {
+                            if (scheme is not null)
+                                operation.Security = [new() { [new(scheme, document)] = [] }];
+                        }
+                    }
+
+                    return Task.CompletedTask;
+                }
+            );
         });
     }
 
-    private static OpenApiSecurityScheme Bearer(string description) => new() { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = description };
+    private static OpenApiSecurityScheme Bearer(string description) =>
+        new()
+        {
+            Type = SecuritySchemeType.Http,
+            Scheme = "bearer",
+            Description = description,
+        };
 }

@@ -24,7 +24,15 @@ namespace Ledger.Api.Hosting;
 /// <param name="SubscriptionKey">Its subscription inference key.</param>
 /// <param name="ProvisioningKey">Its provisioning key.</param>
 public sealed record DemoAccount(
-    string BaseUrl, string AdminKey, string AccountId, string Email, string Password, string ApiKey, string SubscriptionKey, string ProvisioningKey);
+    string BaseUrl,
+    string AdminKey,
+    string AccountId,
+    string Email,
+    string Password,
+    string ApiKey,
+    string SubscriptionKey,
+    string ProvisioningKey
+);
 
 /// <summary>Reads and writes <c>demo.json</c>.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
@@ -36,7 +44,14 @@ internal sealed partial class DemoJson : JsonSerializerContext;
 /// Every step can be repeated, so that a first run that was cut short is finished by the next.
 /// </summary>
 public sealed class FirstRun(
-    LedgerDatabase database, LedgerService ledger, RateCards cards, People people, OperatorKey operatorKey, IConfiguration configuration, TimeProvider time)
+    LedgerDatabase database,
+    LedgerService ledger,
+    RateCards cards,
+    People people,
+    OperatorKey operatorKey,
+    IConfiguration configuration,
+    TimeProvider time
+)
 {
     private const string DemoEmail = "demo@example.com";
     private static readonly Caller System = Caller.System("first-run");
@@ -55,25 +70,34 @@ public sealed class FirstRun(
     {
         if (cards.Book.Cards.IsEmpty)
         {
-            await cards.PublishAsync(new PublishRateCard(await RateCardFile.ReadAsync(RateCardFile.PathFrom(configuration), ct), null), System, ct);
+            await cards.PublishAsync(
+                new PublishRateCard(await RateCardFile.ReadAsync(RateCardFile.PathFrom(configuration), ct), null),
+                System,
+                ct
+            );
         }
 
-        if (database.IsEmbedded) await PrepareDemoAsync(ct);
+        if (database.IsEmbedded)
+            await PrepareDemoAsync(ct);
     }
 
     /// <summary>Writes where the server really listens into <c>demo.json</c>, which can only be known once it does.</summary>
     public async Task ListensAtAsync(string baseUrl, CancellationToken ct)
     {
-        if (Demo is null || (Demo.BaseUrl == baseUrl && Demo.AdminKey == operatorKey.Text)) return;
+        if (Demo is null || (Demo.BaseUrl == baseUrl && Demo.AdminKey == operatorKey.Text))
+            return;
         Demo = Demo with { BaseUrl = baseUrl, AdminKey = operatorKey.Text };
         await WriteAsync(Demo, ct);
     }
 
     private async Task PrepareDemoAsync(CancellationToken ct)
     {
-        var known = File.Exists(DemoFile) ? JsonSerializer.Deserialize(await File.ReadAllTextAsync(DemoFile, ct), DemoJson.Default.DemoAccount) : null;
+        var known = File.Exists(DemoFile)
+            ? JsonSerializer.Deserialize(await File.ReadAllTextAsync(DemoFile, ct), DemoJson.Default.DemoAccount)
+            : null;
         var nobody = (await people.SearchAsync("", "", 1, ct)).Count == 0;
-        if (known is null && !nobody) return;
+        if (known is null && !nobody)
+            return;
         if (known is not null && (await ledger.ReadAsync(new(known.AccountId))).Account.Keys.Keys.Count >= 3)
         {
             Demo = known;
@@ -83,9 +107,18 @@ public sealed class FirstRun(
         // The secrets are on disk before anything is made with them: else a crash in between would leave keys that nobody knows.
         IsFirst = true;
         var prefix = KeyPrefix.Of(configuration);
-        Demo = known ?? new(
-            "", operatorKey.Text, Identifiers.NewAccount().Value, DemoEmail, KeySecret.Create("demo").Text[^12..],
-            KeySecret.Create(prefix).Text, KeySecret.Create(prefix).Text, KeySecret.Create(prefix).Text);
+        Demo =
+            known
+            ?? new(
+                "",
+                operatorKey.Text,
+                Identifiers.NewAccount().Value,
+                DemoEmail,
+                KeySecret.Create("demo").Text[^12..],
+                KeySecret.Create(prefix).Text,
+                KeySecret.Create(prefix).Text,
+                KeySecret.Create(prefix).Text
+            );
         await WriteAsync(Demo, ct);
         await MakeAsync(Demo, ct);
     }
@@ -99,27 +132,48 @@ public sealed class FirstRun(
         await DoAsync(new OpenAccount(account, null));
 
         var inAMonth = now.AddMonths(1);
-        foreach (var (source, amount, scope, expires) in ((PocketSource, Amount, string?, DateTimeOffset?)[])
-        [
-            (PocketSource.Subscription, Amount.Credits(2_000), null, inAMonth),
-            (PocketSource.Bonus, Amount.Credits(500), null, null),
-            (PocketSource.Payg, Amount.Credits(7_500), null, null),
-            (PocketSource.Prepaid, Amount.Usd(25), null, null),
-            (PocketSource.Pack, Amount.Credits(20_000), "deepseek/deepseek-chat", now.AddDays(365)),
-        ])
+        foreach (
+            var (source, amount, scope, expires) in ((PocketSource, Amount, string?, DateTimeOffset?)[])
+                [
+                    (PocketSource.Subscription, Amount.Credits(2_000), null, inAMonth),
+                    (PocketSource.Bonus, Amount.Credits(500), null, null),
+                    (PocketSource.Payg, Amount.Credits(7_500), null, null),
+                    (PocketSource.Prepaid, Amount.Usd(25), null, null),
+                    (PocketSource.Pack, Amount.Credits(20_000), "deepseek/deepseek-chat", now.AddDays(365)),
+                ]
+        )
             await DoAsync(new GrantCredits(account, amount, source, scope, expires, "demo", source.ToString(), "Demo credits"));
 
-        foreach (var (name, kind, billing, secret) in ((string, KeyKind, KeyBilling, string)[])
-        [
-            ("Demo inference", KeyKind.Inference, KeyBilling.PayPerToken, demo.ApiKey),
-            ("Demo subscription", KeyKind.Inference, KeyBilling.Subscription, demo.SubscriptionKey),
-            ("Demo provisioning", KeyKind.Provisioning, KeyBilling.PayPerToken, demo.ProvisioningKey),
-        ])
+        foreach (
+            var (name, kind, billing, secret) in ((string, KeyKind, KeyBilling, string)[])
+                [
+                    ("Demo inference", KeyKind.Inference, KeyBilling.PayPerToken, demo.ApiKey),
+                    ("Demo subscription", KeyKind.Inference, KeyBilling.Subscription, demo.SubscriptionKey),
+                    ("Demo provisioning", KeyKind.Provisioning, KeyBilling.PayPerToken, demo.ProvisioningKey),
+                ]
+        )
         {
             // Derived from the secret, so that a second round finds the key of the first.
             var hash = SecretHash.Of(secret).ToString();
-            await DoAsync(new CreateKey(
-                account, new(hash[..16]), name, kind, billing, null, hash, KeyPrefix.Of(configuration), secret[^4..], null, null, LimitReset.None, [], null, null));
+            await DoAsync(
+                new CreateKey(
+                    account,
+                    new(hash[..16]),
+                    name,
+                    kind,
+                    billing,
+                    null,
+                    hash,
+                    KeyPrefix.Of(configuration),
+                    secret[^4..],
+                    null,
+                    null,
+                    LimitReset.None,
+                    [],
+                    null,
+                    null
+                )
+            );
         }
     }
 

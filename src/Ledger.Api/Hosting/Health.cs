@@ -14,22 +14,40 @@ internal static class Health
     {
         var readiness = app.Services.GetRequiredService<Readiness>();
         var health = app.MapGroup("/health").WithTags("Operations");
-        health.MapGet("/live", (Delegate)(static (HttpContext context) => SendAsync(context, 200, "live", null)))
-            .WithSummary("Whether the process answers.").Produces<HealthResponse>();
-        health.MapGet("/ready", (Delegate)(async (HttpContext context) =>
-        {
-            var reason = await readiness.CheckAsync(context.RequestAborted);
-            if (reason is not null) context.Response.Headers.RetryAfter = "1";
-            await SendAsync(context, reason is null ? 200 : 503, reason is null ? "ready" : "not_ready", reason);
-        })).WithSummary("Whether the server may be sent requests; where not, why.").Produces<HealthResponse>().Produces<HealthResponse>(503, "application/json");
+        health
+            .MapGet("/live", (Delegate)(static (HttpContext context) => SendAsync(context, 200, "live", null)))
+            .WithSummary("Whether the process answers.")
+            .Produces<HealthResponse>();
+        health
+            .MapGet(
+                "/ready",
+                (Delegate)(
+                    async (HttpContext context) =>
+                    {
+                        var reason = await readiness.CheckAsync(context.RequestAborted);
+                        if (reason is not null)
+                            context.Response.Headers.RetryAfter = "1";
+                        await SendAsync(context, reason is null ? 200 : 503, reason is null ? "ready" : "not_ready", reason);
+                    }
+                )
+            )
+            .WithSummary("Whether the server may be sent requests; where not, why.")
+            .Produces<HealthResponse>()
+            .Produces<HealthResponse>(503, "application/json");
     }
 
     private static Task SendAsync(HttpContext context, int status, string state, string? reason) =>
-        JsonAnswer.SendAsync(context, status, (state, reason), static (json, answer) =>
-        {
-            json.WriteStartObject();
-            json.WriteString("status", answer.state);
-            if (answer.reason is not null) json.WriteString("reason", answer.reason);
-            json.WriteEndObject();
-        });
+        JsonAnswer.SendAsync(
+            context,
+            status,
+            (state, reason),
+            static (json, answer) =>
+            {
+                json.WriteStartObject();
+                json.WriteString("status", answer.state);
+                if (answer.reason is not null)
+                    json.WriteString("reason", answer.reason);
+                json.WriteEndObject();
+            }
+        );
 }

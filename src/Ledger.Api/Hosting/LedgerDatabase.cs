@@ -30,12 +30,18 @@ public sealed class LedgerDatabase : IAsyncDisposable
     /// <param name="ct">Gives up.</param>
     /// <exception cref="EmbeddedPostgresException">The embedded database cannot be started; the message says what to do.</exception>
     public static async Task<LedgerDatabase> OpenAsync(
-        IConfiguration configuration, bool attach, ILoggerFactory loggers, TimeProvider time, CancellationToken ct)
+        IConfiguration configuration,
+        bool attach,
+        ILoggerFactory loggers,
+        TimeProvider time,
+        CancellationToken ct
+    )
     {
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(loggers);
         var folder = Path.GetFullPath(configuration["Ledger:Data"] is { Length: > 0 } named ? named : ".ledger");
-        if (configuration.GetConnectionString("Ledger") is { Length: > 0 } own) return new(Connect(own), null, folder);
+        if (configuration.GetConnectionString("Ledger") is { Length: > 0 } own)
+            return new(Connect(own), null, folder);
 
         var logger = loggers.CreateLogger<EmbeddedPostgres>();
         var options = new EmbeddedPostgresOptions(folder);
@@ -49,7 +55,8 @@ public sealed class LedgerDatabase : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Connections.DisposeAsync();
-        if (_embedded is not null) await _embedded.DisposeAsync();
+        if (_embedded is not null)
+            await _embedded.DisposeAsync();
     }
 
     private static NpgsqlDataSource Connect(string connectionString)

@@ -16,14 +16,17 @@ public sealed class OperatorKey(string text)
     public static async Task<OperatorKey> LoadAsync(IConfiguration configuration, string dataFolder, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(configuration);
-        if (configuration["Ledger:AdminKey"] is { Length: > 0 } configured) return new(configured);
+        if (configuration["Ledger:AdminKey"] is { Length: > 0 } configured)
+            return new(configured);
         var path = Path.Combine(dataFolder, "admin-key");
-        if (File.Exists(path)) return new((await File.ReadAllTextAsync(path, ct)).Trim());
+        if (File.Exists(path))
+            return new((await File.ReadAllTextAsync(path, ct)).Trim());
         var made = "ledger_admin_" + RandomNumberGenerator.GetString("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 40);
         await PrivateFile.WriteAsync(path, Encoding.UTF8.GetBytes(made + "\n"), ct);
         return new(made);
     }
 
     /// <summary>Whether a token is the key; takes as long whatever is wrong with it.</summary>
-    public bool Matches(string? token) => token is not null && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(token)), _hash);
+    public bool Matches(string? token) =>
+        token is not null && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(token)), _hash);
 }

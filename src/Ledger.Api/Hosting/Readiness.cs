@@ -27,14 +27,17 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
     /// <summary>Why the node may not serve now; null where it may.</summary>
     public async Task<string?> CheckAsync(CancellationToken ct)
     {
-        if (_starting is { } reason) return reason;
+        if (_starting is { } reason)
+            return reason;
 
         // One look at a time, however many ask: one that is stuck cannot be called off, only left behind.
         var check = _check;
-        if (check.IsCompleted) _check = check = CheckDatabaseAsync(CancellationToken.None);
+        if (check.IsCompleted)
+            _check = check = CheckDatabaseAsync(CancellationToken.None);
         try
         {
-            if (await check.WaitAsync(Patience, time, ct) is { } fault) return fault;
+            if (await check.WaitAsync(Patience, time, ct) is { } fault)
+                return fault;
         }
         catch (TimeoutException) when (!check.IsCompleted)
         {
@@ -51,17 +54,25 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
     /// <summary>Why the database may not be used; null where it may.</summary>
     public async Task<string?> CheckDatabaseAsync(CancellationToken ct)
     {
-        if (await log.CheckSchemaAsync(ct) is { } fault) return fault;
+        if (await log.CheckSchemaAsync(ct) is { } fault)
+            return fault;
         await using var command = database.CreateCommand("select clock_timestamp(), current_setting('transaction_read_only') = 'on'");
         var before = time.GetUtcNow();
         await using var row = await command.ExecuteReaderAsync(ct);
         await row.ReadAsync(ct);
         var after = time.GetUtcNow();
         var theirs = row.GetFieldValue<DateTimeOffset>(0);
-        if (row.GetBoolean(1)) return "The database is read-only.";
-        var skew = theirs < before ? before - theirs : theirs > after ? theirs - after : TimeSpan.Zero;
+        if (row.GetBoolean(1))
+            return "The database is read-only.";
+        var skew =
+            theirs < before ? before - theirs
+            : theirs > after ? theirs - after
+            : TimeSpan.Zero;
         return skew > MaxSkew
-            ? string.Create(CultureInfo.InvariantCulture, $"This node's clock is {skew.TotalSeconds:0.0} s off the database's; at most 1 s is allowed.")
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"This node's clock is {skew.TotalSeconds:0.0} s off the database's; at most 1 s is allowed."
+            )
             : null;
     }
 }

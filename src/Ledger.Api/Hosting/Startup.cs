@@ -9,8 +9,14 @@ namespace Ledger.Api.Hosting;
 /// Brings the node up: schema, price list, write path, first run. Where the database is away or does not fit, the node stays up, says why
 /// at <c>/health/ready</c>, answers 503, and tries again.
 /// </summary>
-internal sealed partial class Startup(IEventLog log, LedgerService ledger, Readiness readiness, FirstRun firstRun, TimeProvider time, ILogger<Startup> logger)
-    : IHostedService, IDisposable
+internal sealed partial class Startup(
+    IEventLog log,
+    LedgerService ledger,
+    Readiness readiness,
+    FirstRun firstRun,
+    TimeProvider time,
+    ILogger<Startup> logger
+) : IHostedService, IDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _stopping = new();
@@ -19,13 +25,15 @@ internal sealed partial class Startup(IEventLog log, LedgerService ledger, Readi
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        if (!await TryAsync(cancellationToken)) _retrying = RetryAsync();
+        if (!await TryAsync(cancellationToken))
+            _retrying = RetryAsync();
     }
 
     public Task StopAsync(CancellationToken cancellationToken)
     {
         // A host can be told to stop from two sides at once, as test hosts are; both wait for the same drain.
-        lock (_stopping) return _stopped ??= StopOnceAsync();
+        lock (_stopping)
+            return _stopped ??= StopOnceAsync();
     }
 
     private async Task StopOnceAsync()
@@ -68,7 +76,8 @@ internal sealed partial class Startup(IEventLog log, LedgerService ledger, Readi
         try
         {
             await log.MigrateAsync(ct);
-            if (await readiness.CheckDatabaseAsync(ct) is { } fault) return NotReady(fault);
+            if (await readiness.CheckDatabaseAsync(ct) is { } fault)
+                return NotReady(fault);
             await ledger.StartAsync(ct);
             await firstRun.PrepareAsync(ct);
             readiness.Report(null);

@@ -14,7 +14,8 @@ internal sealed class Telemetry : IDisposable
 
     public Telemetry(IConfiguration configuration)
     {
-        if (configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is not { Length: > 0 }) return;
+        if (configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is not { Length: > 0 })
+            return;
         var resource = ResourceBuilder.CreateDefault().AddService("ledger");
         _metrics = Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(resource)

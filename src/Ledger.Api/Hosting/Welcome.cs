@@ -10,7 +10,8 @@ internal static class Welcome
     public static async Task SayAsync(WebApplication app)
     {
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault();
-        if (address is null) return;
+        if (address is null)
+            return;
         var firstRun = app.Services.GetRequiredService<FirstRun>();
         await firstRun.ListensAtAsync(address, CancellationToken.None);
         var file = Path.Combine(app.Services.GetRequiredService<LedgerDatabase>().DataFolder, "demo.json");
@@ -21,22 +22,22 @@ internal static class Welcome
     public static string Of(DemoAccount demo, string demoFile) =>
         $$"""
 
-        Ledger is ready at {{demo.BaseUrl}}
+            Ledger is ready at {{demo.BaseUrl}}
 
-          demo account      {{demo.AccountId}} ({{demo.Email}}, password {{demo.Password}})
-          API key           {{demo.ApiKey}}
-          subscription key  {{demo.SubscriptionKey}}
-          provisioning key  {{demo.ProvisioningKey}}
-          operator's key    {{demo.AdminKey}}
+              demo account      {{demo.AccountId}} ({{demo.Email}}, password {{demo.Password}})
+              API key           {{demo.ApiKey}}
+              subscription key  {{demo.SubscriptionKey}}
+              provisioning key  {{demo.ProvisioningKey}}
+              operator's key    {{demo.AdminKey}}
 
-        Spend five credits:
+            Spend five credits:
 
-          curl -sS {{demo.BaseUrl}}/api/v1/tools/spend \
-            -H "Authorization: Bearer {{demo.ApiKey}}" \
-            -H "Content-Type: application/json" \
-            -d '{"tool":"chat","units":1,"reference":"first"}'
+              curl -sS {{demo.BaseUrl}}/api/v1/tools/spend \
+                -H "Authorization: Bearer {{demo.ApiKey}}" \
+                -H "Content-Type: application/json" \
+                -d '{"tool":"chat","units":1,"reference":"first"}'
 
-        All of this is kept in {{demoFile}}. Stop with Ctrl-C.
+            All of this is kept in {{demoFile}}. Stop with Ctrl-C.
 
-        """;
+            """;
 }

@@ -21,72 +21,89 @@ internal static partial class Faults
     public static void UseFaults(this WebApplication app, params FaultShape[] shapes)
     {
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Ledger.Api.Http.Faults");
-        app.Use(async (context, next) =>
-        {
-            try
+        app.Use(
+            async (context, next) =>
             {
-                await next(context);
-                if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentLength: null, ContentType: null })
-                    await SendAsync(context, shapes, OfStatus(context.Response.StatusCode));
-            }
-            catch (Exception) when (context.RequestAborted.IsCancellationRequested)
-            {
-                // Nobody listens any more. What was sent to the ledger is decided all the same; a repeat gets its answer.
-            }
-            catch (Exception e) when (!context.Response.HasStarted)
-            {
-                if (e is LedgerUnavailableException away)
+                try
                 {
-                    LogAway(logger, context.TraceIdentifier, away.Message);
-                    context.Response.Headers.RetryAfter = ((int)Math.Ceiling(away.RetryAfter.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+                    await next(context);
+                    if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentLength: null, ContentType: null })
+                        await SendAsync(context, shapes, OfStatus(context.Response.StatusCode));
                 }
-                else if (e is not BadHttpRequestException)
+                catch (Exception) when (context.RequestAborted.IsCancellationRequested)
                 {
-                    LogFault(logger, context.TraceIdentifier, e);
+                    // Nobody listens any more. What was sent to the ledger is decided all the same; a repeat gets its answer.
                 }
+                catch (Exception e) when (!context.Response.HasStarted)
+                {
+                    if (e is LedgerUnavailableException away)
+                    {
+                        LogAway(logger, context.TraceIdentifier, away.Message);
+                        context.Response.Headers.RetryAfter = ((int)Math.Ceiling(away.RetryAfter.TotalSeconds)).ToString(
+                            System.Globalization.CultureInfo.InvariantCulture
+                        );
+                    }
+                    else if (e is not BadHttpRequestException)
+                    {
+                        LogFault(logger, context.TraceIdentifier, e);
+                    }
 
-                if (e is NpgsqlException) context.Response.Headers.RetryAfter = "1";
-                await SendAsync(context, shapes, OfException(e));
+                    if (e is NpgsqlException)
+                        context.Response.Headers.RetryAfter = "1";
+                    await SendAsync(context, shapes, OfException(e));
+                }
             }
-        });
+        );
     }
 
     private static Task SendAsync(HttpContext context, FaultShape[] shapes, Fault fault)
     {
         foreach (var shape in shapes)
         {
-            if (context.Request.Path.StartsWithSegments(shape.Prefix, StringComparison.OrdinalIgnoreCase)) return shape.SendAsync(context, fault);
+            if (context.Request.Path.StartsWithSegments(shape.Prefix, StringComparison.OrdinalIgnoreCase))
+                return shape.SendAsync(context, fault);
         }
 
-        return JsonAnswer.SendAsync(context, fault.Status, fault, static (json, fault) =>
-        {
-            json.WriteStartObject();
-            json.WriteStartObject("error");
-            json.WriteString("code", fault.Code);
-            json.WriteString("message", fault.Message);
-            json.WriteEndObject();
-            json.WriteEndObject();
-        });
+        return JsonAnswer.SendAsync(
+            context,
+            fault.Status,
+            fault,
+            static (json, fault) =>
+            {
+                json.WriteStartObject();
+                json.WriteStartObject("error");
+                json.WriteString("code", fault.Code);
+                json.WriteString("message", fault.Message);
+                json.WriteEndObject();
+                json.WriteEndObject();
+            }
+        );
     }
 
-    private static Fault OfStatus(int status) => status switch
-    {
-        404 => new(404, "not_found", "There is nothing at this address."),
-        405 => new(405, "method_not_allowed", "This address does not take this method."),
-        415 => new(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json."),
-        413 => new(413, "request_too_large", "The body is larger than 10 MiB."),
-        _ => new(status, "invalid_request", "The request could not be answered."),
-    };
+    private static Fault OfStatus(int status) =>
+        status switch
+        {
+            404 => new(404, "not_found", "There is nothing at this address."),
+            405 => new(405, "method_not_allowed", "This address does not take this method."),
+            415 => new(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json."),
+            413 => new(413, "request_too_large", "The body is larger than 10 MiB."),
+            _ => new(status, "invalid_request", "The request could not be answered."),
+        };
 
-    private static Fault OfException(Exception e) => e switch
-    {
-        LedgerUnavailableException away => new(503, "unavailable", away.Message),
-        NpgsqlException => new(503, "unavailable", "The ledger's database is away; come back in a moment."),
-        BadHttpRequestException { StatusCode: var status and not 400 } => OfStatus(status),
-        BadHttpRequestException => new(400, "invalid_request", "The request is malformed."),
-        EventStore.UnknownEventTypeException => new(503, "version_skew", "A newer server has written this account's history; this one must be upgraded."),
-        _ => new(500, "internal_error", "Something broke on our side; nothing was charged unless the ledger says so."),
-    };
+    private static Fault OfException(Exception e) =>
+        e switch
+        {
+            LedgerUnavailableException away => new(503, "unavailable", away.Message),
+            NpgsqlException => new(503, "unavailable", "The ledger's database is away; come back in a moment."),
+            BadHttpRequestException { StatusCode: var status and not 400 } => OfStatus(status),
+            BadHttpRequestException => new(400, "invalid_request", "The request is malformed."),
+            EventStore.UnknownEventTypeException => new(
+                503,
+                "version_skew",
+                "A newer server has written this account's history; this one must be upgraded."
+            ),
+            _ => new(500, "internal_error", "Something broke on our side; nothing was charged unless the ledger says so."),
+        };
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Request {RequestId} failed.")]
     private static partial void LogFault(ILogger logger, string requestId, Exception fault);

@@ -21,10 +21,14 @@ internal sealed class JsonFaults
     /// <summary>Adds one.</summary>
     public void Add(string path, string message)
     {
-        if (_all.Count < Most) _all.Add(new(path, message));
+        if (_all.Count < Most)
+            _all.Add(new(path, message));
     }
 
     /// <summary>Whether something is wrong with a member, or with what it stands in: then nothing more can be said of it.</summary>
-    public bool Covers(string path) => _all.Exists(fault =>
-        path.StartsWith(fault.Path, StringComparison.Ordinal) && (path.Length == fault.Path.Length || path[fault.Path.Length] is '.' or '['));
+    public bool Covers(string path) =>
+        _all.Exists(fault =>
+            path.StartsWith(fault.Path, StringComparison.Ordinal)
+            && (path.Length == fault.Path.Length || path[fault.Path.Length] is '.' or '[')
+        );
 }

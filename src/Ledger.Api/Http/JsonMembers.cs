@@ -33,8 +33,10 @@ internal sealed class JsonMembers
 
         foreach (var member in element.EnumerateObject())
         {
-            if (NameOf(member) is not { } name) faults.Add(At("?"), "is not known here");
-            else if (!_members.TryAdd(name, member.Value)) faults.Add(At(name), "must stand only once");
+            if (NameOf(member) is not { } name)
+                faults.Add(At("?"), "is not known here");
+            else if (!_members.TryAdd(name, member.Value))
+                faults.Add(At(name), "must stand only once");
         }
     }
 
@@ -67,32 +69,40 @@ internal sealed class JsonMembers
     /// <summary>A member as it is; null where it is left out, which is a fault where it is required.</summary>
     public JsonElement? Take(string name, bool required = false)
     {
-        if (_members.Remove(name, out var value) && value.ValueKind != JsonValueKind.Null) return value;
-        if (required) _faults.Add(At(name), "is required");
+        if (_members.Remove(name, out var value) && value.ValueKind != JsonValueKind.Null)
+            return value;
+        if (required)
+            _faults.Add(At(name), "is required");
         return null;
     }
 
     /// <summary>A text that both UTF-8 and jsonb can hold: no NUL, no lone surrogates.</summary>
     public string? Text(string name, int max, bool required = false)
     {
-        if (Take(name, required) is not { } value) return null;
-        if (TextOf(value) is { Length: > 0 } text && (text.Length <= max || text.EnumerateRunes().Count() <= max)) return text;
+        if (Take(name, required) is not { } value)
+            return null;
+        if (TextOf(value) is { Length: > 0 } text && (text.Length <= max || text.EnumerateRunes().Count() <= max))
+            return text;
         _faults.Add(At(name), string.Create(CultureInfo.InvariantCulture, $"must be a text of 1 to {max} characters, without NUL"));
         return null;
     }
 
     /// <summary>One of some words.</summary>
-    public T? Choice<T>(string name, bool required, params ReadOnlySpan<(string Word, T Value)> words) where T : struct
+    public T? Choice<T>(string name, bool required, params ReadOnlySpan<(string Word, T Value)> words)
+        where T : struct
     {
-        if (Take(name, required) is not { } value) return null;
+        if (Take(name, required) is not { } value)
+            return null;
         var text = TextOf(value);
         foreach (var (word, meaning) in words)
         {
-            if (word == text) return meaning;
+            if (word == text)
+                return meaning;
         }
 
         var all = new List<string>();
-        foreach (var (word, _) in words) all.Add(word);
+        foreach (var (word, _) in words)
+            all.Add(word);
         _faults.Add(At(name), "must be " + string.Join(", ", all[..^1]) + " or " + all[^1]);
         return null;
     }
@@ -100,8 +110,10 @@ internal sealed class JsonMembers
     /// <summary>A whole number.</summary>
     public long? Whole(string name, long min, long max, bool required = false)
     {
-        if (Take(name, required) is not { } value) return null;
-        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) && number >= min && number <= max) return number;
+        if (Take(name, required) is not { } value)
+            return null;
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) && number >= min && number <= max)
+            return number;
         _faults.Add(At(name), string.Create(CultureInfo.InvariantCulture, $"must be a whole number from {min} to {max}"));
         return null;
     }
@@ -109,8 +121,10 @@ internal sealed class JsonMembers
     /// <summary>A time with its offset from UTC, to the microsecond at most.</summary>
     public DateTimeOffset? Time(string name)
     {
-        if (Take(name) is not { } value) return null;
-        if (TextOf(value) is { } text && WireTime.TryParse(text, out var at)) return at;
+        if (Take(name) is not { } value)
+            return null;
+        if (TextOf(value) is { } text && WireTime.TryParse(text, out var at))
+            return at;
         _faults.Add(At(name), "must be a time such as 2026-07-03T12:00:00Z, with at most six fraction digits");
         return null;
     }
@@ -118,19 +132,24 @@ internal sealed class JsonMembers
     /// <summary>A price or quantity as a decimal string.</summary>
     public Quantity Price(string name)
     {
-        if (Take(name, required: true) is not { } value) return default;
-        if (value.ValueKind == JsonValueKind.String && TextOf(value) is { } text && Quantity.TryParse(text, out var price)) return price;
+        if (Take(name, required: true) is not { } value)
+            return default;
+        if (value.ValueKind == JsonValueKind.String && TextOf(value) is { } text && Quantity.TryParse(text, out var price))
+            return price;
         _faults.Add(At(name), "must be a decimal string from 0 to 1000000000 with at most nine places, such as \"0.14\"");
         return default;
     }
 
     /// <summary>The spelling of a number, given as a JSON number or as a decimal string; empty where it is neither.</summary>
-    public string? Number(string name, bool required = false) => Take(name, required) is not { } value ? null : value.ValueKind switch
-    {
-        JsonValueKind.Number => value.GetRawText(),
-        JsonValueKind.String => TextOf(value) ?? "",
-        _ => "",
-    };
+    public string? Number(string name, bool required = false) =>
+        Take(name, required) is not { } value
+            ? null
+            : value.ValueKind switch
+            {
+                JsonValueKind.Number => value.GetRawText(),
+                JsonValueKind.String => TextOf(value) ?? "",
+                _ => "",
+            };
 
     /// <summary>An object; without members where it is left out or something else.</summary>
     public JsonMembers Object(string name) => Take(name, required: true) is { } value ? new(value, At(name), _faults) : Nothing(At(name));
@@ -138,7 +157,8 @@ internal sealed class JsonMembers
     /// <summary>The items of an array; none where it is left out or something else.</summary>
     public IReadOnlyList<T> List<T>(string name, int max, bool required, Func<JsonElement, string, T> read)
     {
-        if (Take(name, required) is not { } value) return [];
+        if (Take(name, required) is not { } value)
+            return [];
         if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() > max)
         {
             _faults.Add(At(name), string.Create(CultureInfo.InvariantCulture, $"must be an array of at most {max}"));
@@ -149,12 +169,22 @@ internal sealed class JsonMembers
     }
 
     /// <summary>The items of an array of texts.</summary>
-    public IReadOnlyList<string> Texts(string name, int max, int maxLength, bool required) => List(name, max, required, (item, path) =>
-    {
-        if (TextOf(item) is { Length: > 0 } text && text.Length <= maxLength) return text;
-        _faults.Add(path, string.Create(CultureInfo.InvariantCulture, $"must be a text of 1 to {maxLength} characters, without NUL"));
-        return "";
-    });
+    public IReadOnlyList<string> Texts(string name, int max, int maxLength, bool required) =>
+        List(
+            name,
+            max,
+            required,
+            (item, path) =>
+            {
+                if (TextOf(item) is { Length: > 0 } text && text.Length <= maxLength)
+                    return text;
+                _faults.Add(
+                    path,
+                    string.Create(CultureInfo.InvariantCulture, $"must be a text of 1 to {maxLength} characters, without NUL")
+                );
+                return "";
+            }
+        );
 
     /// <summary>Every member that is left, for objects whose names are data.</summary>
     public IEnumerable<(string Name, JsonElement Value)> TakeAll()
@@ -167,13 +197,15 @@ internal sealed class JsonMembers
     /// <summary>Names what nobody asked for.</summary>
     public void End()
     {
-        foreach (var name in _members.Keys) _faults.Add(At(name.Length <= 100 ? name : name[..100]), "is not known here");
+        foreach (var name in _members.Keys)
+            _faults.Add(At(name.Length <= 100 ? name : name[..100]), "is not known here");
     }
 
     /// <summary>A string's text; null where it is no string, or holds what cannot be stored.</summary>
     public static string? TextOf(JsonElement value)
     {
-        if (value.ValueKind != JsonValueKind.String) return null;
+        if (value.ValueKind != JsonValueKind.String)
+            return null;
         try
         {
             var text = value.GetString()!;

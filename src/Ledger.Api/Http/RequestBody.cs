@@ -21,7 +21,8 @@ internal static class RequestBody
                 throw new BadHttpRequestException("The body is larger than 10 MiB.", StatusCodes.Status413PayloadTooLarge);
             }
 
-            if (result.IsCompleted) return result.Buffer;
+            if (result.IsCompleted)
+                return result.Buffer;
             reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
         }
     }

@@ -10,22 +10,30 @@ internal static class RequestIds
     private static long _count;
 
     /// <summary>The next id: eight characters of this process, and a count.</summary>
-    public static string Next() => string.Create(16, Interlocked.Increment(ref _count), static (text, count) =>
-    {
-        Process.CopyTo(text);
-        for (var i = 15; i >= 8; i--)
-        {
-            text[i] = Digits[(int)(count & 31)];
-            count >>= 5;
-        }
-    });
+    public static string Next() =>
+        string.Create(
+            16,
+            Interlocked.Increment(ref _count),
+            static (text, count) =>
+            {
+                Process.CopyTo(text);
+                for (var i = 15; i >= 8; i--)
+                {
+                    text[i] = Digits[(int)(count & 31)];
+                    count >>= 5;
+                }
+            }
+        );
 
     /// <summary>Stamps each request and its answer.</summary>
-    public static void UseRequestIds(this IApplicationBuilder app) => app.Use(static (context, next) =>
-    {
-        var id = Next();
-        context.TraceIdentifier = id;
-        context.Response.Headers["x-request-id"] = id;
-        return next(context);
-    });
+    public static void UseRequestIds(this IApplicationBuilder app) =>
+        app.Use(
+            static (context, next) =>
+            {
+                var id = Next();
+                context.TraceIdentifier = id;
+                context.Response.Headers["x-request-id"] = id;
+                return next(context);
+            }
+        );
 }

@@ -19,7 +19,8 @@ public static class Identifiers
     {
         foreach (var c in id)
         {
-            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_')) return false;
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_'))
+                return false;
         }
 
         return id.Length is >= 1 and <= 64;

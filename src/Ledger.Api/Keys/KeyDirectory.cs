@@ -19,23 +19,29 @@ public sealed class KeyDirectory(KeyQueries keys)
     {
         ArgumentNullException.ThrowIfNull(context);
         StringValues header = context.Request.Headers.Authorization;
-        if (header.Count != 1 || header[0] is not { } value) return null;
+        if (header.Count != 1 || header[0] is not { } value)
+            return null;
         const string Scheme = "Bearer ";
-        return value.Length > Scheme.Length && value.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? value[Scheme.Length..].Trim() : null;
+        return value.Length > Scheme.Length && value.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            ? value[Scheme.Length..].Trim()
+            : null;
     }
 
     /// <summary>Whose key a token is; null where it is none of ours.</summary>
     public ValueTask<KeyOwner?> FindAsync(string? token, CancellationToken ct)
     {
-        if (token is null || !KeySecret.IsWellFormed(token)) return new((KeyOwner?)null);
+        if (token is null || !KeySecret.IsWellFormed(token))
+            return new((KeyOwner?)null);
         var hash = SecretHash.Of(token);
         return _owners.TryGetValue(hash, out var owner) ? new(owner) : LookUpAsync(hash, ct);
     }
 
     private async ValueTask<KeyOwner?> LookUpAsync(SecretHash hash, CancellationToken ct)
     {
-        if (await keys.FindBySecretAsync(hash.ToString(), ct) is not { } owner) return null;
-        if (_owners.Count >= Capacity) _owners.Clear();
+        if (await keys.FindBySecretAsync(hash.ToString(), ct) is not { } owner)
+            return null;
+        if (_owners.Count >= Capacity)
+            _owners.Clear();
         _owners.TryAdd(hash, owner);
         return owner;
     }

@@ -36,15 +36,18 @@ public sealed record KeySecret(string Text, string Prefix)
     public static bool IsWellFormed(ReadOnlySpan<char> text)
     {
         var marker = text.IndexOf(Marker, StringComparison.Ordinal);
-        if (marker is < 1 or > 32 || text.Length != marker + Marker.Length + RandomLength + ChecksumLength) return false;
+        if (marker is < 1 or > 32 || text.Length != marker + Marker.Length + RandomLength + ChecksumLength)
+            return false;
         foreach (var c in text[..marker])
         {
-            if (!char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c)) return false;
+            if (!char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c))
+                return false;
         }
 
         foreach (var c in text[(marker + Marker.Length)..])
         {
-            if (!char.IsAsciiLetterOrDigit(c)) return false;
+            if (!char.IsAsciiLetterOrDigit(c))
+                return false;
         }
 
         Span<char> checksum = stackalloc char[ChecksumLength];
@@ -87,7 +90,8 @@ public readonly record struct SecretHash
     public static SecretHash Of(ReadOnlySpan<char> secret)
     {
         Span<byte> bytes = stackalloc byte[256];
-        if (!Encoding.UTF8.TryGetBytes(secret, bytes, out var length)) throw new ArgumentException("Not a secret: too long.", nameof(secret));
+        if (!Encoding.UTF8.TryGetBytes(secret, bytes, out var length))
+            throw new ArgumentException("Not a secret: too long.", nameof(secret));
         Span<byte> hash = stackalloc byte[32];
         SHA256.HashData(bytes[..length], hash);
         return new(hash);

@@ -5,7 +5,9 @@ internal static class RateCardFile
 {
     /// <summary>Where the first rate card comes from.</summary>
     public static string PathFrom(IConfiguration configuration) =>
-        configuration["Ledger:RateCard"] is { Length: > 0 } named ? Path.GetFullPath(named) : Path.Combine(AppContext.BaseDirectory, "rate-card.json");
+        configuration["Ledger:RateCard"] is { Length: > 0 } named
+            ? Path.GetFullPath(named)
+            : Path.Combine(AppContext.BaseDirectory, "rate-card.json");
 
     /// <summary>Reads a file that must hold a lawful rate card.</summary>
     /// <exception cref="RateCardFileException">It cannot be read, or something is wrong with it; the message names all of it.</exception>
@@ -22,11 +24,14 @@ internal static class RateCardFile
         }
 
         var faults = RateCardSource.Check(text);
-        
+
         // The document itself: what stands around it in a file would make the same card a different one.
-        if (faults.Count == 0) return text.Trim();
-        throw new RateCardFileException($"The rate card {path} is not lawful:\n" + string.Join("\n", faults.Select(fault =>
-            "  " + (fault.Path.Length == 0 ? "" : fault.Path + " ") + fault.Message)));
+        if (faults.Count == 0)
+            return text.Trim();
+        throw new RateCardFileException(
+            $"The rate card {path} is not lawful:\n"
+                + string.Join("\n", faults.Select(fault => "  " + (fault.Path.Length == 0 ? "" : fault.Path + " ") + fault.Message))
+        );
     }
 }
 

@@ -31,7 +31,8 @@ internal static class RateCardSource
     {
         var own = new JsonFaults();
         var card = Read(element, path, own);
-        foreach (var fault in own.All) faults.Add(fault.Path, fault.Message);
+        foreach (var fault in own.All)
+            faults.Add(fault.Path, fault.Message);
 
         // Whatever could not be read stands in the card as nothing; what is wrong with nothing was said already.
         if (element.ValueKind == JsonValueKind.Object)
@@ -39,12 +40,14 @@ internal static class RateCardSource
             foreach (var failure in RateCardValidator.Instance.Validate(card).Errors)
             {
                 var at = path.Length == 0 ? failure.PropertyName : path + "." + failure.PropertyName;
-                if (!own.Covers(at)) faults.Add(at, failure.ErrorMessage);
+                if (!own.Covers(at))
+                    faults.Add(at, failure.ErrorMessage);
             }
         }
 
         // What is stored must be read back by every server, for good. Whatever this reader and that one disagree about is refused.
-        if (!faults.IsEmpty) return;
+        if (!faults.IsEmpty)
+            return;
         try
         {
             JsonSerializer.Deserialize(element, RateCardJson.Default.RateCardDocument);
@@ -67,7 +70,8 @@ internal static class RateCardSource
             members.List("tiers", MaxItems, true, (item, at) => Tier(item, at, faults)),
             Payg(members.Object("payg")),
             Topup(members.Object("topup")),
-            Referral(members.Object("referral")));
+            Referral(members.Object("referral"))
+        );
         members.End();
         return card;
     }
@@ -88,10 +92,17 @@ internal static class RateCardSource
             members.Text("provider", 50, true) ?? "",
             members.Text("model", 200, true) ?? "",
             members.Text("upstream_model", 200, true) ?? "",
-            new(prices.Price("input"), prices.Price("output"), prices.Price("cache_read"), prices.Price("cache_write"), prices.Price("cache_write_1h")),
+            new(
+                prices.Price("input"),
+                prices.Price("output"),
+                prices.Price("cache_read"),
+                prices.Price("cache_write"),
+                prices.Price("cache_write_1h")
+            ),
             (int)(members.Whole("max_output_tokens", 1, int.MaxValue, true) ?? 1),
             (int)(members.Whole("context_tokens", 1, int.MaxValue, true) ?? 1),
-            members.Texts("fallbacks", 20, 260, true));
+            members.Texts("fallbacks", 20, 260, true)
+        );
         prices.End();
         members.End();
         return model;
@@ -104,7 +115,8 @@ internal static class RateCardSource
         foreach (var (name, value) in members.TakeAll())
         {
             var target = JsonMembers.TextOf(value) is { Length: > 0 and <= 260 } text ? text : null;
-            if (target is null) faults.Add(members.At(name), "must be a text of 1 to 260 characters, without NUL");
+            if (target is null)
+                faults.Add(members.At(name), "must be a text of 1 to 260 characters, without NUL");
             aliases.Add(name, target ?? "");
         }
 
@@ -122,7 +134,8 @@ internal static class RateCardSource
             members.Price("credits"),
             new(prices.Price("input"), prices.Price("output")),
             members.Price("price_usd"),
-            (int)(members.Whole("valid_days", 1, 36_500, true) ?? 1));
+            (int)(members.Whole("valid_days", 1, 36_500, true) ?? 1)
+        );
         prices.End();
         members.End();
         return pack;
@@ -135,7 +148,8 @@ internal static class RateCardSource
             members.Text("id", 100, true) ?? "",
             members.Price("price_usd"),
             members.Price("credits_per_month"),
-            members.Whole("tokens_per_24h", 0, 1_000_000_000_000, true) ?? 0);
+            members.Whole("tokens_per_24h", 0, 1_000_000_000_000, true) ?? 0
+        );
         members.End();
         return tier;
     }
@@ -146,7 +160,8 @@ internal static class RateCardSource
             members.Price("credits_per_dollar"),
             (int)(members.Whole("min_amount_usd", 1, 1_000_000, true) ?? 1),
             (int)(members.Whole("max_amount_usd", 1, 1_000_000, true) ?? 1_000_000),
-            members.Text("currency", 3, true) ?? "");
+            members.Text("currency", 3, true) ?? ""
+        );
         members.End();
         return terms;
     }
@@ -155,7 +170,8 @@ internal static class RateCardSource
     {
         var terms = new TopupTerms(
             (int)(members.Whole("min_amount_usd", 1, 1_000_000, true) ?? 1),
-            (int)(members.Whole("max_amount_usd", 1, 1_000_000, true) ?? 1_000_000));
+            (int)(members.Whole("max_amount_usd", 1, 1_000_000, true) ?? 1_000_000)
+        );
         members.End();
         return terms;
     }

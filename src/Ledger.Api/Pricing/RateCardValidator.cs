@@ -20,15 +20,18 @@ internal sealed partial class RateCardValidator : AbstractValidator<RateCardDocu
         RuleForEach(card => card.Tiers).SetValidator(new TierValidator()).OverridePropertyName("tiers");
         RuleFor(card => card.Payg).SetValidator(new PaygValidator()).OverridePropertyName("payg");
         RuleFor(card => card.Topup).SetValidator(new TopupValidator()).OverridePropertyName("topup");
-        RuleFor(card => card).Custom((card, context) =>
-        {
-            Unique(context, "tools", "name", card.Tools.Select(tool => tool.Name));
-            Unique(context, "services", "name", card.Services.Select(service => service.Name));
-            Unique(context, "models", "model", card.Models.Select(NameOf));
-            Unique(context, "packs", "id", card.Packs.Select(pack => pack.Id));
-            Unique(context, "tiers", "id", card.Tiers.Select(tier => tier.Id));
-            References(context, card);
-        });
+        RuleFor(card => card)
+            .Custom(
+                (card, context) =>
+                {
+                    Unique(context, "tools", "name", card.Tools.Select(tool => tool.Name));
+                    Unique(context, "services", "name", card.Services.Select(service => service.Name));
+                    Unique(context, "models", "model", card.Models.Select(NameOf));
+                    Unique(context, "packs", "id", card.Packs.Select(pack => pack.Id));
+                    Unique(context, "tiers", "id", card.Tiers.Select(tier => tier.Id));
+                    References(context, card);
+                }
+            );
     }
 
     /// <summary>A name or id: letters, digits and <c>. _ : @ -</c>, beginning with a letter or digit.</summary>
@@ -50,7 +53,8 @@ internal sealed partial class RateCardValidator : AbstractValidator<RateCardDocu
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (i, name) in names.Index())
         {
-            if (!seen.Add(name)) context.AddFailure($"{list}[{i}].{member}", $"must be unique: '{name}' stands in the list already");
+            if (!seen.Add(name))
+                context.AddFailure($"{list}[{i}].{member}", $"must be unique: '{name}' stands in the list already");
         }
     }
 
@@ -63,8 +67,10 @@ internal sealed partial class RateCardValidator : AbstractValidator<RateCardDocu
             foreach (var (f, fallback) in model.Fallbacks.Index())
             {
                 var path = $"models[{i}].fallbacks[{f}]";
-                if (!models.Contains(fallback)) context.AddFailure(path, $"must be the provider/model of an entry of models; there is no '{fallback}'");
-                else if (!tried.Add(fallback)) context.AddFailure(path, $"must be another entry: '{fallback}' was tried already");
+                if (!models.Contains(fallback))
+                    context.AddFailure(path, $"must be the provider/model of an entry of models; there is no '{fallback}'");
+                else if (!tried.Add(fallback))
+                    context.AddFailure(path, $"must be another entry: '{fallback}' was tried already");
             }
         }
 
@@ -91,13 +97,18 @@ internal sealed partial class RateCardValidator : AbstractValidator<RateCardDocu
     private static string? FaultOf(string alias, string target, IReadOnlyDictionary<string, string> aliases, HashSet<string> models)
     {
         var passed = new HashSet<string>(StringComparer.Ordinal) { alias };
-        for (var at = target; !models.Contains(at);)
+        for (var at = target; !models.Contains(at); )
         {
-            var next = aliases.ContainsKey(at) && !at.EndsWith('*')
-                ? at
-                : aliases.Keys.Where(name => name.EndsWith('*') && at.StartsWith(name[..^1], StringComparison.Ordinal)).MaxBy(name => name.Length);
-            if (next is null) return $"must lead to a model or to another alias; there is no '{at}'";
-            if (!passed.Add(next)) return "must lead to a model; it leads round in a circle";
+            var next =
+                aliases.ContainsKey(at) && !at.EndsWith('*')
+                    ? at
+                    : aliases
+                        .Keys.Where(name => name.EndsWith('*') && at.StartsWith(name[..^1], StringComparison.Ordinal))
+                        .MaxBy(name => name.Length);
+            if (next is null)
+                return $"must lead to a model or to another alias; there is no '{at}'";
+            if (!passed.Add(next))
+                return "must lead to a model; it leads round in a circle";
             at = aliases[next];
         }
 
@@ -114,7 +125,9 @@ internal sealed partial class RateCardValidator : AbstractValidator<RateCardDocu
         public ModelValidator()
         {
             RuleFor(model => model.Provider).Matches(ProviderName).OverridePropertyName("provider").WithMessage(ProviderNameMessage);
-            RuleFor(model => model.Model).Matches(ModelName).OverridePropertyName("model")
+            RuleFor(model => model.Model)
+                .Matches(ModelName)
+                .OverridePropertyName("model")
                 .WithMessage("must be of letters, digits and . _ : @ / -, beginning with a letter or digit");
         }
     }
@@ -143,16 +156,24 @@ internal sealed partial class RateCardValidator : AbstractValidator<RateCardDocu
         public PaygValidator()
         {
             RuleFor(terms => terms.CreditsPerDollar).Positive("credits_per_dollar");
-            RuleFor(terms => terms.MaxAmountUsd).GreaterThanOrEqualTo(terms => terms.MinAmountUsd)
-                .OverridePropertyName("max_amount_usd").WithMessage("must not be less than min_amount_usd");
-            RuleFor(terms => terms.Currency).Equal("USD").OverridePropertyName("currency").WithMessage("must be USD: dollars are what the ledger counts");
+            RuleFor(terms => terms.MaxAmountUsd)
+                .GreaterThanOrEqualTo(terms => terms.MinAmountUsd)
+                .OverridePropertyName("max_amount_usd")
+                .WithMessage("must not be less than min_amount_usd");
+            RuleFor(terms => terms.Currency)
+                .Equal("USD")
+                .OverridePropertyName("currency")
+                .WithMessage("must be USD: dollars are what the ledger counts");
         }
     }
 
     private sealed class TopupValidator : AbstractValidator<TopupTerms>
     {
-        public TopupValidator() => RuleFor(terms => terms.MaxAmountUsd)
-            .GreaterThanOrEqualTo(terms => terms.MinAmountUsd).OverridePropertyName("max_amount_usd").WithMessage("must not be less than min_amount_usd");
+        public TopupValidator() =>
+            RuleFor(terms => terms.MaxAmountUsd)
+                .GreaterThanOrEqualTo(terms => terms.MinAmountUsd)
+                .OverridePropertyName("max_amount_usd")
+                .WithMessage("must not be less than min_amount_usd");
     }
 
     private const string ProviderNameMessage = "must be of lower-case letters, digits, - and _, beginning with a letter or digit";
@@ -165,7 +186,9 @@ internal static class RateCardRules
 
     /// <summary>A lawful name or id.</summary>
     public static IRuleBuilderOptions<T, string> Named<T>(this IRuleBuilderInitial<T, string> rule, string member) =>
-        rule.Matches(RateCardValidator.Name).OverridePropertyName(member).WithMessage("must be of letters, digits and . _ : @ -, beginning with a letter or digit");
+        rule.Matches(RateCardValidator.Name)
+            .OverridePropertyName(member)
+            .WithMessage("must be of letters, digits and . _ : @ -, beginning with a letter or digit");
 
     /// <summary>More than nothing.</summary>
     public static IRuleBuilderOptions<T, Quantity> Positive<T>(this IRuleBuilder<T, Quantity> rule, string member) =>

@@ -35,7 +35,8 @@ public sealed record Account(
     DateTimeOffset OpenedAt,
     string? Country,
     Wallet Wallet,
-    KeyRing Keys)
+    KeyRing Keys
+)
 {
     /// <summary>The alias of an account's stream in the log.</summary>
     public const string StreamType = "account";
@@ -52,7 +53,11 @@ public sealed record Account(
             AccountSuspended => account with { Status = AccountStatus.Suspended },
             AccountReinstated => account with { Status = AccountStatus.Open },
             KeyEvent e => account with { Keys = KeyRing.Evolve(account.Keys, e, fact.At) },
-            WalletEvent e => account with { Wallet = Wallet.Evolve(account.Wallet, e, fact), Keys = KeyRing.Evolve(account.Keys, e, account.Wallet, fact.At) },
+            WalletEvent e => account with
+            {
+                Wallet = Wallet.Evolve(account.Wallet, e, fact),
+                Keys = KeyRing.Evolve(account.Keys, e, account.Wallet, fact.At),
+            },
             _ => throw new UnreachableException($"No fold for {fact.Event.GetType().Name}."),
         };
         return next with { Version = fact.Version, LastAt = fact.At };
@@ -61,9 +66,12 @@ public sealed record Account(
     /// <summary>Why a key of this account may not act now, if so: access comes before everything else, repeats included.</summary>
     public RejectionCode? RefusesAccess(KeyId key, DateTimeOffset now)
     {
-        if (Status == AccountStatus.Missing) return RejectionCode.AccountNotFound;
-        if (Keys.Find(key) is not { } found || !found.UsableAt(now)) return RejectionCode.KeyNotUsable;
-        if (Status == AccountStatus.Suspended) return RejectionCode.AccountSuspended;
+        if (Status == AccountStatus.Missing)
+            return RejectionCode.AccountNotFound;
+        if (Keys.Find(key) is not { } found || !found.UsableAt(now))
+            return RejectionCode.KeyNotUsable;
+        if (Status == AccountStatus.Suspended)
+            return RejectionCode.AccountSuspended;
         return null;
     }
 
@@ -80,11 +88,14 @@ public sealed record Account(
         ArgumentNullException.ThrowIfNull(command);
         var due = Wallet.Due(context.Now);
         var (account, facts) = (this, ImmutableArray<Fact>.Empty);
-        if (!due.IsEmpty) (account, facts) = Record(account, due, command.Id, context.Now);
+        if (!due.IsEmpty)
+            (account, facts) = Record(account, due, command.Id, context.Now);
 
         var decision = command.Decide(account, context);
-        if (decision is not Decision<AccountEvent>.Accepted(var events)) return new(decision, [], this);
-        if (events.IsEmpty && facts.IsEmpty) return new(decision, [], this);
+        if (decision is not Decision<AccountEvent>.Accepted(var events))
+            return new(decision, [], this);
+        if (events.IsEmpty && facts.IsEmpty)
+            return new(decision, [], this);
 
         (account, var own) = Record(account, events, command.Id, context.Now);
         return new(decision, facts.IsEmpty ? own : facts.AddRange(own), account);
@@ -98,7 +109,11 @@ public sealed record Account(
     }
 
     private static (Account Account, ImmutableArray<Fact> Facts) Record(
-        Account account, ImmutableArray<AccountEvent> events, Guid command, DateTimeOffset now)
+        Account account,
+        ImmutableArray<AccountEvent> events,
+        Guid command,
+        DateTimeOffset now
+    )
     {
         var facts = ImmutableArray.CreateBuilder<Fact>(events.Length);
         foreach (var @event in events)

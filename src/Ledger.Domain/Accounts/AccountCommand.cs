@@ -14,7 +14,8 @@ public abstract record AccountCommand(AccountId Account, Guid Id)
     public abstract Decision<AccountEvent> Decide(Account account, in DecisionContext context);
 
     /// <summary>Accepts with events.</summary>
-    private protected static Decision<AccountEvent> Accept(params ImmutableArray<AccountEvent> events) => new Decision<AccountEvent>.Accepted(events);
+    private protected static Decision<AccountEvent> Accept(params ImmutableArray<AccountEvent> events) =>
+        new Decision<AccountEvent>.Accepted(events);
 
     /// <summary>Refuses for one reason.</summary>
     private protected static Decision<AccountEvent> Reject(RejectionCode code, Shortfall? shortfall = null) =>

@@ -7,7 +7,8 @@ public sealed record OpenAccount(AccountId Account, string? Country) : AccountCo
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (context.Past.Find(Id) is { Event: AccountOpened opened } first && opened.Country == Country) return Repeat(first);
+        if (context.Past.Find(Id) is { Event: AccountOpened opened } first && opened.Country == Country)
+            return Repeat(first);
 
         return account.Status == AccountStatus.Missing ? Accept(new AccountOpened(Country)) : Reject(RejectionCode.AccountExists);
     }

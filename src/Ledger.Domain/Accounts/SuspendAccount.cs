@@ -7,7 +7,8 @@ public sealed record SuspendAccount(AccountId Account, Guid Id, string Reason) :
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (context.Past.Find(Id) is { } first) return first.Event is AccountSuspended ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
+        if (context.Past.Find(Id) is { } first)
+            return first.Event is AccountSuspended ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
 
         return account.Status switch
         {
@@ -25,7 +26,8 @@ public sealed record ReinstateAccount(AccountId Account, Guid Id, string Reason)
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (context.Past.Find(Id) is { } first) return first.Event is AccountReinstated ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
+        if (context.Past.Find(Id) is { } first)
+            return first.Event is AccountReinstated ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
 
         return account.Status switch
         {

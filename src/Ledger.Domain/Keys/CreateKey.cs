@@ -20,19 +20,40 @@ public sealed record CreateKey(
     LimitReset LimitReset,
     ImmutableArray<string> AllowedModels,
     KeyRateLimit? RateLimit,
-    DateTimeOffset? ExpiresAt) : AccountCommand(Account, EventIds.KeyCreation(Account, Key))
+    DateTimeOffset? ExpiresAt
+) : AccountCommand(Account, EventIds.KeyCreation(Account, Key))
 {
     /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.Status == AccountStatus.Missing) return Reject(RejectionCode.AccountNotFound);
-        if (account.Keys.Find(Key) is { } existing) return existing.SecretHash == SecretHash ? Accept() : Reject(RejectionCode.ReferenceConflict);
-        if (Limit is { IsPositive: false } || LimitUsd is { IsPositive: false }) return Reject(RejectionCode.AmountOutOfRange);
-        if (ExpiresAt <= context.Now) return Reject(RejectionCode.ExpiryNotInFuture);
+        if (account.Status == AccountStatus.Missing)
+            return Reject(RejectionCode.AccountNotFound);
+        if (account.Keys.Find(Key) is { } existing)
+            return existing.SecretHash == SecretHash ? Accept() : Reject(RejectionCode.ReferenceConflict);
+        if (Limit is { IsPositive: false } || LimitUsd is { IsPositive: false })
+            return Reject(RejectionCode.AmountOutOfRange);
+        if (ExpiresAt <= context.Now)
+            return Reject(RejectionCode.ExpiryNotInFuture);
 
-        return Accept(new KeyCreated(
-            Key, Name, Kind, Billing, Environment, SecretHash, Prefix, LastFour, Limit, LimitUsd, LimitReset, AllowedModels, RateLimit, ExpiresAt));
+        return Accept(
+            new KeyCreated(
+                Key,
+                Name,
+                Kind,
+                Billing,
+                Environment,
+                SecretHash,
+                Prefix,
+                LastFour,
+                Limit,
+                LimitUsd,
+                LimitReset,
+                AllowedModels,
+                RateLimit,
+                ExpiresAt
+            )
+        );
     }
 }
 
@@ -43,8 +64,10 @@ public sealed record RevokeKey(AccountId Account, KeyId Key, string? Reason) : A
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.Status == AccountStatus.Missing) return Reject(RejectionCode.AccountNotFound);
-        if (account.Keys.Find(Key) is not { } key) return Reject(RejectionCode.KeyNotFound);
+        if (account.Status == AccountStatus.Missing)
+            return Reject(RejectionCode.AccountNotFound);
+        if (account.Keys.Find(Key) is not { } key)
+            return Reject(RejectionCode.KeyNotFound);
 
         return key.RevokedAt is null ? Accept(new KeyRevoked(Key, Reason)) : Accept();
     }

@@ -68,7 +68,8 @@ public sealed record Key(
     DateTimeOffset? RevokedAt,
     long Window,
     long Used,
-    long UsedUsd)
+    long UsedUsd
+)
 {
     /// <summary>Whether it works at a time.</summary>
     public bool UsableAt(DateTimeOffset now) => RevokedAt is null && !(ExpiresAt <= now);
@@ -76,8 +77,12 @@ public sealed record Key(
     /// <summary>What its limit in a unit still leaves at a time; null where there is no limit.</summary>
     public Amount? LimitRemaining(Unit unit, DateTimeOffset now)
     {
-        if ((unit == Unit.Credits ? Limit : LimitUsd) is not { } limit) return null;
-        var used = LimitWindow.Of(LimitReset, now) > Window ? 0 : unit == Unit.Credits ? Used : UsedUsd;
+        if ((unit == Unit.Credits ? Limit : LimitUsd) is not { } limit)
+            return null;
+        var used =
+            LimitWindow.Of(LimitReset, now) > Window ? 0
+            : unit == Unit.Credits ? Used
+            : UsedUsd;
         return new(Math.Max(0, limit.Parts - used), unit);
     }
 
@@ -87,12 +92,20 @@ public sealed record Key(
     /// </summary>
     public Key Using(Unit unit, long parts, DateTimeOffset countedAt)
     {
-        if ((unit == Unit.Credits ? Limit : LimitUsd) is null || parts == 0) return this;
+        if ((unit == Unit.Credits ? Limit : LimitUsd) is null || parts == 0)
+            return this;
         var window = LimitWindow.Of(LimitReset, countedAt);
-        if (window < Window) return this;
+        if (window < Window)
+            return this;
         var key = window == Window ? this : this with { Window = window, Used = 0, UsedUsd = 0 };
         return unit == Unit.Credits
-            ? key with { Used = Math.Max(0, key.Used + parts) }
-            : key with { UsedUsd = Math.Max(0, key.UsedUsd + parts) };
+            ? key with
+            {
+                Used = Math.Max(0, key.Used + parts),
+            }
+            : key with
+            {
+                UsedUsd = Math.Max(0, key.UsedUsd + parts),
+            };
     }
 }

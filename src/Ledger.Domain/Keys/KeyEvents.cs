@@ -39,7 +39,8 @@ public sealed record KeyCreated(
     LimitReset LimitReset,
     ImmutableArray<string> AllowedModels,
     KeyRateLimit? RateLimit,
-    DateTimeOffset? ExpiresAt) : KeyEvent;
+    DateTimeOffset? ExpiresAt
+) : KeyEvent;
 
 /// <summary>A key was revoked: it never works again.</summary>
 /// <param name="Key">The key's id.</param>

@@ -21,9 +21,32 @@ public sealed record KeyRing(ImmutableDictionary<KeyId, Key> Keys)
         ArgumentNullException.ThrowIfNull(ring);
         return @event switch
         {
-            KeyCreated e => new(ring.Keys.Add(e.Key, new(
-                e.Key, e.Name, e.Kind, e.Billing, e.Environment, e.SecretHash, e.Prefix, e.LastFour, e.Limit, e.LimitUsd, e.LimitReset,
-                e.AllowedModels, e.RateLimit, e.ExpiresAt, at, null, LimitWindow.Of(e.LimitReset, at), 0, 0))),
+            KeyCreated e => new(
+                ring.Keys.Add(
+                    e.Key,
+                    new(
+                        e.Key,
+                        e.Name,
+                        e.Kind,
+                        e.Billing,
+                        e.Environment,
+                        e.SecretHash,
+                        e.Prefix,
+                        e.LastFour,
+                        e.Limit,
+                        e.LimitUsd,
+                        e.LimitReset,
+                        e.AllowedModels,
+                        e.RateLimit,
+                        e.ExpiresAt,
+                        at,
+                        null,
+                        LimitWindow.Of(e.LimitReset, at),
+                        0,
+                        0
+                    )
+                )
+            ),
             KeyRevoked e => new(ring.Keys.SetItem(e.Key, ring.Existing(e.Key) with { RevokedAt = at })),
             _ => throw new UnreachableException($"No fold for {@event?.GetType().Name}."),
         };

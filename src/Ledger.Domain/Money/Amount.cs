@@ -100,12 +100,14 @@ public sealed class AmountJsonConverter : JsonConverter<Amount>
     {
         if (reader.TokenType != JsonTokenType.StartObject || !reader.Read() || reader.TokenType != JsonTokenType.PropertyName)
             throw new JsonException("An amount is an object with one member.");
-        var unit = reader.ValueTextEquals("credits"u8) ? Unit.Credits
+        var unit =
+            reader.ValueTextEquals("credits"u8) ? Unit.Credits
             : reader.ValueTextEquals("usd"u8) ? Unit.Usd
             : throw new JsonException("Unknown unit.");
         reader.Read();
         var parts = reader.GetInt64();
-        if (!reader.Read() || reader.TokenType != JsonTokenType.EndObject) throw new JsonException("An amount is an object with one member.");
+        if (!reader.Read() || reader.TokenType != JsonTokenType.EndObject)
+            throw new JsonException("An amount is an object with one member.");
         return new(parts, unit);
     }
 

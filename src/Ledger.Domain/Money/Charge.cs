@@ -12,7 +12,8 @@ public static class Charge
     public static Amount? WholeCredits(Quantity units, Quantity creditsPerUnit)
     {
         var exact = (Int128)units.Nanos * creditsPerUnit.Nanos;
-        if (exact < 0) return null;
+        if (exact < 0)
+            return null;
         var scale = (Int128)NanosPerWhole * NanosPerWhole;
         var whole = (exact + scale - 1) / scale;
         return whole > Limits.MaxAmount(Unit.Credits).WholeFloor() ? null : Amount.Credits((long)whole);
@@ -23,19 +24,21 @@ public static class Charge
 public static class Limits
 {
     /// <summary>The most that one command may grant or charge, and that a wallet may ever be granted of a unit: 10¹² credits or 10⁹ dollars.</summary>
-    public static Amount MaxAmount(Unit unit) => unit switch
-    {
-        Unit.Credits => Amount.Credits(1_000_000_000_000),
-        Unit.Usd => Amount.Usd(1_000_000_000),
-    };
+    public static Amount MaxAmount(Unit unit) =>
+        unit switch
+        {
+            Unit.Credits => Amount.Credits(1_000_000_000_000),
+            Unit.Usd => Amount.Usd(1_000_000_000),
+        };
 
     /// <summary>
     /// The most that a wallet may ever be charged of a unit, reversed spends included: four times <see cref="MaxAmount"/>. Neither what
     /// is reversed nor debt can exceed it, and with all that can be granted both stay below 2⁶³ parts.
     /// </summary>
-    public static Amount MaxSpent(Unit unit) => unit switch
-    {
-        Unit.Credits => Amount.Credits(4_000_000_000_000),
-        Unit.Usd => Amount.Usd(4_000_000_000),
-    };
+    public static Amount MaxSpent(Unit unit) =>
+        unit switch
+        {
+            Unit.Credits => Amount.Credits(4_000_000_000_000),
+            Unit.Usd => Amount.Usd(4_000_000_000),
+        };
 }

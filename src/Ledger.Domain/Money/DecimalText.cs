@@ -15,29 +15,36 @@ internal static class DecimalText
     public static bool TryParse(ReadOnlySpan<char> text, int places, long max, out long parts)
     {
         parts = 0;
-        if (text.IsEmpty || text.Length > 64) return false;
+        if (text.IsEmpty || text.Length > 64)
+            return false;
         var exponent = 0;
         var e = text.IndexOfAny('e', 'E');
         if (e >= 0)
         {
-            if (!int.TryParse(text[(e + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent)
-                || exponent is < -64 or > 64) return false;
+            if (
+                !int.TryParse(text[(e + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent)
+                || exponent is < -64 or > 64
+            )
+                return false;
             text = text[..e];
         }
 
         var point = text.IndexOf('.');
         var whole = point < 0 ? text : text[..point];
         var fraction = point < 0 ? [] : text[(point + 1)..];
-        if (whole.IsEmpty || (point >= 0 && fraction.IsEmpty) || (whole.Length > 1 && whole[0] == '0')) return false;
+        if (whole.IsEmpty || (point >= 0 && fraction.IsEmpty) || (whole.Length > 1 && whole[0] == '0'))
+            return false;
 
         Int128 digits = 0;
         foreach (var part in (ReadOnlySpan<(int Start, int Length)>)[(0, whole.Length), (whole.Length + 1, fraction.Length)])
         {
             for (var i = part.Start; i < part.Start + part.Length; i++)
             {
-                if (!char.IsAsciiDigit(text[i])) return false;
+                if (!char.IsAsciiDigit(text[i]))
+                    return false;
                 digits = digits * 10 + (text[i] - '0');
-                if (digits > Int128.MaxValue / 100) return false;
+                if (digits > Int128.MaxValue / 100)
+                    return false;
             }
         }
 
@@ -46,16 +53,19 @@ internal static class DecimalText
             if (scale > 0)
             {
                 digits *= 10;
-                if (digits > max) return false;
+                if (digits > max)
+                    return false;
             }
             else
             {
-                if (digits % 10 != 0) return false;
+                if (digits % 10 != 0)
+                    return false;
                 digits /= 10;
             }
         }
 
-        if (digits > max) return false;
+        if (digits > max)
+            return false;
         parts = (long)digits;
         return true;
     }

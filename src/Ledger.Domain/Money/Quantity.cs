@@ -33,7 +33,9 @@ public readonly record struct Quantity(long Nanos)
     /// <summary>Reads a number that must be lawful, such as one of our own constants.</summary>
     /// <exception cref="FormatException">Not a number of 0 to 10⁹ with at most nine places.</exception>
     public static Quantity Parse(string text) =>
-        TryParse(text, out var quantity) ? quantity : throw new FormatException($"'{text}' is not a number of 0 to 1000000000 with at most nine places.");
+        TryParse(text, out var quantity)
+            ? quantity
+            : throw new FormatException($"'{text}' is not a number of 0 to 1000000000 with at most nine places.");
 
     /// <summary>Whether there is anything here.</summary>
     public bool IsPositive => Nanos > 0;

@@ -86,7 +86,8 @@ public sealed record RateBook(long Version, DateTimeOffset LastAt, ImmutableArra
         RateCard? found = null;
         foreach (var card in Cards)
         {
-            if (card.EffectiveAt <= now && (found is null || card.EffectiveAt >= found.EffectiveAt)) found = card;
+            if (card.EffectiveAt <= now && (found is null || card.EffectiveAt >= found.EffectiveAt))
+                found = card;
         }
 
         return found;
@@ -107,11 +108,19 @@ public sealed record RateBook(long Version, DateTimeOffset LastAt, ImmutableArra
         ArgumentNullException.ThrowIfNull(book);
         return @event switch
         {
-            RateCardPublished e => new(book.Version + 1, at, book.Cards.Add(new(
+            RateCardPublished e => new(
                 book.Version + 1,
-                e.EffectiveAt,
-                JsonSerializer.Deserialize(e.Document, RateCardJson.Default.RateCardDocument) ?? throw new InvalidDataException("An empty rate card."),
-                e.Document))),
+                at,
+                book.Cards.Add(
+                    new(
+                        book.Version + 1,
+                        e.EffectiveAt,
+                        JsonSerializer.Deserialize(e.Document, RateCardJson.Default.RateCardDocument)
+                            ?? throw new InvalidDataException("An empty rate card."),
+                        e.Document
+                    )
+                )
+            ),
             _ => throw new UnreachableException($"No fold for {@event?.GetType().Name}."),
         };
     }
@@ -126,7 +135,8 @@ public sealed record PublishRateCard(string Document, DateTimeOffset? EffectiveA
     public Decision<RateCardEvent> Decide(RateBook book, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(book);
-        if (book.FindSame(Document, EffectiveAt, now) is not null) return new Decision<RateCardEvent>.Accepted([]);
+        if (book.FindSame(Document, EffectiveAt, now) is not null)
+            return new Decision<RateCardEvent>.Accepted([]);
 
         // The first version prices at once: without any, nothing could be charged.
         return EffectiveAt < now || (book.Cards.IsEmpty && EffectiveAt > now)

@@ -22,7 +22,8 @@ public sealed record RateCardDocument(
     IReadOnlyList<PricedTier> Tiers,
     PaygTerms Payg,
     TopupTerms Topup,
-    ReferralTerms Referral);
+    ReferralTerms Referral
+);
 
 /// <summary>One tool or service.</summary>
 /// <param name="Name">What callers name it.</param>
@@ -45,7 +46,8 @@ public sealed record PricedModel(
     [property: JsonPropertyName("usd_per_1m")] TokenPrices UsdPer1m,
     int MaxOutputTokens,
     int ContextTokens,
-    IReadOnlyList<string> Fallbacks);
+    IReadOnlyList<string> Fallbacks
+);
 
 /// <summary>Prices per million tokens of each class.</summary>
 /// <param name="Input">Fresh input.</param>
@@ -58,7 +60,8 @@ public sealed record TokenPrices(
     Quantity Output,
     Quantity CacheRead,
     Quantity CacheWrite,
-    [property: JsonPropertyName("cache_write_1h")] Quantity CacheWrite1h);
+    [property: JsonPropertyName("cache_write_1h")] Quantity CacheWrite1h
+);
 
 /// <summary>One prepaid bundle.</summary>
 /// <param name="Id">Its name.</param>
@@ -75,7 +78,8 @@ public sealed record PricedPack(
     Quantity Credits,
     [property: JsonPropertyName("credits_per_1m")] PackPrices CreditsPer1m,
     Quantity PriceUsd,
-    int ValidDays);
+    int ValidDays
+);
 
 /// <summary>A pack's own prices.</summary>
 /// <param name="Input">Credits per million input tokens.</param>
@@ -91,7 +95,8 @@ public sealed record PricedTier(
     string Id,
     Quantity PriceUsd,
     Quantity CreditsPerMonth,
-    [property: JsonPropertyName("tokens_per_24h")] long TokensPer24h);
+    [property: JsonPropertyName("tokens_per_24h")] long TokensPer24h
+);
 
 /// <summary>Terms of buying credits as one goes.</summary>
 /// <param name="CreditsPerDollar">The rate.</param>
@@ -117,6 +122,7 @@ public sealed record ReferralTerms(Quantity ReferrerCredits, Quantity ReferredCr
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true,
     AllowDuplicateProperties = false,
-    WriteIndented = true)]
+    WriteIndented = true
+)]
 [JsonSerializable(typeof(RateCardDocument))]
 public sealed partial class RateCardJson : JsonSerializerContext;

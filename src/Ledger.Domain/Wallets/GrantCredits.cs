@@ -12,18 +12,24 @@ public sealed record GrantCredits(
     DateTimeOffset? ExpiresAt,
     string Provider,
     string Reference,
-    string? Reason) : AccountCommand(Account, EventIds.Grant(Account, Provider, Reference))
+    string? Reason
+) : AccountCommand(Account, EventIds.Grant(Account, Provider, Reference))
 {
     /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.Status == AccountStatus.Missing) return Reject(RejectionCode.AccountNotFound);
-        if (context.Past.Find(Id) is { } first) return SameContents(first) ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
-        if (!Amount.IsPositive || Amount > Limits.MaxAmount(Amount.Unit)) return Reject(RejectionCode.AmountOutOfRange);
+        if (account.Status == AccountStatus.Missing)
+            return Reject(RejectionCode.AccountNotFound);
+        if (context.Past.Find(Id) is { } first)
+            return SameContents(first) ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
+        if (!Amount.IsPositive || Amount > Limits.MaxAmount(Amount.Unit))
+            return Reject(RejectionCode.AmountOutOfRange);
         var totals = account.Wallet.Totals(Amount.Unit);
-        if ((Int128)totals.Granted + Amount.Parts > Limits.MaxAmount(Amount.Unit).Parts) return Reject(RejectionCode.AmountOutOfRange);
-        if (ExpiresAt <= context.Now) return Reject(RejectionCode.ExpiryNotInFuture);
+        if ((Int128)totals.Granted + Amount.Parts > Limits.MaxAmount(Amount.Unit).Parts)
+            return Reject(RejectionCode.AmountOutOfRange);
+        if (ExpiresAt <= context.Now)
+            return Reject(RejectionCode.ExpiryNotInFuture);
 
         var pocket = account.Wallet.NextPocket;
         var granted = new CreditsGranted(pocket, Amount, Source, Scope, ExpiresAt, Provider, Reference, Reason);

@@ -28,14 +28,26 @@ public sealed record Hold(
     string Reference,
     ImmutableArray<PocketShare> Allocated,
     DateTimeOffset PlacedAt,
-    DateTimeOffset ExpiresAt)
+    DateTimeOffset ExpiresAt
+)
 {
     /// <summary>The hold that a fact placed.</summary>
     public static Hold From(in Fact fact, HoldPlaced placed)
     {
         ArgumentNullException.ThrowIfNull(placed);
         return new(
-            new(fact.Id), placed.Key, placed.Tool, placed.Units, placed.Amount, placed.Price, placed.Card, placed.Entry,
-            placed.Reference, placed.Allocated, fact.At, placed.ExpiresAt);
+            new(fact.Id),
+            placed.Key,
+            placed.Tool,
+            placed.Units,
+            placed.Amount,
+            placed.Price,
+            placed.Card,
+            placed.Entry,
+            placed.Reference,
+            placed.Allocated,
+            fact.At,
+            placed.ExpiresAt
+        );
     }
 }

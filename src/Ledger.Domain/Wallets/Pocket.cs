@@ -42,7 +42,8 @@ public sealed record Pocket(
     long Held,
     DateTimeOffset? ExpiresAt,
     DateTimeOffset OpenedAt,
-    Guid OpenedBy)
+    Guid OpenedBy
+)
 {
     /// <summary>What is neither spent nor held, in parts, whether lapsed or not.</summary>
     public long Free => Remaining - Held;
@@ -59,10 +60,14 @@ public sealed record Pocket(
         ArgumentNullException.ThrowIfNull(left);
         ArgumentNullException.ThrowIfNull(right);
         var order = (left.Scope is null).CompareTo(right.Scope is null);
-        if (order == 0) order = (left.ExpiresAt ?? DateTimeOffset.MaxValue).CompareTo(right.ExpiresAt ?? DateTimeOffset.MaxValue);
-        if (order == 0) order = left.Source.CompareTo(right.Source);
-        if (order == 0) order = left.OpenedAt.CompareTo(right.OpenedAt);
-        if (order == 0) order = left.Id.Number.CompareTo(right.Id.Number);
+        if (order == 0)
+            order = (left.ExpiresAt ?? DateTimeOffset.MaxValue).CompareTo(right.ExpiresAt ?? DateTimeOffset.MaxValue);
+        if (order == 0)
+            order = left.Source.CompareTo(right.Source);
+        if (order == 0)
+            order = left.OpenedAt.CompareTo(right.OpenedAt);
+        if (order == 0)
+            order = left.Id.Number.CompareTo(right.Id.Number);
         return order;
     }
 }

@@ -13,7 +13,8 @@ public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : Ac
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesWork(Key, context.Now) is { } refusal) return Reject(refusal);
+        if (account.RefusesWork(Key, context.Now) is { } refusal)
+            return Reject(refusal);
         if (context.Past.Find(Id) is { } end)
         {
             return end.Event switch
@@ -25,7 +26,9 @@ public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : Ac
         }
 
         if (!account.Wallet.Holds.TryGetValue(Hold, out var open))
-            return Reject(context.Past.Find(Hold.Value) is { Event: HoldPlaced } ? RejectionCode.HoldAlreadyExpired : RejectionCode.HoldNotFound);
+            return Reject(
+                context.Past.Find(Hold.Value) is { Event: HoldPlaced } ? RejectionCode.HoldAlreadyExpired : RejectionCode.HoldNotFound
+            );
 
         return Accept([new HoldReleased(Hold), .. account.Wallet.LapsedAmong(open.Allocated, context.Now)]);
     }

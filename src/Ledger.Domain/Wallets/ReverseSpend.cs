@@ -8,7 +8,8 @@ namespace Ledger.Domain.Wallets;
 /// Gives a whole spend back, once: to the pockets that paid it, and off the debt where nothing had paid it. What returns to a lapsed
 /// pocket expires at once; what returns while the unit is in debt pays that first.
 /// </summary>
-public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reason) : AccountCommand(Account, EventIds.Reversal(Account, Spend))
+public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reason)
+    : AccountCommand(Account, EventIds.Reversal(Account, Spend))
 {
     /// <inheritdoc/>
     public override ImmutableArray<Guid> Recalls => [Id, Spend.Value];
@@ -17,14 +18,27 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.Status == AccountStatus.Missing) return Reject(RejectionCode.AccountNotFound);
-        if (context.Past.Find(Id) is { } first) return Repeat(first);
-        if (context.Past.Find(Spend.Value) is not { } fact) return Reject(RejectionCode.SpendNotFound);
+        if (account.Status == AccountStatus.Missing)
+            return Reject(RejectionCode.AccountNotFound);
+        if (context.Past.Find(Id) is { } first)
+            return Repeat(first);
+        if (context.Past.Find(Spend.Value) is not { } fact)
+            return Reject(RejectionCode.SpendNotFound);
 
         return fact.Event switch
         {
             CreditsSpent e => Reverse(account.Wallet, fact.At, null, e.Key, e.Tool, e.Charged, e.Paid, null, context.Now),
-            HoldSettled e => Reverse(account.Wallet, fact.At, e.HeldAt, e.Key, e.Tool, e.Charged, e.FromHold.AddRange(e.FromAvailable), e.Debt, context.Now),
+            HoldSettled e => Reverse(
+                account.Wallet,
+                fact.At,
+                e.HeldAt,
+                e.Key,
+                e.Tool,
+                e.Charged,
+                e.FromHold.AddRange(e.FromAvailable),
+                e.Debt,
+                context.Now
+            ),
             HoldSettledLate e => Reverse(account.Wallet, fact.At, e.HeldAt, e.Key, e.Tool, e.Charged, e.Paid, e.Debt, context.Now),
             _ => Reject(RejectionCode.SpendNotFound),
         };
@@ -39,7 +53,8 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
         Amount charged,
         ImmutableArray<PocketShare> paid,
         Amount? uncovered,
-        DateTimeOffset now)
+        DateTimeOffset now
+    )
     {
         var unit = charged.Unit;
         var returned = Merge(paid);
@@ -47,12 +62,15 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
         if (uncovered is { } was)
         {
             var off = Amount.Min(was, wallet.Debt(unit));
-            if (off.IsPositive) cleared = off;
+            if (off.IsPositive)
+                cleared = off;
 
             // What a later grant has repaid of this spend's debt goes back to the newest unscoped pocket of the unit: only such a grant repays debt.
             if (was > off)
             {
-                var repaidBy = wallet.Pockets.Where(pocket => pocket.Unit == unit && pocket.Scope is null).MaxBy(pocket => pocket.Id.Number)!;
+                var repaidBy = wallet
+                    .Pockets.Where(pocket => pocket.Unit == unit && pocket.Scope is null)
+                    .MaxBy(pocket => pocket.Id.Number)!;
                 returned = Merge(returned.Add(new(repaidBy.Id, (was - off).Parts)));
             }
         }

@@ -8,7 +8,8 @@ namespace Ledger.Domain.Wallets;
 /// Turns a hold into a spend at the actual cost, at the price it was placed under. What the hold does not cover is taken from what is
 /// available, and what that does not cover is booked as debt, never dropped. A hold that has expired can be settled late, once.
 /// </summary>
-public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quantity Units) : AccountCommand(Account, EventIds.HoldEnd(Account, Hold))
+public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quantity Units)
+    : AccountCommand(Account, EventIds.HoldEnd(Account, Hold))
 {
     /// <inheritdoc/>
     public override ImmutableArray<Guid> Recalls => [Id, EventIds.LateSettlement(Account, Hold), Hold.Value];
@@ -17,13 +18,17 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesWork(Key, context.Now) is { } refusal) return Reject(refusal);
+        if (account.RefusesWork(Key, context.Now) is { } refusal)
+            return Reject(refusal);
         var late = context.Past.Find(EventIds.LateSettlement(Account, Hold));
-        if (late?.Event is HoldSettledLate done) return done.Units == Units ? Repeat(late.Value) : Reject(RejectionCode.ReferenceConflict);
+        if (late?.Event is HoldSettledLate done)
+            return done.Units == Units ? Repeat(late.Value) : Reject(RejectionCode.ReferenceConflict);
 
         var end = context.Past.Find(Id);
-        if (end?.Event is HoldSettled settled) return settled.Units == Units ? Repeat(end.Value) : Reject(RejectionCode.ReferenceConflict);
-        if (end?.Event is HoldReleased) return Reject(RejectionCode.HoldAlreadyReleased);
+        if (end?.Event is HoldSettled settled)
+            return settled.Units == Units ? Repeat(end.Value) : Reject(RejectionCode.ReferenceConflict);
+        if (end?.Event is HoldReleased)
+            return Reject(RejectionCode.HoldAlreadyReleased);
 
         if (account.Wallet.Holds.TryGetValue(Hold, out var open))
             return Charge.WholeCredits(Units, open.Price) is { } cost && account.Wallet.CanCount(cost)
@@ -31,7 +36,8 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
                 : Reject(RejectionCode.AmountOutOfRange);
 
         // Neither open nor ended by anything but time: a late settlement, for which the fact that placed the hold is enough.
-        if (context.Past.Find(Hold.Value) is not { Event: HoldPlaced placed } fact) return Reject(RejectionCode.HoldNotFound);
+        if (context.Past.Find(Hold.Value) is not { Event: HoldPlaced placed } fact)
+            return Reject(RejectionCode.HoldNotFound);
         var expired = Wallets.Hold.From(fact, placed);
         return Charge.WholeCredits(Units, expired.Price) is { } lateCost && account.Wallet.CanCount(lateCost)
             ? SettleLate(account.Wallet, expired, lateCost, context.Now)
@@ -46,22 +52,37 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
         foreach (var share in hold.Allocated)
         {
             var parts = Math.Min(rest, share.Parts);
-            if (parts > 0) fromHold.Add(new(share.Pocket, parts));
-            if (parts < share.Parts) returned.Add(new(share.Pocket, share.Parts - parts));
+            if (parts > 0)
+                fromHold.Add(new(share.Pocket, parts));
+            if (parts < share.Parts)
+                returned.Add(new(share.Pocket, share.Parts - parts));
             rest -= parts;
         }
 
         var (fromAvailable, debt) = Cover(wallet, new(rest, cost.Unit), now);
         var settled = new HoldSettled(
-            Hold, hold.Key, hold.Tool, Units, cost, hold.Card, hold.Entry, hold.Reference, fromHold.DrainToImmutable(), fromAvailable, debt,
-            hold.PlacedAt);
+            Hold,
+            hold.Key,
+            hold.Tool,
+            Units,
+            cost,
+            hold.Card,
+            hold.Entry,
+            hold.Reference,
+            fromHold.DrainToImmutable(),
+            fromAvailable,
+            debt,
+            hold.PlacedAt
+        );
         return Accept([settled, .. wallet.LapsedAmong(returned, now)]);
     }
 
     private Decision<AccountEvent> SettleLate(Wallet wallet, Hold hold, Amount cost, DateTimeOffset now)
     {
         var (paid, debt) = Cover(wallet, cost, now);
-        return Accept(new HoldSettledLate(Hold, hold.Key, hold.Tool, Units, cost, hold.Card, hold.Entry, hold.Reference, paid, debt, hold.PlacedAt));
+        return Accept(
+            new HoldSettledLate(Hold, hold.Key, hold.Tool, Units, cost, hold.Card, hold.Entry, hold.Reference, paid, debt, hold.PlacedAt)
+        );
     }
 
     private static (ImmutableArray<PocketShare> Paid, Amount? Debt) Cover(Wallet wallet, Amount amount, DateTimeOffset now)

@@ -14,22 +14,38 @@ public sealed record Spend(
     string Reference,
     string? Metadata = null,
     string? MetadataDigest = null,
-    Quantity? AudioDuration = null) : AccountCommand(Account, EventIds.Use(Account, Tool, Reference))
+    Quantity? AudioDuration = null
+) : AccountCommand(Account, EventIds.Use(Account, Tool, Reference))
 {
     /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesWork(Key, context.Now) is { } refusal) return Reject(refusal);
+        if (account.RefusesWork(Key, context.Now) is { } refusal)
+            return Reject(refusal);
         if (context.Past.Find(Id) is { } first)
             return first.Event is CreditsSpent e && e.Units == Units ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
 
         var quote = Quote.For(account, Key, Tool, Units, context.Now, context.Card);
-        if (quote.Refusal is { } code) return Reject(code, quote.Shortfall);
+        if (quote.Refusal is { } code)
+            return Reject(code, quote.Shortfall);
 
         var paid = account.Wallet.Allocate(quote.Cost, context.Now);
-        return Accept(new CreditsSpent(
-            Key, Tool, Units, quote.Cost, context.Card.Version, quote.Entry!.Id, Reference, paid, Metadata, MetadataDigest, AudioDuration));
+        return Accept(
+            new CreditsSpent(
+                Key,
+                Tool,
+                Units,
+                quote.Cost,
+                context.Card.Version,
+                quote.Entry!.Id,
+                Reference,
+                paid,
+                Metadata,
+                MetadataDigest,
+                AudioDuration
+            )
+        );
     }
 }
 
@@ -45,8 +61,10 @@ public readonly record struct Quote(Amount Cost, ToolEntry? Entry, RejectionCode
     {
         ArgumentNullException.ThrowIfNull(account);
         ArgumentNullException.ThrowIfNull(card);
-        if (account.Keys.Find(keyId) is not { Kind: KeyKind.Inference } key) return new(default, null, RejectionCode.KeyKindNotAllowed, null);
-        if (card.FindTool(tool) is not { } entry) return new(default, null, RejectionCode.UnknownTool, null);
+        if (account.Keys.Find(keyId) is not { Kind: KeyKind.Inference } key)
+            return new(default, null, RejectionCode.KeyKindNotAllowed, null);
+        if (card.FindTool(tool) is not { } entry)
+            return new(default, null, RejectionCode.UnknownTool, null);
         if (!units.IsPositive || Charge.WholeCredits(units, entry.Credits) is not { } cost || !account.Wallet.CanCount(cost))
             return new(default, entry, RejectionCode.AmountOutOfRange, null);
 
@@ -56,7 +74,12 @@ public readonly record struct Quote(Amount Cost, ToolEntry? Entry, RejectionCode
         var wallet = account.Wallet;
         var available = wallet.Available(cost.Unit, now);
         if (available < cost)
-            return new(cost, entry, RejectionCode.InsufficientCredits, new(wallet.Debt(cost.Unit).IsPositive ? "debt" : "balance", cost, available));
+            return new(
+                cost,
+                entry,
+                RejectionCode.InsufficientCredits,
+                new(wallet.Debt(cost.Unit).IsPositive ? "debt" : "balance", cost, available)
+            );
 
         return new(cost, entry, null, null);
     }

@@ -28,11 +28,19 @@ public sealed record Wallet(
     ImmutableDictionary<HoldId, Hold> Holds,
     WalletTotals Credits,
     WalletTotals Usd,
-    DateTimeOffset NextDue)
+    DateTimeOffset NextDue
+)
 {
     /// <summary>A wallet with nothing in it.</summary>
-    public static Wallet Empty { get; } = new(
-        [], ImmutableDictionary<PocketId, Pocket>.Empty, ImmutableDictionary<HoldId, Hold>.Empty, default, default, DateTimeOffset.MaxValue);
+    public static Wallet Empty { get; } =
+        new(
+            [],
+            ImmutableDictionary<PocketId, Pocket>.Empty,
+            ImmutableDictionary<HoldId, Hold>.Empty,
+            default,
+            default,
+            DateTimeOffset.MaxValue
+        );
 
     /// <summary>Every pocket ever opened.</summary>
     public IEnumerable<Pocket> Pockets => Open.Concat(Emptied.Values);
@@ -41,11 +49,12 @@ public sealed record Wallet(
     public PocketId NextPocket => new(Open.Length + Emptied.Count + 1);
 
     /// <summary>What has gone through in a unit.</summary>
-    public WalletTotals Totals(Unit unit) => unit switch
-    {
-        Unit.Credits => Credits,
-        Unit.Usd => Usd,
-    };
+    public WalletTotals Totals(Unit unit) =>
+        unit switch
+        {
+            Unit.Credits => Credits,
+            Unit.Usd => Usd,
+        };
 
     /// <summary>What is posted in a unit, scoped pockets included.</summary>
     public Amount Posted(Unit unit) => Sum(unit, pocket => pocket.Remaining);
@@ -62,11 +71,13 @@ public sealed record Wallet(
     /// <summary>What may be spent on a scope (null: on what no pack covers): nothing while the unit is in debt.</summary>
     public Amount Available(Unit unit, DateTimeOffset now, string? scope = null)
     {
-        if (Totals(unit).Debt > 0) return Amount.Zero(unit);
+        if (Totals(unit).Debt > 0)
+            return Amount.Zero(unit);
         long parts = 0;
         foreach (var pocket in Open)
         {
-            if (Pays(pocket, unit, scope, now)) parts += pocket.Free;
+            if (Pays(pocket, unit, scope, now))
+                parts += pocket.Free;
         }
 
         return new(parts, unit);
@@ -75,13 +86,16 @@ public sealed record Wallet(
     /// <summary>Takes an amount from the pockets in drain order; where they do not cover it, what they have.</summary>
     public ImmutableArray<PocketShare> Allocate(Amount amount, DateTimeOffset now, string? scope = null)
     {
-        if (amount.IsZero || Totals(amount.Unit).Debt > 0) return [];
+        if (amount.IsZero || Totals(amount.Unit).Debt > 0)
+            return [];
         var rest = amount.Parts;
         var shares = ImmutableArray.CreateBuilder<PocketShare>(1);
         foreach (var pocket in Open)
         {
-            if (rest == 0) break;
-            if (!Pays(pocket, amount.Unit, scope, now)) continue;
+            if (rest == 0)
+                break;
+            if (!Pays(pocket, amount.Unit, scope, now))
+                continue;
             var parts = Math.Min(rest, pocket.Free);
             shares.Add(new(pocket.Id, parts));
             rest -= parts;
@@ -96,7 +110,8 @@ public sealed record Wallet(
     {
         foreach (var pocket in Open)
         {
-            if (pocket.Id == id) return pocket;
+            if (pocket.Id == id)
+                return pocket;
         }
 
         return Emptied.TryGetValue(id, out var empty) ? empty : throw new InvalidDataException($"Pocket {id} was never opened.");
@@ -108,15 +123,26 @@ public sealed record Wallet(
     /// </summary>
     public ImmutableArray<WalletEvent> DueEvents(DateTimeOffset now)
     {
-        if (NextDue > now) return [];
+        if (NextDue > now)
+            return [];
         var events = ImmutableArray.CreateBuilder<WalletEvent>();
         var pockets = Open.ToDictionary(pocket => pocket.Id);
-        var holds = Holds.Values.Where(hold => hold.ExpiresAt <= now).OrderBy(hold => hold.ExpiresAt).ThenBy(hold => hold.Id.Value).ToList();
+        var holds = Holds
+            .Values.Where(hold => hold.ExpiresAt <= now)
+            .OrderBy(hold => hold.ExpiresAt)
+            .ThenBy(hold => hold.Id.Value)
+            .ToList();
 
         // What is free lapses at the pocket's own expiry; what a hold's end returns later lapses when it returns.
         void LapsePockets(DateTimeOffset by, DateTimeOffset? returnedAt = null)
         {
-            foreach (var pocket in pockets.Values.Where(p => p.LapsedAt(by) && p.Free > 0).OrderBy(p => p.ExpiresAt).ThenBy(p => p.Id.Number).ToList())
+            foreach (
+                var pocket in pockets
+                    .Values.Where(p => p.LapsedAt(by) && p.Free > 0)
+                    .OrderBy(p => p.ExpiresAt)
+                    .ThenBy(p => p.Id.Number)
+                    .ToList()
+            )
             {
                 events.Add(new PocketExpired(pocket.Id, new(pocket.Free, pocket.Unit), returnedAt ?? pocket.ExpiresAt!.Value));
                 pockets[pocket.Id] = pocket with { Remaining = pocket.Held };
@@ -158,8 +184,20 @@ public sealed record Wallet(
         switch (@event)
         {
             case CreditsGranted e:
-                var pocket = new Pocket(e.Pocket, e.Amount.Unit, e.Source, e.Scope, e.Amount.Parts, e.Amount.Parts, 0, e.ExpiresAt, fact.At, fact.Id);
-                if (e.Pocket != wallet.NextPocket) throw new InvalidDataException($"Pocket {e.Pocket} opened where {wallet.NextPocket} was next.");
+                var pocket = new Pocket(
+                    e.Pocket,
+                    e.Amount.Unit,
+                    e.Source,
+                    e.Scope,
+                    e.Amount.Parts,
+                    e.Amount.Parts,
+                    0,
+                    e.ExpiresAt,
+                    fact.At,
+                    fact.Id
+                );
+                if (e.Pocket != wallet.NextPocket)
+                    throw new InvalidDataException($"Pocket {e.Pocket} opened where {wallet.NextPocket} was next.");
                 return (wallet with { Open = Insert(wallet.Open, pocket) })
                     .Totalled(e.Amount.Unit, t => t with { Granted = t.Granted + e.Amount.Parts })
                     .DueNoLaterThan(e.ExpiresAt);
@@ -169,11 +207,16 @@ public sealed record Wallet(
 
             case HoldPlaced e:
                 var placed = Hold.From(fact, e);
-                return (wallet.Change(e.Allocated, static (p, parts) => p with { Held = p.Held + parts }) with { Holds = wallet.Holds.Add(placed.Id, placed) })
-                    .DueNoLaterThan(e.ExpiresAt);
+                return (
+                    wallet.Change(e.Allocated, static (p, parts) => p with { Held = p.Held + parts }) with
+                    {
+                        Holds = wallet.Holds.Add(placed.Id, placed),
+                    }
+                ).DueNoLaterThan(e.ExpiresAt);
 
             case HoldSettled e:
-                return wallet.End(e.Hold)
+                return wallet
+                    .End(e.Hold)
                     .Pay(e.FromHold)
                     .Pay(e.FromAvailable)
                     .Totalled(e.Charged.Unit, t => t with { Spent = t.Spent + e.Charged.Parts, Debt = t.Debt + (e.Debt?.Parts ?? 0) });
@@ -185,16 +228,22 @@ public sealed record Wallet(
                 return wallet.End(e.Hold);
 
             case HoldSettledLate e:
-                return wallet.Pay(e.Paid)
+                return wallet
+                    .Pay(e.Paid)
                     .Totalled(e.Charged.Unit, t => t with { Spent = t.Spent + e.Charged.Parts, Debt = t.Debt + (e.Debt?.Parts ?? 0) });
 
             case SpendReversed e:
-                return wallet.Change(e.Returned, static (p, parts) => p with { Remaining = p.Remaining + parts })
-                    .Totalled(e.Amount.Unit, t => t with { Reversed = t.Reversed + e.Amount.Parts, Debt = t.Debt - (e.DebtCleared?.Parts ?? 0) })
+                return wallet
+                    .Change(e.Returned, static (p, parts) => p with { Remaining = p.Remaining + parts })
+                    .Totalled(
+                        e.Amount.Unit,
+                        t => t with { Reversed = t.Reversed + e.Amount.Parts, Debt = t.Debt - (e.DebtCleared?.Parts ?? 0) }
+                    )
                     .WithDueReckoned();
 
             case PocketExpired e:
-                return wallet.Pay([new(e.Pocket, e.Amount.Parts)])
+                return wallet
+                    .Pay([new(e.Pocket, e.Amount.Parts)])
                     .Totalled(e.Amount.Unit, t => t with { Expired = t.Expired + e.Amount.Parts })
                     .WithDueReckoned();
 
@@ -212,15 +261,20 @@ public sealed record Wallet(
         var due = DateTimeOffset.MaxValue;
         foreach (var pocket in Open)
         {
-            if (pocket.Free > 0 && pocket.ExpiresAt < due) due = pocket.ExpiresAt.Value;
+            if (pocket.Free > 0 && pocket.ExpiresAt < due)
+                due = pocket.ExpiresAt.Value;
         }
 
         foreach (var hold in Holds.Values)
         {
-            if (hold.ExpiresAt < due) due = hold.ExpiresAt;
+            if (hold.ExpiresAt < due)
+                due = hold.ExpiresAt;
         }
 
-        return this with { NextDue = due };
+        return this with
+        {
+            NextDue = due,
+        };
     }
 
     private static bool Pays(Pocket pocket, Unit unit, string? scope, DateTimeOffset now) =>
@@ -232,7 +286,8 @@ public sealed record Wallet(
     private static ImmutableArray<Pocket> Insert(ImmutableArray<Pocket> open, Pocket pocket)
     {
         var at = 0;
-        while (at < open.Length && Wallets.Pocket.CompareDrainOrder(open[at], pocket) < 0) at++;
+        while (at < open.Length && Wallets.Pocket.CompareDrainOrder(open[at], pocket) < 0)
+            at++;
         return open.Insert(at, pocket);
     }
 
@@ -241,25 +296,29 @@ public sealed record Wallet(
         long parts = 0;
         foreach (var pocket in Open)
         {
-            if (pocket.Unit == unit) parts += part(pocket);
+            if (pocket.Unit == unit)
+                parts += part(pocket);
         }
 
         return new(parts, unit);
     }
 
-    private Wallet Totalled(Unit unit, Func<WalletTotals, WalletTotals> change) => unit switch
-    {
-        Unit.Credits => this with { Credits = change(Credits) },
-        Unit.Usd => this with { Usd = change(Usd) },
-    };
+    private Wallet Totalled(Unit unit, Func<WalletTotals, WalletTotals> change) =>
+        unit switch
+        {
+            Unit.Credits => this with { Credits = change(Credits) },
+            Unit.Usd => this with { Usd = change(Usd) },
+        };
 
     private Wallet DueNoLaterThan(DateTimeOffset? at) => at < NextDue ? this with { NextDue = at.Value } : this;
 
-    private Wallet Pay(ImmutableArray<PocketShare> shares) => Change(shares, static (p, parts) => p with { Remaining = p.Remaining - parts });
+    private Wallet Pay(ImmutableArray<PocketShare> shares) =>
+        Change(shares, static (p, parts) => p with { Remaining = p.Remaining - parts });
 
     private Wallet End(HoldId id)
     {
-        if (!Holds.TryGetValue(id, out var hold)) throw new InvalidDataException($"Hold {id} ends without being open.");
+        if (!Holds.TryGetValue(id, out var hold))
+            throw new InvalidDataException($"Hold {id} ends without being open.");
         var wallet = Change(hold.Allocated, static (p, parts) => p with { Held = p.Held - parts }) with { Holds = Holds.Remove(id) };
 
         // A pocket that had lapsed under the hold has something free again, so the bound must be reckoned anew, not only lifted.
@@ -274,26 +333,44 @@ public sealed record Wallet(
         {
             var open = wallet.Open;
             var at = 0;
-            while (at < open.Length && open[at].Id != share.Pocket) at++;
+            while (at < open.Length && open[at].Id != share.Pocket)
+                at++;
             if (at < open.Length)
             {
                 var changed = change(open[at], share.Parts);
                 if (changed.Remaining < changed.Held || changed.Held < 0)
                     throw new InvalidDataException($"Pocket {changed.Id} would hold {changed.Held} of {changed.Remaining}.");
                 reckon |= changed.ExpiresAt <= due && changed.Free == 0;
-                wallet = changed.Remaining > 0
-                    ? wallet with { Open = open.SetItem(at, changed) }
-                    : wallet with { Open = open.RemoveAt(at), Emptied = wallet.Emptied.Add(changed.Id, changed) };
+                wallet =
+                    changed.Remaining > 0
+                        ? wallet with
+                        {
+                            Open = open.SetItem(at, changed),
+                        }
+                        : wallet with
+                        {
+                            Open = open.RemoveAt(at),
+                            Emptied = wallet.Emptied.Add(changed.Id, changed),
+                        };
             }
             else
             {
-                if (!wallet.Emptied.TryGetValue(share.Pocket, out var empty)) throw new InvalidDataException($"Pocket {share.Pocket} was never opened.");
+                if (!wallet.Emptied.TryGetValue(share.Pocket, out var empty))
+                    throw new InvalidDataException($"Pocket {share.Pocket} was never opened.");
                 var changed = change(empty, share.Parts);
                 if (changed.Remaining < changed.Held || changed.Held < 0)
                     throw new InvalidDataException($"Pocket {changed.Id} would hold {changed.Held} of {changed.Remaining}.");
-                wallet = changed.Remaining > 0
-                    ? wallet with { Open = Insert(open, changed), Emptied = wallet.Emptied.Remove(changed.Id) }
-                    : wallet with { Emptied = wallet.Emptied.SetItem(changed.Id, changed) };
+                wallet =
+                    changed.Remaining > 0
+                        ? wallet with
+                        {
+                            Open = Insert(open, changed),
+                            Emptied = wallet.Emptied.Remove(changed.Id),
+                        }
+                        : wallet with
+                        {
+                            Emptied = wallet.Emptied.SetItem(changed.Id, changed),
+                        };
             }
         }
 

@@ -32,7 +32,8 @@ public sealed record CreditsGranted(
     DateTimeOffset? ExpiresAt,
     string Provider,
     string Reference,
-    string? Reason) : WalletEvent;
+    string? Reason
+) : WalletEvent;
 
 /// <summary>Work was charged.</summary>
 /// <param name="Key">Who asked.</param>
@@ -57,7 +58,8 @@ public sealed record CreditsSpent(
     ImmutableArray<PocketShare> Paid,
     string? Metadata = null,
     string? MetadataDigest = null,
-    Quantity? AudioDuration = null) : WalletEvent;
+    Quantity? AudioDuration = null
+) : WalletEvent;
 
 /// <summary>Funds were set aside for work whose cost is not known yet. The event's id is the hold's.</summary>
 /// <param name="Key">Who asked.</param>
@@ -80,7 +82,8 @@ public sealed record HoldPlaced(
     string Entry,
     string Reference,
     ImmutableArray<PocketShare> Allocated,
-    DateTimeOffset ExpiresAt) : WalletEvent;
+    DateTimeOffset ExpiresAt
+) : WalletEvent;
 
 /// <summary>A hold became a spend; what it held beyond the cost went back.</summary>
 /// <param name="Hold">The hold.</param>
@@ -107,7 +110,8 @@ public sealed record HoldSettled(
     ImmutableArray<PocketShare> FromHold,
     ImmutableArray<PocketShare> FromAvailable,
     Amount? Debt,
-    DateTimeOffset HeldAt) : WalletEvent;
+    DateTimeOffset HeldAt
+) : WalletEvent;
 
 /// <summary>A hold was given back unused.</summary>
 /// <param name="Hold">The hold.</param>
@@ -141,7 +145,8 @@ public sealed record HoldSettledLate(
     string Reference,
     ImmutableArray<PocketShare> Paid,
     Amount? Debt,
-    DateTimeOffset HeldAt) : WalletEvent;
+    DateTimeOffset HeldAt
+) : WalletEvent;
 
 /// <summary>A spend was given back: a new fact, not a deletion.</summary>
 /// <param name="Spend">The spend.</param>
@@ -162,7 +167,8 @@ public sealed record SpendReversed(
     ImmutableArray<PocketShare> Returned,
     Amount? DebtCleared,
     string Reason,
-    DateTimeOffset? HeldAt = null) : WalletEvent;
+    DateTimeOffset? HeldAt = null
+) : WalletEvent;
 
 /// <summary>What was left in a pocket lapsed.</summary>
 /// <param name="Pocket">The pocket.</param>

@@ -33,55 +33,60 @@ public sealed class AccountRows : InlineWrite
         _status = Column<string>("status", NpgsqlDbType.Varchar);
         _country = Column<string?>("country", NpgsqlDbType.Varchar);
         _openedAt = Column<DateTimeOffset>("opened_at", NpgsqlDbType.TimestampTz);
-        _totals = [.. ((string[])["cg", "cs", "cr", "ce", "cd", "ug", "us", "ur", "ue", "ud"]).Select(name => Column<long>(name, NpgsqlDbType.Bigint))];
+        _totals =
+        [
+            .. ((string[])["cg", "cs", "cr", "ce", "cd", "ug", "us", "ur", "ue", "ud"]).Select(name =>
+                Column<long>(name, NpgsqlDbType.Bigint)
+            ),
+        ];
     }
 
     /// <inheritdoc/>
     public override string Sql =>
         $"""
-        account_row as (
-          select *
-          from unnest(
-            :n, :is_new, :account_id, :version, :last_hash, :last_at, :status, :country, :opened_at,
-            :cg, :cs, :cr, :ce, :cd, :ug, :us, :ur, :ue, :ud
-          ) as a (n, is_new, account_id, version, last_hash, last_at, status, country, opened_at, cg, cs, cr, ce, cd, ug, us, ur, ue, ud)
-          where :won(a.n)
-        ),
-        accounts_opened as (
-          insert into accounts (
-            account_id, version, last_hash, last_at, format, status, country, opened_at,
-            credits_granted, credits_spent, credits_reversed, credits_expired, credits_debt,
-            usd_granted, usd_spent, usd_reversed, usd_expired, usd_debt
-          )
-          select
-            a.account_id, a.version, a.last_hash, a.last_at, {Format}, a.status, a.country, a.opened_at,
-            a.cg, a.cs, a.cr, a.ce, a.cd, a.ug, a.us, a.ur, a.ue, a.ud
-          from account_row a
-          where a.is_new
-        ),
-        accounts_changed as (
-          update accounts t
-          set
-            version = a.version,
-            last_hash = a.last_hash,
-            last_at = a.last_at,
-            format = {Format},
-            status = a.status,
-            credits_granted = a.cg,
-            credits_spent = a.cs,
-            credits_reversed = a.cr,
-            credits_expired = a.ce,
-            credits_debt = a.cd,
-            usd_granted = a.ug,
-            usd_spent = a.us,
-            usd_reversed = a.ur,
-            usd_expired = a.ue,
-            usd_debt = a.ud
-          from account_row a
-          where not a.is_new
-            and t.account_id = any (array[a.account_id])
-        )
-        """;
+            account_row as (
+              select *
+              from unnest(
+                :n, :is_new, :account_id, :version, :last_hash, :last_at, :status, :country, :opened_at,
+                :cg, :cs, :cr, :ce, :cd, :ug, :us, :ur, :ue, :ud
+              ) as a (n, is_new, account_id, version, last_hash, last_at, status, country, opened_at, cg, cs, cr, ce, cd, ug, us, ur, ue, ud)
+              where :won(a.n)
+            ),
+            accounts_opened as (
+              insert into accounts (
+                account_id, version, last_hash, last_at, format, status, country, opened_at,
+                credits_granted, credits_spent, credits_reversed, credits_expired, credits_debt,
+                usd_granted, usd_spent, usd_reversed, usd_expired, usd_debt
+              )
+              select
+                a.account_id, a.version, a.last_hash, a.last_at, {Format}, a.status, a.country, a.opened_at,
+                a.cg, a.cs, a.cr, a.ce, a.cd, a.ug, a.us, a.ur, a.ue, a.ud
+              from account_row a
+              where a.is_new
+            ),
+            accounts_changed as (
+              update accounts t
+              set
+                version = a.version,
+                last_hash = a.last_hash,
+                last_at = a.last_at,
+                format = {Format},
+                status = a.status,
+                credits_granted = a.cg,
+                credits_spent = a.cs,
+                credits_reversed = a.cr,
+                credits_expired = a.ce,
+                credits_debt = a.cd,
+                usd_granted = a.ug,
+                usd_spent = a.us,
+                usd_reversed = a.ur,
+                usd_expired = a.ue,
+                usd_debt = a.ud
+              from account_row a
+              where not a.is_new
+                and t.account_id = any (array[a.account_id])
+            )
+            """;
 
     /// <summary>Adds the row of one account.</summary>
     /// <param name="n">The index of its stream in the batch, from 1.</param>

@@ -34,8 +34,10 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
         await using var connection = await database.OpenConnectionAsync(ct);
         var otherFormats = new List<AccountId>();
         var found = await ReadAsync(connection, ids, inTransaction: false, otherFormats, ct);
-        foreach (var id in otherFormats) found.Add(id, await FoldAsync(id, long.MaxValue, ct));
-        foreach (var id in ids) found.TryAdd(id, AccountSnapshot.Missing(id));
+        foreach (var id in otherFormats)
+            found.Add(id, await FoldAsync(id, long.MaxValue, ct));
+        foreach (var id in ids)
+            found.TryAdd(id, AccountSnapshot.Missing(id));
         return found;
     }
 
@@ -46,7 +48,12 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
     /// <param name="otherFormats">Takes the accounts whose rows are in another format.</param>
     /// <param name="ct">Gives up.</param>
     internal static async Task<Dictionary<AccountId, AccountSnapshot>> ReadAsync(
-        NpgsqlConnection connection, IReadOnlyCollection<AccountId> ids, bool inTransaction, List<AccountId>? otherFormats, CancellationToken ct)
+        NpgsqlConnection connection,
+        IReadOnlyCollection<AccountId> ids,
+        bool inTransaction,
+        List<AccountId>? otherFormats,
+        CancellationToken ct
+    )
     {
         var found = new Dictionary<AccountId, AccountSnapshot>(ids.Count);
         await using var batch = new NpgsqlBatch(connection);
@@ -60,29 +67,36 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
             batch.BatchCommands.Add(new("lock table accounts, pockets, holds, keys in access share mode"));
         }
 
-        foreach (var sql in (string[])[AccountSql, PocketSql, HoldSql, KeySql]) batch.BatchCommands.Add(new(sql) { Parameters = { new() { Value = wanted } } });
-        if (!inTransaction) batch.BatchCommands.Add(new("commit"));
+        foreach (var sql in (string[])[AccountSql, PocketSql, HoldSql, KeySql])
+            batch.BatchCommands.Add(new(sql) { Parameters = { new() { Value = wanted } } });
+        if (!inTransaction)
+            batch.BatchCommands.Add(new("commit"));
 
         await using var rows = await batch.ExecuteReaderAsync(ct);
         var accounts = new Dictionary<string, (Account Account, byte[] Hash)>(StringComparer.Ordinal);
         while (await rows.ReadAsync(ct))
         {
             var id = rows.GetString(0);
-            if (rows.GetInt16(4) != AccountRows.Format) otherFormats?.Add(new(id));
-            else accounts.Add(id, (ReadAccount(rows), rows.GetFieldValue<byte[]>(2)));
+            if (rows.GetInt16(4) != AccountRows.Format)
+                otherFormats?.Add(new(id));
+            else
+                accounts.Add(id, (ReadAccount(rows), rows.GetFieldValue<byte[]>(2)));
         }
 
         await rows.NextResultAsync(ct);
         var pockets = new Dictionary<string, List<Pocket>>(StringComparer.Ordinal);
-        while (await rows.ReadAsync(ct)) Add(pockets, rows.GetString(0), ReadPocket(rows));
+        while (await rows.ReadAsync(ct))
+            Add(pockets, rows.GetString(0), ReadPocket(rows));
 
         await rows.NextResultAsync(ct);
         var holds = new Dictionary<string, List<Hold>>(StringComparer.Ordinal);
-        while (await rows.ReadAsync(ct)) Add(holds, rows.GetString(0), ReadHold(rows));
+        while (await rows.ReadAsync(ct))
+            Add(holds, rows.GetString(0), ReadHold(rows));
 
         await rows.NextResultAsync(ct);
         var keys = new Dictionary<string, List<Key>>(StringComparer.Ordinal);
-        while (await rows.ReadAsync(ct)) Add(keys, rows.GetString(0), KeyQueries.Read(rows));
+        while (await rows.ReadAsync(ct))
+            Add(keys, rows.GetString(0), KeyQueries.Read(rows));
 
         foreach (var (id, (account, hash)) in accounts)
         {
@@ -93,9 +107,17 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
                 Emptied = own.Where(pocket => pocket.Remaining == 0).ToImmutableDictionary(pocket => pocket.Id),
                 Holds = holds.GetValueOrDefault(id, []).ToImmutableDictionary(hold => hold.Id),
             };
-            found.Add(new(id), new(
-                account with { Wallet = wallet.WithDueReckoned(), Keys = new(keys.GetValueOrDefault(id, []).ToImmutableDictionary(key => key.Id)) },
-                hash));
+            found.Add(
+                new(id),
+                new(
+                    account with
+                    {
+                        Wallet = wallet.WithDueReckoned(),
+                        Keys = new(keys.GetValueOrDefault(id, []).ToImmutableDictionary(key => key.Id)),
+                    },
+                    hash
+                )
+            );
         }
 
         return found;
@@ -112,10 +134,13 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
             foreach (var stored in page)
             {
                 account = Account.Evolve(account, LedgerEvents.ToFact(stored));
-                hash = HashChain.FromHeaders(stored.Headers, "hash") ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
+                hash =
+                    HashChain.FromHeaders(stored.Headers, "hash")
+                    ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
             }
 
-            if (page.Count == 0) break;
+            if (page.Count == 0)
+                break;
         }
 
         return new(account, hash);
@@ -123,12 +148,12 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
 
     private static void Add<T>(Dictionary<string, List<T>> to, string id, T item)
     {
-        if (!to.TryGetValue(id, out var list)) to.Add(id, list = []);
+        if (!to.TryGetValue(id, out var list))
+            to.Add(id, list = []);
         list.Add(item);
     }
 
-    private const string AccountSql =
-        """
+    private const string AccountSql = """
         select
           a.account_id,
           a.version,
@@ -152,22 +177,23 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
         where a.account_id = any ($1)
         """;
 
-    private static Account ReadAccount(NpgsqlDataReader row) => new(
-        new(row.GetString(0)),
-        row.GetInt64(1),
-        row.GetFieldValue<DateTimeOffset>(3),
-        Wire.Read<AccountStatus>(row.GetString(5)),
-        row.GetFieldValue<DateTimeOffset>(7),
-        row.IsDBNull(6) ? null : row.GetString(6),
-        Wallet.Empty with
-        {
-            Credits = new(row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12)),
-            Usd = new(row.GetInt64(13), row.GetInt64(14), row.GetInt64(15), row.GetInt64(16), row.GetInt64(17)),
-        },
-        KeyRing.Empty);
+    private static Account ReadAccount(NpgsqlDataReader row) =>
+        new(
+            new(row.GetString(0)),
+            row.GetInt64(1),
+            row.GetFieldValue<DateTimeOffset>(3),
+            Wire.Read<AccountStatus>(row.GetString(5)),
+            row.GetFieldValue<DateTimeOffset>(7),
+            row.IsDBNull(6) ? null : row.GetString(6),
+            Wallet.Empty with
+            {
+                Credits = new(row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12)),
+                Usd = new(row.GetInt64(13), row.GetInt64(14), row.GetInt64(15), row.GetInt64(16), row.GetInt64(17)),
+            },
+            KeyRing.Empty
+        );
 
-    private const string PocketSql =
-        """
+    private const string PocketSql = """
         select
           p.account_id,
           p.pocket,
@@ -184,20 +210,21 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
         where p.account_id = any ($1)
         """;
 
-    private static Pocket ReadPocket(NpgsqlDataReader row) => new(
-        new(row.GetInt32(1)),
-        Wire.Read<Unit>(row.GetString(2)),
-        Wire.Read<PocketSource>(row.GetString(3)),
-        row.IsDBNull(4) ? null : row.GetString(4),
-        row.GetInt64(5),
-        row.GetInt64(6),
-        row.GetInt64(7),
-        row.IsDBNull(8) ? null : row.GetFieldValue<DateTimeOffset>(8),
-        row.GetFieldValue<DateTimeOffset>(9),
-        row.GetGuid(10));
+    private static Pocket ReadPocket(NpgsqlDataReader row) =>
+        new(
+            new(row.GetInt32(1)),
+            Wire.Read<Unit>(row.GetString(2)),
+            Wire.Read<PocketSource>(row.GetString(3)),
+            row.IsDBNull(4) ? null : row.GetString(4),
+            row.GetInt64(5),
+            row.GetInt64(6),
+            row.GetInt64(7),
+            row.IsDBNull(8) ? null : row.GetFieldValue<DateTimeOffset>(8),
+            row.GetFieldValue<DateTimeOffset>(9),
+            row.GetGuid(10)
+        );
 
-    private const string HoldSql =
-        """
+    private const string HoldSql = """
         select
           h.account_id,
           h.hold_id,
@@ -218,19 +245,21 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
         where h.account_id = any ($1)
         """;
 
-    private static Hold ReadHold(NpgsqlDataReader row) => new(
-        new(row.GetGuid(1)),
-        new(row.GetString(2)),
-        row.GetString(3),
-        new(row.GetInt64(4)),
-        new(row.GetInt64(6), Wire.Read<Unit>(row.GetString(5))),
-        new(row.GetInt64(7)),
-        row.GetInt64(8),
-        row.GetString(9),
-        row.GetString(10),
-        HoldRows.Shares(row.GetFieldValue<int[]>(11), row.GetFieldValue<long[]>(12)),
-        row.GetFieldValue<DateTimeOffset>(13),
-        row.GetFieldValue<DateTimeOffset>(14));
+    private static Hold ReadHold(NpgsqlDataReader row) =>
+        new(
+            new(row.GetGuid(1)),
+            new(row.GetString(2)),
+            row.GetString(3),
+            new(row.GetInt64(4)),
+            new(row.GetInt64(6), Wire.Read<Unit>(row.GetString(5))),
+            new(row.GetInt64(7)),
+            row.GetInt64(8),
+            row.GetString(9),
+            row.GetString(10),
+            HoldRows.Shares(row.GetFieldValue<int[]>(11), row.GetFieldValue<long[]>(12)),
+            row.GetFieldValue<DateTimeOffset>(13),
+            row.GetFieldValue<DateTimeOffset>(14)
+        );
 
     private const string KeySql = KeyQueries.Select + "\nwhere k.account_id = any ($1)";
 }

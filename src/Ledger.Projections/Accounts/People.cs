@@ -19,19 +19,37 @@ public sealed class People(NpgsqlDataSource database)
         ArgumentNullException.ThrowIfNull(person);
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
-        await using (var insert = new NpgsqlCommand(
-            "insert into people (account_id, email, created_at) values ($1, $2, $3) on conflict (lower(email)) do nothing", connection, transaction)
-        {
-            Parameters = { new() { Value = person.Account.Value }, new() { Value = person.Email }, new() { Value = person.CreatedAt } },
-        })
+        await using (
+            var insert = new NpgsqlCommand(
+                "insert into people (account_id, email, created_at) values ($1, $2, $3) on conflict (lower(email)) do nothing",
+                connection,
+                transaction
+            )
+            {
+                Parameters =
+                {
+                    new() { Value = person.Account.Value },
+                    new() { Value = person.Email },
+                    new() { Value = person.CreatedAt },
+                },
+            }
+        )
         {
             var added = await insert.ExecuteNonQueryAsync(ct);
             if (added == 1 && passwordHash is not null)
             {
                 await using var credentials = new NpgsqlCommand(
-                    "insert into credentials (account_id, password_hash, changed_at) values ($1, $2, $3)", connection, transaction)
+                    "insert into credentials (account_id, password_hash, changed_at) values ($1, $2, $3)",
+                    connection,
+                    transaction
+                )
                 {
-                    Parameters = { new() { Value = person.Account.Value }, new() { Value = passwordHash }, new() { Value = person.CreatedAt } },
+                    Parameters =
+                    {
+                        new() { Value = person.Account.Value },
+                        new() { Value = passwordHash },
+                        new() { Value = person.CreatedAt },
+                    },
                 };
                 await credentials.ExecuteNonQueryAsync(ct);
             }
@@ -44,7 +62,8 @@ public sealed class People(NpgsqlDataSource database)
     /// <summary>Replaces an account's password; null leaves it as it is.</summary>
     public async Task SetPasswordAsync(AccountId account, string? passwordHash, DateTimeOffset now, CancellationToken ct)
     {
-        if (passwordHash is null) return;
+        if (passwordHash is null)
+            return;
         await using var command = database.CreateCommand(
             """
             insert into credentials (account_id, password_hash, changed_at)
@@ -53,7 +72,8 @@ public sealed class People(NpgsqlDataSource database)
             set
               password_hash = excluded.password_hash,
               changed_at = excluded.changed_at
-            """);
+            """
+        );
         command.Parameters.Add(new() { Value = account.Value });
         command.Parameters.Add(new() { Value = passwordHash });
         command.Parameters.Add(new() { Value = now });
@@ -63,7 +83,9 @@ public sealed class People(NpgsqlDataSource database)
     /// <summary>Whose address this is, without regard to case; null where it is nobody's.</summary>
     public async Task<Person?> FindByEmailAsync(string email, CancellationToken ct)
     {
-        await using var command = database.CreateCommand("select p.account_id, p.email, p.created_at from people p where lower(p.email) = lower($1)");
+        await using var command = database.CreateCommand(
+            "select p.account_id, p.email, p.created_at from people p where lower(p.email) = lower($1)"
+        );
         command.Parameters.Add(new() { Value = email });
         await using var row = await command.ExecuteReaderAsync(ct);
         return await row.ReadAsync(ct) ? Read(row) : null;
@@ -72,7 +94,9 @@ public sealed class People(NpgsqlDataSource database)
     /// <summary>The person behind an account; null where there is none, or where the data was deleted.</summary>
     public async Task<Person?> FindAsync(AccountId account, CancellationToken ct)
     {
-        await using var command = database.CreateCommand("select p.account_id, p.email, p.created_at from people p where p.account_id = $1");
+        await using var command = database.CreateCommand(
+            "select p.account_id, p.email, p.created_at from people p where p.account_id = $1"
+        );
         command.Parameters.Add(new() { Value = account.Value });
         await using var row = await command.ExecuteReaderAsync(ct);
         return await row.ReadAsync(ct) ? Read(row) : null;
@@ -97,7 +121,8 @@ public sealed class People(NpgsqlDataSource database)
               and ($1 = '' or a.account_id = $1 or position(lower($1) in lower(p.email)) > 0)
             order by a.account_id
             limit $3
-            """);
+            """
+        );
         command.Parameters.Add(new() { Value = query });
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = limit });
@@ -105,12 +130,15 @@ public sealed class People(NpgsqlDataSource database)
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
         {
-            found.Add(new(
-                new(rows.GetString(0)),
-                rows.IsDBNull(1) ? null : rows.GetString(1),
-                rows.GetString(2),
-                rows.IsDBNull(3) ? null : rows.GetString(3),
-                rows.GetFieldValue<DateTimeOffset>(4)));
+            found.Add(
+                new(
+                    new(rows.GetString(0)),
+                    rows.IsDBNull(1) ? null : rows.GetString(1),
+                    rows.GetString(2),
+                    rows.IsDBNull(3) ? null : rows.GetString(3),
+                    rows.GetFieldValue<DateTimeOffset>(4)
+                )
+            );
         }
 
         return found;

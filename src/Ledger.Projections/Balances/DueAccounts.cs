@@ -30,36 +30,48 @@ public sealed record DuePage(IReadOnlyList<DueAccount> Accounts, DuePlace? Last)
 public sealed class DueAccounts(NpgsqlDataSource database)
 {
     /// <summary>Accounts with holds that have lapsed by a time, from a place on, by at most <paramref name="limit"/> holds.</summary>
-    public Task<DuePage> WithHoldsAsync(DateTimeOffset now, DuePlace after, int limit, CancellationToken ct) => FindAsync(
-        """
-        select
-          h.account_id,
-          h.expires_at,
-          a.version
-        from holds h
-        join accounts a on a.account_id = h.account_id
-        where h.expires_at <= $1
-          and (h.expires_at, h.account_id) > ($2, $3)
-        order by h.expires_at, h.account_id
-        limit $4
-        """, now, after, limit, ct);
+    public Task<DuePage> WithHoldsAsync(DateTimeOffset now, DuePlace after, int limit, CancellationToken ct) =>
+        FindAsync(
+            """
+            select
+              h.account_id,
+              h.expires_at,
+              a.version
+            from holds h
+            join accounts a on a.account_id = h.account_id
+            where h.expires_at <= $1
+              and (h.expires_at, h.account_id) > ($2, $3)
+            order by h.expires_at, h.account_id
+            limit $4
+            """,
+            now,
+            after,
+            limit,
+            ct
+        );
 
     /// <summary>Accounts with pockets that have lapsed by a time with something free in them, from a place on, by at most <paramref name="limit"/> pockets.</summary>
-    public Task<DuePage> WithPocketsAsync(DateTimeOffset now, DuePlace after, int limit, CancellationToken ct) => FindAsync(
-        """
-        select
-          p.account_id,
-          p.expires_at,
-          a.version
-        from pockets p
-        join accounts a on a.account_id = p.account_id
-        where p.expires_at <= $1
-          and (p.expires_at, p.account_id) > ($2, $3)
-          -- what is still held lapses when its hold ends
-          and p.remaining > p.held
-        order by p.expires_at, p.account_id
-        limit $4
-        """, now, after, limit, ct);
+    public Task<DuePage> WithPocketsAsync(DateTimeOffset now, DuePlace after, int limit, CancellationToken ct) =>
+        FindAsync(
+            """
+            select
+              p.account_id,
+              p.expires_at,
+              a.version
+            from pockets p
+            join accounts a on a.account_id = p.account_id
+            where p.expires_at <= $1
+              and (p.expires_at, p.account_id) > ($2, $3)
+              -- what is still held lapses when its hold ends
+              and p.remaining > p.held
+            order by p.expires_at, p.account_id
+            limit $4
+            """,
+            now,
+            after,
+            limit,
+            ct
+        );
 
     private async Task<DuePage> FindAsync(string sql, DateTimeOffset now, DuePlace after, int limit, CancellationToken ct)
     {

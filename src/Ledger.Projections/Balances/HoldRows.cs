@@ -55,32 +55,32 @@ public sealed class HoldRows : InlineWrite
     /// <remarks>Arrays of arrays must be rectangular, so a hold's shares travel as text: <c>pocket:parts,…</c></remarks>
     public override string Sql =>
         """
-        holds_placed as (
-          insert into holds (
-            account_id, hold_id, key_id, tool, units_nanos, unit, amount, price_nanos, card, entry, reference, pockets, parts, placed_at, expires_at
-          )
-          select
-            h.account_id, h.hold_id, h.key_id, h.tool, h.units_nanos, h.unit, h.amount, h.price_nanos, h.card, h.entry, h.reference,
-            array(select split_part(s, ':', 1)::int from string_to_table(nullif(h.allocated, ''), ',') with ordinality as t (s, place) order by t.place),
-            array(select split_part(s, ':', 2)::bigint from string_to_table(nullif(h.allocated, ''), ',') with ordinality as t (s, place) order by t.place),
-            h.placed_at,
-            h.expires_at
-          from unnest(
-            :n, :account_id, :hold_id, :key_id, :tool, :units_nanos, :unit, :amount, :price_nanos, :card, :entry, :reference, :allocated,
-            :placed_at, :expires_at
-          ) as h (
-            n, account_id, hold_id, key_id, tool, units_nanos, unit, amount, price_nanos, card, entry, reference, allocated, placed_at, expires_at
-          )
-          where :won(h.n)
-        ),
-        holds_ended as (
-          delete from holds t
-          using unnest(:ended_n, :ended_account_id, :ended_hold_id) as e (n, account_id, hold_id)
-          where :won(e.n)
-            and t.account_id = any (array[e.account_id])
-            and t.hold_id = e.hold_id
-        )
-        """;
+            holds_placed as (
+              insert into holds (
+                account_id, hold_id, key_id, tool, units_nanos, unit, amount, price_nanos, card, entry, reference, pockets, parts, placed_at, expires_at
+              )
+              select
+                h.account_id, h.hold_id, h.key_id, h.tool, h.units_nanos, h.unit, h.amount, h.price_nanos, h.card, h.entry, h.reference,
+                array(select split_part(s, ':', 1)::int from string_to_table(nullif(h.allocated, ''), ',') with ordinality as t (s, place) order by t.place),
+                array(select split_part(s, ':', 2)::bigint from string_to_table(nullif(h.allocated, ''), ',') with ordinality as t (s, place) order by t.place),
+                h.placed_at,
+                h.expires_at
+              from unnest(
+                :n, :account_id, :hold_id, :key_id, :tool, :units_nanos, :unit, :amount, :price_nanos, :card, :entry, :reference, :allocated,
+                :placed_at, :expires_at
+              ) as h (
+                n, account_id, hold_id, key_id, tool, units_nanos, unit, amount, price_nanos, card, entry, reference, allocated, placed_at, expires_at
+              )
+              where :won(h.n)
+            ),
+            holds_ended as (
+              delete from holds t
+              using unnest(:ended_n, :ended_account_id, :ended_hold_id) as e (n, account_id, hold_id)
+              where :won(e.n)
+                and t.account_id = any (array[e.account_id])
+                and t.hold_id = e.hold_id
+            )
+            """;
 
     /// <summary>Adds what a batch did to one account's holds.</summary>
     public void Add(int n, string accountId, Wallet before, Wallet after, IReadOnlyList<Fact> facts)
@@ -88,7 +88,8 @@ public sealed class HoldRows : InlineWrite
         ArgumentNullException.ThrowIfNull(before);
         ArgumentNullException.ThrowIfNull(after);
         ArgumentNullException.ThrowIfNull(facts);
-        if (ReferenceEquals(before.Holds, after.Holds)) return;
+        if (ReferenceEquals(before.Holds, after.Holds))
+            return;
         foreach (var fact in facts)
         {
             switch (fact.Event)
@@ -137,7 +138,8 @@ public sealed class HoldRows : InlineWrite
 
     private void End(int n, string accountId, Wallet before, HoldId hold)
     {
-        if (!before.Holds.ContainsKey(hold)) return;
+        if (!before.Holds.ContainsKey(hold))
+            return;
         _endedN.Add(n);
         _endedAccountId.Add(accountId);
         _endedHoldId.Add(hold.Value);

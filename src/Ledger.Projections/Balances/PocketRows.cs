@@ -42,30 +42,30 @@ public sealed class PocketRows : InlineWrite
     /// <inheritdoc/>
     public override string Sql =>
         """
-        pocket_row as (
-          select *
-          from unnest(
-            :n, :is_new, :account_id, :pocket, :unit, :source, :scope, :granted, :remaining, :held, :expires_at, :opened_at, :opened_by
-          ) as p (n, is_new, account_id, pocket, unit, source, scope, granted, remaining, held, expires_at, opened_at, opened_by)
-          where :won(p.n)
-        ),
-        pockets_opened as (
-          insert into pockets (account_id, pocket, unit, source, scope, granted, remaining, held, expires_at, opened_at, opened_by)
-          select p.account_id, p.pocket, p.unit, p.source, p.scope, p.granted, p.remaining, p.held, p.expires_at, p.opened_at, p.opened_by
-          from pocket_row p
-          where p.is_new
-        ),
-        pockets_changed as (
-          update pockets t
-          set
-            remaining = p.remaining,
-            held = p.held
-          from pocket_row p
-          where not p.is_new
-            and t.account_id = any (array[p.account_id])
-            and t.pocket = p.pocket
-        )
-        """;
+            pocket_row as (
+              select *
+              from unnest(
+                :n, :is_new, :account_id, :pocket, :unit, :source, :scope, :granted, :remaining, :held, :expires_at, :opened_at, :opened_by
+              ) as p (n, is_new, account_id, pocket, unit, source, scope, granted, remaining, held, expires_at, opened_at, opened_by)
+              where :won(p.n)
+            ),
+            pockets_opened as (
+              insert into pockets (account_id, pocket, unit, source, scope, granted, remaining, held, expires_at, opened_at, opened_by)
+              select p.account_id, p.pocket, p.unit, p.source, p.scope, p.granted, p.remaining, p.held, p.expires_at, p.opened_at, p.opened_by
+              from pocket_row p
+              where p.is_new
+            ),
+            pockets_changed as (
+              update pockets t
+              set
+                remaining = p.remaining,
+                held = p.held
+              from pocket_row p
+              where not p.is_new
+                and t.account_id = any (array[p.account_id])
+                and t.pocket = p.pocket
+            )
+            """;
 
     /// <summary>Adds the rows of one account's pockets.</summary>
     /// <param name="n">The index of its stream in the batch, from 1.</param>
@@ -77,16 +77,19 @@ public sealed class PocketRows : InlineWrite
         ArgumentNullException.ThrowIfNull(before);
         ArgumentNullException.ThrowIfNull(after);
         var firstNew = before.NextPocket.Number;
-        for (var number = firstNew; number < after.NextPocket.Number; number++) Add(n, accountId, after.Pocket(new(number)), isNew: true);
+        for (var number = firstNew; number < after.NextPocket.Number; number++)
+            Add(n, accountId, after.Pocket(new(number)), isNew: true);
 
         foreach (var pocket in after.Open)
         {
-            if (pocket.Id.Number < firstNew && !before.Open.Contains(pocket, ReferenceEqualityComparer.Instance)) Add(n, accountId, pocket, isNew: false);
+            if (pocket.Id.Number < firstNew && !before.Open.Contains(pocket, ReferenceEqualityComparer.Instance))
+                Add(n, accountId, pocket, isNew: false);
         }
 
         foreach (var pocket in before.Open)
         {
-            if (after.Emptied.TryGetValue(pocket.Id, out var emptied)) Add(n, accountId, emptied, isNew: false);
+            if (after.Emptied.TryGetValue(pocket.Id, out var emptied))
+                Add(n, accountId, emptied, isNew: false);
         }
     }
 

@@ -26,8 +26,7 @@ public readonly record struct KeyUsagePeriods(long Total, long Day, long Week, l
 public sealed class KeyQueries(NpgsqlDataSource database)
 {
     /// <summary>The columns of a key, in the order in which <see cref="Read"/> takes them.</summary>
-    internal const string Select =
-        """
+    internal const string Select = """
         select
           k.account_id,
           k.key_id,
@@ -76,12 +75,14 @@ public sealed class KeyQueries(NpgsqlDataSource database)
             where u.account_id = $1
               and u.day >= $2
             group by u.key_id
-            """);
+            """
+        );
         command.Parameters.Add(new() { Value = account.Value });
         command.Parameters.Add(new() { Value = since });
         var usage = new Dictionary<KeyId, KeyUsage>();
         await using var rows = await command.ExecuteReaderAsync(ct);
-        while (await rows.ReadAsync(ct)) usage.Add(new(rows.GetString(0)), new(rows.GetInt64(1), rows.GetInt64(2)));
+        while (await rows.ReadAsync(ct))
+            usage.Add(new(rows.GetString(0)), new(rows.GetInt64(1), rows.GetInt64(2)));
         return usage;
     }
 
@@ -100,38 +101,49 @@ public sealed class KeyQueries(NpgsqlDataSource database)
             from usage_daily u
             where u.account_id = $1
             group by u.key_id
-            """);
+            """
+        );
         command.Parameters.Add(new() { Value = account.Value });
         command.Parameters.Add(new() { Value = today });
         var usage = new Dictionary<KeyId, KeyUsagePeriods>();
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
         {
-            usage.Add(new(rows.GetString(0)), new(
-                rows.GetInt64(1), rows.GetInt64(2), rows.GetInt64(3), rows.GetInt64(4), rows.IsDBNull(5) ? null : rows.GetFieldValue<DateOnly>(5)));
+            usage.Add(
+                new(rows.GetString(0)),
+                new(
+                    rows.GetInt64(1),
+                    rows.GetInt64(2),
+                    rows.GetInt64(3),
+                    rows.GetInt64(4),
+                    rows.IsDBNull(5) ? null : rows.GetFieldValue<DateOnly>(5)
+                )
+            );
         }
 
         return usage;
     }
 
-    internal static Key Read(NpgsqlDataReader row) => new(
-        new(row.GetString(1)),
-        row.GetString(2),
-        Wire.Read<KeyKind>(row.GetString(3)),
-        Wire.Read<KeyBilling>(row.GetString(4)),
-        row.IsDBNull(5) ? null : row.GetString(5),
-        row.GetString(6),
-        row.GetString(7),
-        row.GetString(8),
-        Wire.AmountOrNull(row.IsDBNull(9) ? null : row.GetInt64(9), Unit.Credits),
-        Wire.AmountOrNull(row.IsDBNull(10) ? null : row.GetInt64(10), Unit.Usd),
-        Wire.Read<LimitReset>(row.GetString(11)),
-        [.. row.GetFieldValue<string[]>(12)],
-        row.IsDBNull(13) ? null : new(row.GetInt32(13), new(row.GetInt64(14)), row.GetBoolean(15)),
-        row.IsDBNull(16) ? null : row.GetFieldValue<DateTimeOffset>(16),
-        row.GetFieldValue<DateTimeOffset>(17),
-        row.IsDBNull(18) ? null : row.GetFieldValue<DateTimeOffset>(18),
-        row.GetInt64(19),
-        row.GetInt64(20),
-        row.GetInt64(21));
+    internal static Key Read(NpgsqlDataReader row) =>
+        new(
+            new(row.GetString(1)),
+            row.GetString(2),
+            Wire.Read<KeyKind>(row.GetString(3)),
+            Wire.Read<KeyBilling>(row.GetString(4)),
+            row.IsDBNull(5) ? null : row.GetString(5),
+            row.GetString(6),
+            row.GetString(7),
+            row.GetString(8),
+            Wire.AmountOrNull(row.IsDBNull(9) ? null : row.GetInt64(9), Unit.Credits),
+            Wire.AmountOrNull(row.IsDBNull(10) ? null : row.GetInt64(10), Unit.Usd),
+            Wire.Read<LimitReset>(row.GetString(11)),
+            [.. row.GetFieldValue<string[]>(12)],
+            row.IsDBNull(13) ? null : new(row.GetInt32(13), new(row.GetInt64(14)), row.GetBoolean(15)),
+            row.IsDBNull(16) ? null : row.GetFieldValue<DateTimeOffset>(16),
+            row.GetFieldValue<DateTimeOffset>(17),
+            row.IsDBNull(18) ? null : row.GetFieldValue<DateTimeOffset>(18),
+            row.GetInt64(19),
+            row.GetInt64(20),
+            row.GetInt64(21)
+        );
 }

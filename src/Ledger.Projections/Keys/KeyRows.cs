@@ -65,56 +65,58 @@ public sealed class KeyRows : InlineWrite
     /// <remarks>Arrays of arrays must be rectangular, so the allowed models travel as JSON.</remarks>
     public override string Sql =>
         """
-        key_row as (
-          select *
-          from unnest(
-            :n, :is_new, :account_id, :key_id, :name, :kind, :billing, :environment, :secret_hash, :prefix, :last_four, :credit_limit, :usd_limit,
-            :limit_reset, :allowed_models, :rate_burst, :rate_refill_nanos, :rate_unlimited, :expires_at, :created_at, :revoked_at,
-            :limit_window, :used, :used_usd
-          ) as k (
-            n, is_new, account_id, key_id, name, kind, billing, environment, secret_hash, prefix, last_four, credit_limit, usd_limit,
-            limit_reset, allowed_models, rate_burst, rate_refill_nanos, rate_unlimited, expires_at, created_at, revoked_at,
-            limit_window, used, used_usd
-          )
-          where :won(k.n)
-        ),
-        keys_created as (
-          insert into keys (
-            account_id, key_id, name, kind, billing, environment, secret_hash, prefix, last_four, credit_limit, usd_limit,
-            limit_reset, allowed_models, rate_burst, rate_refill_nanos, rate_unlimited, expires_at, created_at, revoked_at,
-            limit_window, used, used_usd
-          )
-          select
-            k.account_id, k.key_id, k.name, k.kind, k.billing, k.environment, k.secret_hash, k.prefix, k.last_four, k.credit_limit, k.usd_limit,
-            k.limit_reset, array(select jsonb_array_elements_text(k.allowed_models)), k.rate_burst, k.rate_refill_nanos, k.rate_unlimited,
-            k.expires_at, k.created_at, k.revoked_at, k.limit_window, k.used, k.used_usd
-          from key_row k
-          where k.is_new
-        ),
-        keys_changed as (
-          update keys t
-          set
-            revoked_at = k.revoked_at,
-            limit_window = k.limit_window,
-            used = k.used,
-            used_usd = k.used_usd
-          from key_row k
-          where not k.is_new
-            and t.account_id = any (array[k.account_id])
-            and t.key_id = k.key_id
-        )
-        """;
+            key_row as (
+              select *
+              from unnest(
+                :n, :is_new, :account_id, :key_id, :name, :kind, :billing, :environment, :secret_hash, :prefix, :last_four, :credit_limit, :usd_limit,
+                :limit_reset, :allowed_models, :rate_burst, :rate_refill_nanos, :rate_unlimited, :expires_at, :created_at, :revoked_at,
+                :limit_window, :used, :used_usd
+              ) as k (
+                n, is_new, account_id, key_id, name, kind, billing, environment, secret_hash, prefix, last_four, credit_limit, usd_limit,
+                limit_reset, allowed_models, rate_burst, rate_refill_nanos, rate_unlimited, expires_at, created_at, revoked_at,
+                limit_window, used, used_usd
+              )
+              where :won(k.n)
+            ),
+            keys_created as (
+              insert into keys (
+                account_id, key_id, name, kind, billing, environment, secret_hash, prefix, last_four, credit_limit, usd_limit,
+                limit_reset, allowed_models, rate_burst, rate_refill_nanos, rate_unlimited, expires_at, created_at, revoked_at,
+                limit_window, used, used_usd
+              )
+              select
+                k.account_id, k.key_id, k.name, k.kind, k.billing, k.environment, k.secret_hash, k.prefix, k.last_four, k.credit_limit, k.usd_limit,
+                k.limit_reset, array(select jsonb_array_elements_text(k.allowed_models)), k.rate_burst, k.rate_refill_nanos, k.rate_unlimited,
+                k.expires_at, k.created_at, k.revoked_at, k.limit_window, k.used, k.used_usd
+              from key_row k
+              where k.is_new
+            ),
+            keys_changed as (
+              update keys t
+              set
+                revoked_at = k.revoked_at,
+                limit_window = k.limit_window,
+                used = k.used,
+                used_usd = k.used_usd
+              from key_row k
+              where not k.is_new
+                and t.account_id = any (array[k.account_id])
+                and t.key_id = k.key_id
+            )
+            """;
 
     /// <summary>Adds the rows of one account's keys.</summary>
     public void Add(int n, string accountId, KeyRing before, KeyRing after)
     {
         ArgumentNullException.ThrowIfNull(before);
         ArgumentNullException.ThrowIfNull(after);
-        if (ReferenceEquals(before.Keys, after.Keys)) return;
+        if (ReferenceEquals(before.Keys, after.Keys))
+            return;
         foreach (var key in after.Keys.Values)
         {
             var was = before.Find(key.Id);
-            if (!ReferenceEquals(was, key)) Add(n, accountId, key, isNew: was is null);
+            if (!ReferenceEquals(was, key))
+                Add(n, accountId, key, isNew: was is null);
         }
     }
 

@@ -32,14 +32,14 @@ public sealed class PriceRows : InlineWrite
     /// <inheritdoc/>
     public override string Sql =>
         """
-        prices_published as (
-          insert into prices (card, entry, tool, place, per, credits_nanos, effective_at)
-          select p.card, p.entry, p.tool, p.place, p.per, p.credits_nanos, p.effective_at
-          from unnest(:n, :card, :entry, :tool, :place, :per, :credits_nanos, :effective_at)
-            as p (n, card, entry, tool, place, per, credits_nanos, effective_at)
-          where :won(p.n)
-        )
-        """;
+            prices_published as (
+              insert into prices (card, entry, tool, place, per, credits_nanos, effective_at)
+              select p.card, p.entry, p.tool, p.place, p.per, p.credits_nanos, p.effective_at
+              from unnest(:n, :card, :entry, :tool, :place, :per, :credits_nanos, :effective_at)
+                as p (n, card, entry, tool, place, per, credits_nanos, effective_at)
+              where :won(p.n)
+            )
+            """;
 
     /// <summary>Adds the prices of one card.</summary>
     public void Add(int n, RateCard card)

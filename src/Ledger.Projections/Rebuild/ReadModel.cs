@@ -7,14 +7,20 @@ namespace Ledger.Projections.Rebuild;
 internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tables, IReadOnlyList<string> Views)
 {
     private static readonly ReadModel Balances = new(
-        "balances", [new("accounts", "account_id"), new("pockets", "account_id", "pocket"), new("holds", "account_id", "hold_id")], ["balances"]);
+        "balances",
+        [new("accounts", "account_id"), new("pockets", "account_id", "pocket"), new("holds", "account_id", "hold_id")],
+        ["balances"]
+    );
 
     private static readonly ReadModel Keys = new("keys", [new("keys", "account_id", "key_id")], []);
     private static readonly ReadModel Usage = new("usage", [new("usage_daily", "account_id", "day", "key_id", "tool")], []);
     private static readonly ReadModel Prices = new("prices", [new("prices", "card", "entry")], []);
 
     private static readonly ReadModel Everything = new(
-        "all", [.. Balances.Tables, .. Keys.Tables, .. Usage.Tables, .. Prices.Tables], Balances.Views);
+        "all",
+        [.. Balances.Tables, .. Keys.Tables, .. Usage.Tables, .. Prices.Tables],
+        Balances.Views
+    );
 
     public static IReadOnlyList<ReadModel> All { get; } = [Balances, Keys, Usage, Prices, Everything];
 
@@ -24,8 +30,12 @@ internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tabl
 
     public bool HasAccounts => Tables.Any(table => table.IsOfAccounts);
 
-    public static ReadModel Of(string name) => All.FirstOrDefault(model => model.Name == name)
-        ?? throw new ArgumentException($"There is no read model '{name}'. There are: {string.Join(", ", All.Select(model => model.Name))}.", nameof(name));
+    public static ReadModel Of(string name) =>
+        All.FirstOrDefault(model => model.Name == name)
+        ?? throw new ArgumentException(
+            $"There is no read model '{name}'. There are: {string.Join(", ", All.Select(model => model.Name))}.",
+            nameof(name)
+        );
 }
 
 /// <summary>One table of a read model, and its primary key.</summary>

@@ -39,7 +39,14 @@ internal sealed class Shadow : IAsyncDisposable
     private long _done;
     private long _events;
 
-    private Shadow(ReadModel model, TimeProvider time, IProgress<RebuildProgress>? progress, NpgsqlDataSource log, NpgsqlConnection connection, string live)
+    private Shadow(
+        ReadModel model,
+        TimeProvider time,
+        IProgress<RebuildProgress>? progress,
+        NpgsqlDataSource log,
+        NpgsqlConnection connection,
+        string live
+    )
     {
         (_model, _time, _progress, _log, _connection, _live) = (model, time, progress, log, connection, live);
         _scan = new(log);
@@ -49,11 +56,21 @@ internal sealed class Shadow : IAsyncDisposable
     }
 
     public static async Task<Shadow> OpenAsync(
-        NpgsqlDataSource database, ReadModel model, TimeProvider time, IProgress<RebuildProgress>? progress, CancellationToken ct)
+        NpgsqlDataSource database,
+        ReadModel model,
+        TimeProvider time,
+        IProgress<RebuildProgress>? progress,
+        CancellationToken ct
+    )
     {
         // A few connections of its own: under the lock, everybody else's may be waiting for us.
         await using var template = database.CreateConnection();
-        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString) { ApplicationName = "ledger-rebuild", MaxPoolSize = 4, CommandTimeout = 0 };
+        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString)
+        {
+            ApplicationName = "ledger-rebuild",
+            MaxPoolSize = 4,
+            CommandTimeout = 0,
+        };
         var log = NpgsqlDataSource.Create(template.CloneWith(settings.ConnectionString).ConnectionString);
 
         // Planned like a writer of the log; a crash may lose what is not swapped in yet.
@@ -65,18 +82,33 @@ internal sealed class Shadow : IAsyncDisposable
         try
         {
             await connection.OpenAsync(ct);
-            await using (var take = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = AdvisoryLock } } })
+            await using (
+                var take = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection)
+                {
+                    Parameters = { new() { Value = AdvisoryLock } },
+                }
+            )
             {
-                if (!(bool)(await take.ExecuteScalarAsync(ct))!) throw new RebuildRefusedException("Another rebuild or comparison of read models runs on this database. Try again when it has ended.");
+                if (!(bool)(await take.ExecuteScalarAsync(ct))!)
+                    throw new RebuildRefusedException(
+                        "Another rebuild or comparison of read models runs on this database. Try again when it has ended."
+                    );
             }
 
             string live;
-            await using (var schema = log.CreateCommand("select quote_ident(current_schema())")) live = (string)(await schema.ExecuteScalarAsync(ct))!;
+            await using (var schema = log.CreateCommand("select quote_ident(current_schema())"))
+                live = (string)(await schema.ExecuteScalarAsync(ct))!;
 
             // Whatever a run that was killed left behind goes first. Then the schema's whole history, as the live tables went through it.
-            var steps = ReadModelMigrations.All.Where(migration => migration.Component == "read-models").OrderBy(migration => migration.Number);
-            await using (var create = new NpgsqlCommand(
-                $"drop schema if exists {Schema} cascade;\ncreate schema {Schema};\n{string.Join('\n', steps.Select(step => step.Sql))}", connection))
+            var steps = ReadModelMigrations
+                .All.Where(migration => migration.Component == "read-models")
+                .OrderBy(migration => migration.Number);
+            await using (
+                var create = new NpgsqlCommand(
+                    $"drop schema if exists {Schema} cascade;\ncreate schema {Schema};\n{string.Join('\n', steps.Select(step => step.Sql))}",
+                    connection
+                )
+            )
                 await create.ExecuteNonQueryAsync(ct);
             return new(model, time, progress, log, connection, live);
         }
@@ -91,13 +123,18 @@ internal sealed class Shadow : IAsyncDisposable
     /// <summary>Fills the shadow from the log, until little is left that was appended meanwhile.</summary>
     public async Task FillAsync(CancellationToken ct)
     {
-        if (_model.HasPrices) _book = await FollowCardsAsync(ct);
+        if (_model.HasPrices)
+            _book = await FollowCardsAsync(ct);
         if (_model.HasAccounts)
         {
             _settled = await _scan.SettledAsync(_time, ct);
             _total = await _scan.CountAsync(Account.StreamType, ct);
             Report();
-            for (var after = ""; await _scan.ListAsync(Account.StreamType, after, StreamsPerPage, ct) is { Count: > 0 } heads; after = heads[^1].Id)
+            for (
+                var after = "";
+                await _scan.ListAsync(Account.StreamType, after, StreamsPerPage, ct) is { Count: > 0 } heads;
+                after = heads[^1].Id
+            )
             {
                 await FollowAsync(heads, ct);
                 _done += heads.Count;
@@ -107,20 +144,26 @@ internal sealed class Shadow : IAsyncDisposable
             await CatchUpAsync(ct);
         }
 
-        foreach (var table in _model.Tables) await ExecuteAsync($"analyze {table.Name}", ct);
+        foreach (var table in _model.Tables)
+            await ExecuteAsync($"analyze {table.Name}", ct);
     }
 
     /// <summary>Puts the shadow's tables in the place of the live ones.</summary>
-    public Task SwapAsync(CancellationToken ct) => LockedAsync(
-        "access exclusive",
-        async grants =>
-        {
-            foreach (var table in _model.Tables) await ExecuteAsync($"drop table {_live}.{table.Name}; alter table {Schema}.{table.Name} set schema {_live}", ct);
-            foreach (var view in _model.Views) await ExecuteAsync($"alter view {Schema}.{view} set schema {_live}", ct);
-            if (grants.Length > 0) await ExecuteAsync(grants, ct);
-            return true;
-        },
-        ct);
+    public Task SwapAsync(CancellationToken ct) =>
+        LockedAsync(
+            "access exclusive",
+            async grants =>
+            {
+                foreach (var table in _model.Tables)
+                    await ExecuteAsync($"drop table {_live}.{table.Name}; alter table {Schema}.{table.Name} set schema {_live}", ct);
+                foreach (var view in _model.Views)
+                    await ExecuteAsync($"alter view {Schema}.{view} set schema {_live}", ct);
+                if (grants.Length > 0)
+                    await ExecuteAsync(grants, ct);
+                return true;
+            },
+            ct
+        );
 
     /// <summary>Compares the live tables with the shadow's.</summary>
     public async Task<IReadOnlyList<Drift>> CompareAsync(CancellationToken ct)
@@ -133,25 +176,39 @@ internal sealed class Shadow : IAsyncDisposable
         {
             await using var connection = await _log.OpenConnectionAsync(ct);
             await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
-            await using (var command = new NpgsqlCommand(
-                $"""
-                select coalesce(array_agg(coalesce(l.account_id, r.account_id)), '{"{}"}')
-                from {_live}.accounts l
-                full join {Schema}.accounts r on r.account_id = l.account_id
-                where l.version is distinct from r.version
-                """, connection))
+            await using (
+                var command = new NpgsqlCommand(
+                    $"""
+                    select coalesce(array_agg(coalesce(l.account_id, r.account_id)), '{"{}"}')
+                    from {_live}.accounts l
+                    full join {Schema}.accounts r on r.account_id = l.account_id
+                    where l.version is distinct from r.version
+                    """,
+                    connection
+                )
+            )
                 moved = (string[])(await command.ExecuteScalarAsync(ct))!;
-            foreach (var table in _model.Tables.Where(table => table.IsOfAccounts)) await CompareAsync(connection, table, "t.account_id <> all ($1)", moved, drifts, ct);
+            foreach (var table in _model.Tables.Where(table => table.IsOfAccounts))
+                await CompareAsync(connection, table, "t.account_id <> all ($1)", moved, drifts, ct);
         }
 
         await LockedAsync(
             "share",
             async _ =>
             {
-                foreach (var table in _model.Tables) await CompareAsync(_connection, table, table.IsOfAccounts ? "t.account_id = any ($1)" : "$1 is not null", moved, drifts, ct);
+                foreach (var table in _model.Tables)
+                    await CompareAsync(
+                        _connection,
+                        table,
+                        table.IsOfAccounts ? "t.account_id = any ($1)" : "$1 is not null",
+                        moved,
+                        drifts,
+                        ct
+                    );
                 return false;
             },
-            ct);
+            ct
+        );
         return drifts;
     }
 
@@ -163,7 +220,10 @@ internal sealed class Shadow : IAsyncDisposable
         {
             // The lock is given back by name: closing a connection does not wait until the server has noticed.
             if (_connection.State == ConnectionState.Open)
-                await ExecuteAsync($"rollback; drop schema if exists {Schema} cascade; select pg_advisory_unlock({AdvisoryLock})", CancellationToken.None);
+                await ExecuteAsync(
+                    $"rollback; drop schema if exists {Schema} cascade; select pg_advisory_unlock({AdvisoryLock})",
+                    CancellationToken.None
+                );
         }
         catch (NpgsqlException)
         {
@@ -182,7 +242,8 @@ internal sealed class Shadow : IAsyncDisposable
     {
         for (var pause = TimeSpan.FromMilliseconds(50); ; pause = pause < TimeSpan.FromSeconds(2) ? pause * 2 : pause)
         {
-            if (_model.HasAccounts) await CatchUpAsync(ct);
+            if (_model.HasAccounts)
+                await CatchUpAsync(ct);
             try
             {
                 await ExecuteAsync("begin; set local lock_timeout = '100ms'; set local synchronous_commit = on", ct);
@@ -191,18 +252,25 @@ internal sealed class Shadow : IAsyncDisposable
                 var grants = await GrantsAsync(ct);
                 if (mode == "access exclusive")
                 {
-                    foreach (var view in _model.Views) await ExecuteAsync($"drop view {_live}.{view}", ct);
+                    foreach (var view in _model.Views)
+                        await ExecuteAsync($"drop view {_live}.{view}", ct);
                 }
 
-                await ExecuteAsync($"lock table {string.Join(", ", _model.Tables.Select(table => $"{_live}.{table.Name}"))} in {mode} mode", ct);
+                await ExecuteAsync(
+                    $"lock table {string.Join(", ", _model.Tables.Select(table => $"{_live}.{table.Name}"))} in {mode} mode",
+                    ct
+                );
 
                 // Every append that had begun has ended, and is visible; none begins.
-                if (_model.HasPrices) await FollowCardsAsync(ct);
-                if (_model.HasAccounts) await FollowAsync(await _scan.ChangedAsync(Account.StreamType, _settled, long.MaxValue, ct), ct);
+                if (_model.HasPrices)
+                    await FollowCardsAsync(ct);
+                if (_model.HasAccounts)
+                    await FollowAsync(await _scan.ChangedAsync(Account.StreamType, _settled, long.MaxValue, ct), ct);
                 await ExecuteAsync(await work(grants) ? "commit" : "rollback", ct);
                 return;
             }
-            catch (PostgresException busy) when (busy.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
+            catch (PostgresException busy)
+                when (busy.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
             {
                 await ExecuteAsync("rollback", ct);
             }
@@ -220,10 +288,14 @@ internal sealed class Shadow : IAsyncDisposable
             var upTo = await _scan.SettledAsync(_time, ct);
             var behind = upTo - _settled;
             for (; _settled < upTo; _settled = Math.Min(_settled + PositionsPerWindow, upTo))
-                await FollowAsync(await _scan.ChangedAsync(Account.StreamType, _settled, Math.Min(_settled + PositionsPerWindow, upTo), ct), ct);
+                await FollowAsync(
+                    await _scan.ChangedAsync(Account.StreamType, _settled, Math.Min(_settled + PositionsPerWindow, upTo), ct),
+                    ct
+                );
             Report();
             slow = behind > before * 0.8 ? slow + 1 : 0;
-            if (behind <= Few || slow == 3) return;
+            if (behind <= Few || slow == 3)
+                return;
             before = behind;
         }
     }
@@ -238,22 +310,29 @@ internal sealed class Shadow : IAsyncDisposable
             var (ranges, room) = (new List<StreamRange>(), (long)EventsPerPage);
             foreach (var (stream, version) in page)
             {
-                for (var from = states.TryGetValue(ids[stream], out var state) ? state.Account.Version : 0; from < version;)
+                for (var from = states.TryGetValue(ids[stream], out var state) ? state.Account.Version : 0; from < version; )
                 {
                     var count = Math.Min(version - from, room);
                     ranges.Add(new(stream, from, from + count));
                     (from, room) = (from + count, room - count);
-                    if (room > 0) continue;
+                    if (room > 0)
+                        continue;
                     await WriteAsync(ranges, ids, states, ct);
                     room = EventsPerPage;
                 }
             }
 
-            if (ranges.Count > 0) await WriteAsync(ranges, ids, states, ct);
+            if (ranges.Count > 0)
+                await WriteAsync(ranges, ids, states, ct);
         }
     }
 
-    private async Task WriteAsync(List<StreamRange> ranges, Dictionary<string, AccountId> ids, Dictionary<AccountId, AccountSnapshot> states, CancellationToken ct)
+    private async Task WriteAsync(
+        List<StreamRange> ranges,
+        Dictionary<string, AccountId> ids,
+        Dictionary<AccountId, AccountSnapshot> states,
+        CancellationToken ct
+    )
     {
         var events = (await _scan.ReadAsync(ranges, ct)).ToLookup(stored => stored.StreamId, StringComparer.Ordinal);
         _writes.Clear();
@@ -265,13 +344,17 @@ internal sealed class Shadow : IAsyncDisposable
             foreach (var stored in events[range.StreamId])
             {
                 var fact = LedgerEvents.ToFact(stored);
-                if (fact.Version != account.Version + 1) break;
+                if (fact.Version != account.Version + 1)
+                    break;
                 account = Account.Evolve(account, fact);
-                hash = HashChain.FromHeaders(stored.Headers, "hash") ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
+                hash =
+                    HashChain.FromHeaders(stored.Headers, "hash")
+                    ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
                 facts.Add(fact);
             }
 
-            if (account.Version != range.UpTo) throw new InvalidDataException($"{range.StreamId} has no version {account.Version + 1}.");
+            if (account.Version != range.UpTo)
+                throw new InvalidDataException($"{range.StreamId} has no version {account.Version + 1}.");
             _writes.Add(1, before.Account, account, facts, hash);
             states[id] = new(account, hash);
             _events += facts.Count;
@@ -327,14 +410,27 @@ internal sealed class Shadow : IAsyncDisposable
             where quote_ident(n.nspname) = $1
               and c.relname = any ($2)
               and a.grantee <> c.relowner
-            """, _connection)
+            """,
+            _connection
+        )
         {
-            Parameters = { new() { Value = _live }, new() { Value = (string[])[.. _model.Tables.Select(table => table.Name), .. _model.Views] } },
+            Parameters =
+            {
+                new() { Value = _live },
+                new() { Value = (string[])[.. _model.Tables.Select(table => table.Name), .. _model.Views] },
+            },
         };
         return (string)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    private async Task CompareAsync(NpgsqlConnection connection, ReadModelTable table, string scope, string[] accounts, List<Drift> drifts, CancellationToken ct)
+    private async Task CompareAsync(
+        NpgsqlConnection connection,
+        ReadModelTable table,
+        string scope,
+        string[] accounts,
+        List<Drift> drifts,
+        CancellationToken ct
+    )
     {
         await using var command = new NpgsqlCommand(
             $"""
@@ -343,16 +439,23 @@ internal sealed class Shadow : IAsyncDisposable
               case when l.{table.Key[0]} is not null then to_jsonb(l)::text end,
               case when r.{table.Key[0]} is not null then to_jsonb(r)::text end
             from (select t.* from {_live}.{table.Name} t where {scope}) l
-            full join (select t.* from {Schema}.{table.Name} t where {scope}) r on {string.Join(" and ", table.Key.Select(column => $"r.{column} = l.{column}"))}
+            full join (select t.* from {Schema}.{table.Name} t where {scope}) r on {string.Join(
+                " and ",
+                table.Key.Select(column => $"r.{column} = l.{column}")
+            )}
             where (l.*) is distinct from (r.*)
             order by {string.Join(", ", table.Key.Select(column => $"coalesce(l.{column}, r.{column})"))}
-            """, connection)
+            """,
+            connection
+        )
         {
             Parameters = { new() { Value = accounts } },
         };
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
-            drifts.Add(new(table.Name, rows.GetString(0), rows.IsDBNull(1) ? null : rows.GetString(1), rows.IsDBNull(2) ? null : rows.GetString(2)));
+            drifts.Add(
+                new(table.Name, rows.GetString(0), rows.IsDBNull(1) ? null : rows.GetString(1), rows.IsDBNull(2) ? null : rows.GetString(2))
+            );
     }
 
     private async Task ExecuteAsync(string sql, CancellationToken ct)

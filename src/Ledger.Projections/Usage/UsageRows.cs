@@ -10,14 +10,15 @@ namespace Ledger.Projections.Usage;
 public readonly record struct UsageDelta(KeyId Key, string Tool, int Requests, Quantity Units, Amount Charged, Amount Reversed)
 {
     /// <summary>What a fact adds; null where it adds nothing.</summary>
-    public static UsageDelta? Of(in Fact fact) => fact.Event switch
-    {
-        CreditsSpent e => new(e.Key, e.Tool, 1, e.Units, e.Charged, Amount.Zero(e.Charged.Unit)),
-        HoldSettled e => new(e.Key, e.Tool, 1, e.Units, e.Charged, Amount.Zero(e.Charged.Unit)),
-        HoldSettledLate e => new(e.Key, e.Tool, 1, e.Units, e.Charged, Amount.Zero(e.Charged.Unit)),
-        SpendReversed e => new(e.Key, e.Tool, 0, default, Amount.Zero(e.Amount.Unit), e.Amount),
-        _ => null,
-    };
+    public static UsageDelta? Of(in Fact fact) =>
+        fact.Event switch
+        {
+            CreditsSpent e => new(e.Key, e.Tool, 1, e.Units, e.Charged, Amount.Zero(e.Charged.Unit)),
+            HoldSettled e => new(e.Key, e.Tool, 1, e.Units, e.Charged, Amount.Zero(e.Charged.Unit)),
+            HoldSettledLate e => new(e.Key, e.Tool, 1, e.Units, e.Charged, Amount.Zero(e.Charged.Unit)),
+            SpendReversed e => new(e.Key, e.Tool, 0, default, Amount.Zero(e.Amount.Unit), e.Amount),
+            _ => null,
+        };
 }
 
 /// <summary>Adds up usage per UTC day, account, key and tool.</summary>
@@ -55,26 +56,26 @@ public sealed class UsageRows : InlineWrite
     /// <inheritdoc/>
     public override string Sql =>
         """
-        usage_added as (
-          insert into usage_daily as t (
-            account_id, day, key_id, tool, requests, units_nanos, credits, usd, credits_reversed, usd_reversed
-          )
-          select
-            u.account_id, u.day, u.key_id, u.tool, u.requests, u.units_nanos, u.credits, u.usd, u.credits_reversed, u.usd_reversed
-          from unnest(
-            :n, :account_id, :day, :key_id, :tool, :requests, :units_nanos, :credits, :usd, :credits_reversed, :usd_reversed
-          ) as u (n, account_id, day, key_id, tool, requests, units_nanos, credits, usd, credits_reversed, usd_reversed)
-          where :won(u.n)
-          on conflict (account_id, day, key_id, tool) do update
-          set
-            requests = t.requests + excluded.requests,
-            units_nanos = t.units_nanos + excluded.units_nanos,
-            credits = t.credits + excluded.credits,
-            usd = t.usd + excluded.usd,
-            credits_reversed = t.credits_reversed + excluded.credits_reversed,
-            usd_reversed = t.usd_reversed + excluded.usd_reversed
-        )
-        """;
+            usage_added as (
+              insert into usage_daily as t (
+                account_id, day, key_id, tool, requests, units_nanos, credits, usd, credits_reversed, usd_reversed
+              )
+              select
+                u.account_id, u.day, u.key_id, u.tool, u.requests, u.units_nanos, u.credits, u.usd, u.credits_reversed, u.usd_reversed
+              from unnest(
+                :n, :account_id, :day, :key_id, :tool, :requests, :units_nanos, :credits, :usd, :credits_reversed, :usd_reversed
+              ) as u (n, account_id, day, key_id, tool, requests, units_nanos, credits, usd, credits_reversed, usd_reversed)
+              where :won(u.n)
+              on conflict (account_id, day, key_id, tool) do update
+              set
+                requests = t.requests + excluded.requests,
+                units_nanos = t.units_nanos + excluded.units_nanos,
+                credits = t.credits + excluded.credits,
+                usd = t.usd + excluded.usd,
+                credits_reversed = t.credits_reversed + excluded.credits_reversed,
+                usd_reversed = t.usd_reversed + excluded.usd_reversed
+            )
+            """;
 
     /// <summary>Adds one account's facts of a batch, summed up first: a statement may touch each row only once.</summary>
     public void Add(int n, string accountId, IReadOnlyList<Fact> facts)
@@ -82,7 +83,8 @@ public sealed class UsageRows : InlineWrite
         ArgumentNullException.ThrowIfNull(facts);
         foreach (var fact in facts)
         {
-            if (UsageDelta.Of(fact) is not { } delta) continue;
+            if (UsageDelta.Of(fact) is not { } delta)
+                continue;
             var key = (delta.Key, DateOnly.FromDateTime(fact.At.UtcDateTime), delta.Tool);
             _sums.TryGetValue(key, out var sums);
             _sums[key] = sums.Plus(delta);
@@ -108,22 +110,23 @@ public sealed class UsageRows : InlineWrite
 
     private readonly record struct Sums(long Requests, Int128 Units, long Credits, long Usd, long CreditsReversed, long UsdReversed)
     {
-        public Sums Plus(in UsageDelta delta) => delta.Charged.Unit switch
-        {
-            Unit.Credits => this with
+        public Sums Plus(in UsageDelta delta) =>
+            delta.Charged.Unit switch
             {
-                Requests = Requests + delta.Requests,
-                Units = Units + delta.Units.Nanos,
-                Credits = Credits + delta.Charged.Parts,
-                CreditsReversed = CreditsReversed + delta.Reversed.Parts,
-            },
-            Unit.Usd => this with
-            {
-                Requests = Requests + delta.Requests,
-                Units = Units + delta.Units.Nanos,
-                Usd = Usd + delta.Charged.Parts,
-                UsdReversed = UsdReversed + delta.Reversed.Parts,
-            },
-        };
+                Unit.Credits => this with
+                {
+                    Requests = Requests + delta.Requests,
+                    Units = Units + delta.Units.Nanos,
+                    Credits = Credits + delta.Charged.Parts,
+                    CreditsReversed = CreditsReversed + delta.Reversed.Parts,
+                },
+                Unit.Usd => this with
+                {
+                    Requests = Requests + delta.Requests,
+                    Units = Units + delta.Units.Nanos,
+                    Usd = Usd + delta.Charged.Parts,
+                    UsdReversed = UsdReversed + delta.Reversed.Parts,
+                },
+            };
     }
 }

@@ -14,8 +14,13 @@ public sealed class ConcurrencyTests
         var account = await app.OpenAccountAsync(credits: 500);
         var answers = await Task.WhenAll(Enumerable.Range(0, 1_000).Select(n => SpendAsync(app, account, $"r{n}")));
         answers.Count(answer => answer.Status == 200).ShouldBe(100);
-        answers.Where(answer => answer.Status != 200).ShouldAllBe(answer => answer.Status == 402 && answer.Body.Contains("\"insufficient_credits\""));
-        answers.Where(answer => answer.Status == 200).Select(answer => int.Parse(answer.Text("balance_after")!, null)).Order()
+        answers
+            .Where(answer => answer.Status != 200)
+            .ShouldAllBe(answer => answer.Status == 402 && answer.Body.Contains("\"insufficient_credits\""));
+        answers
+            .Where(answer => answer.Status == 200)
+            .Select(answer => int.Parse(answer.Text("balance_after")!, null))
+            .Order()
             .ShouldBe(Enumerable.Range(0, 100).Select(n => 5 * n));
         (await SpentAsync(app, account)).ShouldBe(100);
         (await app.AvailableAsync(account.Id)).ShouldBe(0);
@@ -28,7 +33,9 @@ public sealed class ConcurrencyTests
         var account = await app.OpenAccountAsync(credits: 100_000, limit: 500, reset: LimitReset.Daily);
         var answers = await Task.WhenAll(Enumerable.Range(0, 1_000).Select(n => SpendAsync(app, account, $"r{n}")));
         answers.Count(answer => answer.Status == 200).ShouldBe(100);
-        answers.Where(answer => answer.Status != 200).ShouldAllBe(answer => answer.Status == 402 && answer.Body.Contains("\"key_limit_reached\""));
+        answers
+            .Where(answer => answer.Status != 200)
+            .ShouldAllBe(answer => answer.Status == 402 && answer.Body.Contains("\"key_limit_reached\""));
         (await app.AvailableAsync(account.Id)).ShouldBe(99_500);
 
         app.Clock.Advance(TimeSpan.FromHours(12));
@@ -72,7 +79,9 @@ public sealed class ConcurrencyTests
             var (here, there) = n % 2 == 0 ? (one, two) : (two, one);
             var first = (await SpendAsync(here, account, $"r{n}")).ShouldBe(200);
             (await SpendAsync(there, account, $"r{n}")).ShouldBe(200, first.Body).ShouldHave("Idempotent-Replayed", "true");
-            (await there.PostAsync("/api/v1/tools/check", account.Key, new { tool = "chat", units = 1 })).Text("balance_after").ShouldBe($"{1_000 - (5 * (n + 2))}");
+            (await there.PostAsync("/api/v1/tools/check", account.Key, new { tool = "chat", units = 1 }))
+                .Text("balance_after")
+                .ShouldBe($"{1_000 - (5 * (n + 2))}");
         }
 
         // A revoke, a suspension and a price on the one hold on the other from the next request on.
@@ -94,7 +103,9 @@ public sealed class ConcurrencyTests
         var account = await one.OpenAccountAsync(credits: 10_000);
         for (var round = 0; round < 20; round++)
         {
-            var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(n => SpendAsync(n % 2 == 0 ? one : two, account, $"round{round}")));
+            var answers = await Task.WhenAll(
+                Enumerable.Range(0, 20).Select(n => SpendAsync(n % 2 == 0 ? one : two, account, $"round{round}"))
+            );
             answers.ShouldAllBe(answer => answer.Status == 200 && answer.Body == answers[0].Body);
             answers.Count(answer => answer.Header("Idempotent-Replayed") is null).ShouldBe(1);
         }
@@ -126,7 +137,8 @@ public sealed class ConcurrencyTests
             waiting.ShouldAllBe(answer => !answer.IsCompleted);
         }
 
-        foreach (var answer in waiting) (await answer).ShouldBe(200);
+        foreach (var answer in waiting)
+            (await answer).ShouldBe(200);
         (await SpendAsync(app, account, "refused0")).ShouldBe(200).ShouldHave("Idempotent-Replayed", null);
         (await app.AvailableAsync(account.Id)).ShouldBe(950);
     }
@@ -141,7 +153,14 @@ public sealed class ConcurrencyTests
             using var patience = new CancellationTokenSource();
             using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/tools/spend")
             {
-                Content = System.Net.Http.Json.JsonContent.Create(new { tool = "chat", units = 1, reference = "lost" }),
+                Content = System.Net.Http.Json.JsonContent.Create(
+                    new
+                    {
+                        tool = "chat",
+                        units = 1,
+                        reference = "lost",
+                    }
+                ),
                 Headers = { Authorization = new("Bearer", account.Key) },
             };
             var lost = app.Http.SendAsync(request, patience.Token);
@@ -150,11 +169,22 @@ public sealed class ConcurrencyTests
             await Should.ThrowAsync<OperationCanceledException>(lost);
         }
 
-        (await SpendAsync(app, account, "lost")).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":95}""").ShouldHave("Idempotent-Replayed", "true");
+        (await SpendAsync(app, account, "lost"))
+            .ShouldBe(200, """{"ok":true,"charged":5,"balance_after":95}""")
+            .ShouldHave("Idempotent-Replayed", "true");
     }
 
     private static Task<Answer> SpendAsync(LedgerApp app, TestAccount account, string reference) =>
-        app.PostAsync("/api/v1/tools/spend", account.Key, new { tool = "chat", units = 1, reference });
+        app.PostAsync(
+            "/api/v1/tools/spend",
+            account.Key,
+            new
+            {
+                tool = "chat",
+                units = 1,
+                reference,
+            }
+        );
 
     private static async Task<int> SpentAsync(LedgerApp app, TestAccount account) =>
         (await app.EventsAsync(account.Id)).Count(stored => stored.Type == "credits_spent");
@@ -165,11 +195,19 @@ public sealed class ConcurrencyTests
         var connection = new NpgsqlConnection(app.Database);
         await connection.OpenAsync();
         await connection.BeginTransactionAsync();
-        await using var command = new NpgsqlCommand("select id from mt_streams where id = $1 for update", connection) { Parameters = { new() { Value = account.Id.StreamId } } };
+        await using var command = new NpgsqlCommand("select id from mt_streams where id = $1 for update", connection)
+        {
+            Parameters = { new() { Value = account.Id.StreamId } },
+        };
         (await command.ExecuteScalarAsync()).ShouldBe(account.Id.StreamId);
         return connection;
     }
 
-    private static Task WriterWaitsAsync(LedgerApp app) => Eventually.IsSoAsync(async () => await app.QueryAsync(
-        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ledger-writer' and wait_event_type = 'Lock'") is 1L);
+    private static Task WriterWaitsAsync(LedgerApp app) =>
+        Eventually.IsSoAsync(async () =>
+            await app.QueryAsync(
+                "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ledger-writer' and wait_event_type = 'Lock'"
+            )
+                is 1L
+        );
 }

@@ -13,14 +13,31 @@ public sealed class SweepTests
 {
     private static Task<int> PassAsync(LedgerApp app) => app.Services.GetRequiredService<Sweep>().PassAsync(CancellationToken.None);
 
-    private static async Task<IEnumerable<string>> TypesAsync(LedgerApp app, TestAccount account) => (await app.EventsAsync(account.Id)).Select(stored => stored.Type);
+    private static async Task<IEnumerable<string>> TypesAsync(LedgerApp app, TestAccount account) =>
+        (await app.EventsAsync(account.Id)).Select(stored => stored.Type);
 
     [Fact]
     public async Task What_has_lapsed_in_an_idle_account_is_journalled_once_and_dated_when_it_was_due()
     {
         await using var app = await LedgerApp.StartAsync();
-        var (holding, lapsing, idle) = (await app.OpenAccountAsync(credits: 100), await app.OpenAccountAsync(), await app.OpenAccountAsync(credits: 100));
-        (await app.PostAsync("/api/v1/tools/reserve", holding.Key, new { tool = "chat", units = 2, reference = "h", ttl_seconds = 60 })).ShouldBe(200);
+        var (holding, lapsing, idle) = (
+            await app.OpenAccountAsync(credits: 100),
+            await app.OpenAccountAsync(),
+            await app.OpenAccountAsync(credits: 100)
+        );
+        (
+            await app.PostAsync(
+                "/api/v1/tools/reserve",
+                holding.Key,
+                new
+                {
+                    tool = "chat",
+                    units = 2,
+                    reference = "h",
+                    ttl_seconds = 60,
+                }
+            )
+        ).ShouldBe(200);
         await app.GrantAsync(lapsing.Id, Amount.Credits(50), PocketSource.Bonus, expiresAt: app.Clock.Now.AddSeconds(60));
         (await PassAsync(app)).ShouldBe(0);
 
@@ -45,7 +62,19 @@ public sealed class SweepTests
         await using var app = await LedgerApp.StartAsync();
         var account = await app.OpenAccountAsync();
         await app.GrantAsync(account.Id, Amount.Credits(10), PocketSource.Bonus, expiresAt: app.Clock.Now.AddSeconds(60));
-        (await app.PostAsync("/api/v1/tools/reserve", account.Key, new { tool = "chat", units = 2, reference = "h", ttl_seconds = 3600 })).ShouldBe(200);
+        (
+            await app.PostAsync(
+                "/api/v1/tools/reserve",
+                account.Key,
+                new
+                {
+                    tool = "chat",
+                    units = 2,
+                    reference = "h",
+                    ttl_seconds = 3600,
+                }
+            )
+        ).ShouldBe(200);
 
         app.Clock.Advance(TimeSpan.FromMinutes(10));
         (await PassAsync(app)).ShouldBe(0);
@@ -60,11 +89,15 @@ public sealed class SweepTests
         await using var app = await LedgerApp.StartAsync();
         var at = app.Clock.Now.AddHours(1);
         var accounts = await Task.WhenAll(Enumerable.Range(0, 450).Select(_ => app.OpenAccountAsync()));
-        await Task.WhenAll(accounts.SelectMany(account => (Task[])
-        [
-            app.GrantAsync(account.Id, Amount.Credits(5), PocketSource.Bonus, expiresAt: at),
-            app.GrantAsync(account.Id, Amount.Credits(6), PocketSource.Bonus, expiresAt: at),
-        ]));
+        await Task.WhenAll(
+            accounts.SelectMany(account =>
+                (Task[])
+                    [
+                        app.GrantAsync(account.Id, Amount.Credits(5), PocketSource.Bonus, expiresAt: at),
+                        app.GrantAsync(account.Id, Amount.Credits(6), PocketSource.Bonus, expiresAt: at),
+                    ]
+            )
+        );
         app.Clock.Now = at;
         (await PassAsync(app)).ShouldBeGreaterThanOrEqualTo(450);
         (await app.QueryAsync("select sum(remaining)::bigint from pockets")).ShouldBe(0L);
@@ -99,11 +132,14 @@ public sealed class SweepTests
     [Fact]
     public async Task It_sweeps_by_itself_and_stops_with_the_server()
     {
-        await using var app = await LedgerApp.StartAsync(settings: new Dictionary<string, string> { ["Ledger:SweepInterval"] = "00:00:00.05" });
+        await using var app = await LedgerApp.StartAsync(
+            settings: new Dictionary<string, string> { ["Ledger:SweepInterval"] = "00:00:00.05" }
+        );
         var account = await app.OpenAccountAsync();
         await app.GrantAsync(account.Id, Amount.Credits(5), PocketSource.Bonus, expiresAt: app.Clock.Now.AddHours(1));
         app.Clock.Advance(TimeSpan.FromHours(2));
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while ((await TypesAsync(app, account)).Last() != "pocket_expired") await Task.Delay(20, patience.Token);
+        while ((await TypesAsync(app, account)).Last() != "pocket_expired")
+            await Task.Delay(20, patience.Token);
     }
 }

@@ -59,8 +59,10 @@ public sealed class CommandLineTests
     {
         var (code, output, _) = await RunAsync(null, "--help");
         code.ShouldBe(0);
-        foreach (var command in (string[])["migrate", "rebuild", "rate-card", "account"]) output.ShouldContain("  " + command);
-        foreach (var later in (string[])["audit", "replay", "export", "import", "backup", "restore"]) output.ShouldNotContain("  " + later);
+        foreach (var command in (string[])["migrate", "rebuild", "rate-card", "account"])
+            output.ShouldContain("  " + command);
+        foreach (var later in (string[])["audit", "replay", "export", "import", "backup", "restore"])
+            output.ShouldNotContain("  " + later);
     }
 
     [Theory]
@@ -109,11 +111,23 @@ public sealed class CommandLineTests
         await File.WriteAllTextAsync(file, Default.Replace("\"5\"", "\"6\"", StringComparison.Ordinal));
         (await RunAsync(app.Database, "rate-card", "publish", file)).Code.ShouldBe(0);
         app.Clock.Now = TimeProvider.System.GetUtcNow();
-        (await app.PostAsync("/api/v1/tools/spend", account.Key, new { tool = "chat", units = 1, reference = "r" })).Text("charged").ShouldBe("6");
+        (
+            await app.PostAsync(
+                "/api/v1/tools/spend",
+                account.Key,
+                new
+                {
+                    tool = "chat",
+                    units = 1,
+                    reference = "r",
+                }
+            )
+        ).Text("charged").ShouldBe("6");
 
         (await RunAsync(app.Database, "rate-card", "publish", file, "--effective-at", "2020-01-01T00:00:00Z")).Code.ShouldBe(1);
-        (await RunAsync(app.Database, "rate-card", "publish", file, "--effective-at", "2999-01-01T00:00:00Z")).Output
-            .ShouldBe("Published version 3, in force from 2999-01-01T00:00:00Z." + Environment.NewLine);
+        (await RunAsync(app.Database, "rate-card", "publish", file, "--effective-at", "2999-01-01T00:00:00Z")).Output.ShouldBe(
+            "Published version 3, in force from 2999-01-01T00:00:00Z." + Environment.NewLine
+        );
         var versions = (await RunAsync(app.Database, "rate-card", "versions")).Output.TrimEnd().Split(Environment.NewLine);
         versions.Length.ShouldBe(3);
         versions.Select(line => line.EndsWith("  in force", StringComparison.Ordinal)).ShouldBe([false, true, false]);
@@ -129,10 +143,14 @@ public sealed class CommandLineTests
         {
             var file = Path.Combine(folder.Data, "card.json");
             Directory.CreateDirectory(folder.Data);
-            await File.WriteAllTextAsync(file, Default.Replace("\"5\"", "5", StringComparison.Ordinal).Replace("\"sandbox/echo\"", "\"gone\"", StringComparison.Ordinal));
+            await File.WriteAllTextAsync(
+                file,
+                Default.Replace("\"5\"", "5", StringComparison.Ordinal).Replace("\"sandbox/echo\"", "\"gone\"", StringComparison.Ordinal)
+            );
             var (code, output, error) = await RunAsync(database, "rate-card", "publish", file);
             (code, output).ShouldBe((1, ""));
-            foreach (var place in (string[])["  tools[0].credits must be", "  aliases.auto must lead", "  aliases.gpt-* must lead"]) error.ShouldContain(place);
+            foreach (var place in (string[])["  tools[0].credits must be", "  aliases.auto must lead", "  aliases.gpt-* must lead"])
+                error.ShouldContain(place);
             (await RunAsync(database, "rate-card", "publish", file + ".gone")).Error.ShouldContain("cannot be read");
         }
     }
@@ -141,12 +159,16 @@ public sealed class CommandLineTests
     public async Task Accounts_are_found_and_shown_and_read_models_rebuilt_beside_a_running_server()
     {
         await using var app = await LedgerApp.StartAsync();
-        var id = (await app.PostAsync("/admin/accounts", LedgerApp.AdminKey, new { email = "ada@example.com", country = "GB" })).Text("account_id")!;
+        var id = (await app.PostAsync("/admin/accounts", LedgerApp.AdminKey, new { email = "ada@example.com", country = "GB" })).Text(
+            "account_id"
+        )!;
         await app.GrantAsync(new(id), Amount.Credits(12));
         await app.GrantAsync(new(id), Amount.Credits(1000), PocketSource.Pack, "deepseek/deepseek-chat");
         var (_, secret) = await app.CreateKeyAsync(new(id));
 
-        (await RunAsync(app.Database, "account", "find", "ADA@")).Output.ShouldBe($"{id}  open       2026-07-03T12:00:00Z  ada@example.com" + Environment.NewLine);
+        (await RunAsync(app.Database, "account", "find", "ADA@")).Output.ShouldBe(
+            $"{id}  open       2026-07-03T12:00:00Z  ada@example.com" + Environment.NewLine
+        );
         (await RunAsync(app.Database, "account", "find", "nobody")).Code.ShouldBe(1);
         var (code, shown, _) = await RunAsync(app.Database, "account", "show", id);
         code.ShouldBe(0);

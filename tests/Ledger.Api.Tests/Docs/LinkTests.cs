@@ -12,12 +12,18 @@ public sealed partial class LinkTests
         foreach (var page in Pages())
         {
             var text = Fence().Replace(File.ReadAllText(page), "");
-            foreach (var target in Link().Matches(text).Select(match => match.Groups[1].Value).Where(target => !target.Contains("://", StringComparison.Ordinal)))
+            foreach (
+                var target in Link()
+                    .Matches(text)
+                    .Select(match => match.Groups[1].Value)
+                    .Where(target => !target.Contains("://", StringComparison.Ordinal))
+            )
             {
                 var parts = target.Split('#', 2);
                 var file = parts[0].Length == 0 ? page : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(page)!, parts[0]));
                 var isThere = parts[0].EndsWith('/') ? Directory.Exists(file) : File.Exists(file);
-                if (!isThere || (parts.Length == 2 && !AnchorsOf(file).Contains(parts[1]))) broken.Add($"{Path.GetRelativePath(Repository.Folder, page)} → {target}");
+                if (!isThere || (parts.Length == 2 && !AnchorsOf(file).Contains(parts[1])))
+                    broken.Add($"{Path.GetRelativePath(Repository.Folder, page)} → {target}");
             }
         }
 
@@ -37,12 +43,19 @@ public sealed partial class LinkTests
     }
 
     private static IEnumerable<string> Pages() =>
-        Directory.EnumerateFiles(Repository.Folder, "*.md").Concat(Directory.EnumerateFiles(Path.Combine(Repository.Folder, "docs"), "*.md", SearchOption.AllDirectories));
+        Directory
+            .EnumerateFiles(Repository.Folder, "*.md")
+            .Concat(Directory.EnumerateFiles(Path.Combine(Repository.Folder, "docs"), "*.md", SearchOption.AllDirectories));
 
     // As the usual viewers make them: lower case, blanks to hyphens, everything else but letters, digits, hyphens and underscores dropped.
     private static HashSet<string> AnchorsOf(string file) =>
-        [.. Heading().Matches(Fence().Replace(File.ReadAllText(file), "")).Select(match =>
-            Regex.Replace(match.Groups[1].Value.Trim().ToLowerInvariant().Replace(' ', '-'), "[^\\p{L}\\p{Nd}_-]", ""))];
+        [
+            .. Heading()
+                .Matches(Fence().Replace(File.ReadAllText(file), ""))
+                .Select(match =>
+                    Regex.Replace(match.Groups[1].Value.Trim().ToLowerInvariant().Replace(' ', '-'), "[^\\p{L}\\p{Nd}_-]", "")
+                ),
+        ];
 
     [GeneratedRegex(@"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")]
     private static partial Regex Link();

@@ -10,5 +10,7 @@ internal static class Repository
     public static string Read(string path) => File.ReadAllText(Path.Combine(Folder, path));
 
     private static string Find(string from) =>
-        File.Exists(Path.Combine(from, "Ledger.slnx")) ? from : Find(Directory.GetParent(from)?.FullName ?? throw new InvalidOperationException("Not inside the repository."));
+        File.Exists(Path.Combine(from, "Ledger.slnx"))
+            ? from
+            : Find(Directory.GetParent(from)?.FullName ?? throw new InvalidOperationException("Not inside the repository."));
 }

@@ -30,15 +30,19 @@ internal sealed record Snippet(string Text, IReadOnlyList<string> Expected)
                 expected.Clear();
             }
 
-            if (!line.StartsWith('#')) command.Add(line);
+            if (!line.StartsWith('#'))
+                command.Add(line);
         }
 
-        if (command.Count > 0) yield return new(string.Join('\n', command), [.. expected]);
+        if (command.Count > 0)
+            yield return new(string.Join('\n', command), [.. expected]);
     }
 
     /// <summary>The shell blocks of a document, in order.</summary>
     public static IEnumerable<string> BlocksOf(string markdown) =>
-        Regex.Matches(markdown, "^```sh\n(.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline).Select(match => match.Groups[1].Value);
+        Regex
+            .Matches(markdown, "^```sh\n(.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline)
+            .Select(match => match.Groups[1].Value);
 }
 
 /// <summary>Runs the commands of a document in one bash, so that what one sets the next sees.</summary>
@@ -49,8 +53,19 @@ internal static class Shell
     /// <summary>Runs commands and compares what each prints with what the document says.</summary>
     public static async Task RunAsync(IReadOnlyList<Snippet> snippets, string folder, Func<string, string>? replace = null)
     {
-        var script = "set -eu -o pipefail\n" + string.Concat(snippets.Select(snippet => $"{(replace is null ? snippet.Text : replace(snippet.Text))}\nprintf '\\n{Mark}\\n'\n"));
-        using var bash = Process.Start(new ProcessStartInfo("bash", ["-c", script]) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var script =
+            "set -eu -o pipefail\n"
+            + string.Concat(
+                snippets.Select(snippet => $"{(replace is null ? snippet.Text : replace(snippet.Text))}\nprintf '\\n{Mark}\\n'\n")
+            );
+        using var bash = Process.Start(
+            new ProcessStartInfo("bash", ["-c", script])
+            {
+                WorkingDirectory = folder,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
         var errors = bash.StandardError.ReadToEndAsync();
         var output = await bash.StandardOutput.ReadToEndAsync();
         await bash.WaitForExitAsync();
@@ -60,9 +75,13 @@ internal static class Shell
         printed.Length.ShouldBe(snippets.Count + 1);
         for (var n = 0; n < snippets.Count; n++)
         {
-            if (snippets[n].Expected.Count == 0) continue;
+            if (snippets[n].Expected.Count == 0)
+                continue;
             var lines = printed[n].Split('\n', StringSplitOptions.RemoveEmptyEntries);
-            var pattern = "^" + string.Join('\n', snippets[n].Expected.Select(line => Regex.Escape(line).Replace("…", ".*", StringComparison.Ordinal))) + "$";
+            var pattern =
+                "^"
+                + string.Join('\n', snippets[n].Expected.Select(line => Regex.Escape(line).Replace("…", ".*", StringComparison.Ordinal)))
+                + "$";
             string.Join('\n', lines).ShouldMatch(pattern, snippets[n].Text);
         }
     }

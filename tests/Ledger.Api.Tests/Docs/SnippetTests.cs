@@ -24,9 +24,17 @@ public sealed partial class SnippetTests : IAsyncLifetime
         foreach (var (snippet, credits) in ((Snippet, long)[])[(snippets[1], 10_000), (snippets[2], 9_995)])
         {
             var account = await app.OpenAccountAsync(credits);
-            await Shell.RunAsync([snippets[0], snippet], _folder.Path, text => text
-                .Replace("https://api.amaimedia.com", app.Http.BaseAddress!.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal)
-                .Replace("amai_live_your_secret_here", account.Key, StringComparison.Ordinal));
+            await Shell.RunAsync(
+                [snippets[0], snippet],
+                _folder.Path,
+                text =>
+                    text.Replace(
+                            "https://api.amaimedia.com",
+                            app.Http.BaseAddress!.GetLeftPart(UriPartial.Authority),
+                            StringComparison.Ordinal
+                        )
+                        .Replace("amai_live_your_secret_here", account.Key, StringComparison.Ordinal)
+            );
         }
     }
 
@@ -37,19 +45,32 @@ public sealed partial class SnippetTests : IAsyncLifetime
         sessions.Count.ShouldBe(2);
         var data = Path.Combine(_folder.Path, ".ledger");
 
-        await using (await LedgerProcess.StartAsync(data)) await Shell.RunAsync(sessions[0], _folder.Path);
+        await using (await LedgerProcess.StartAsync(data))
+            await Shell.RunAsync(sessions[0], _folder.Path);
 
         await using var own = await LedgerProcess.StartAsync(data, await new PostgresFixture().CreateDatabaseAsync());
-        await Shell.RunAsync(sessions[1], _folder.Path, text => text.Replace("http://127.0.0.1:5080", own.Address, StringComparison.Ordinal));
+        await Shell.RunAsync(
+            sessions[1],
+            _folder.Path,
+            text => text.Replace("http://127.0.0.1:5080", own.Address, StringComparison.Ordinal)
+        );
     }
 
     [Fact]
     public async Task Every_line_of_the_readme_does_what_it_says()
     {
-        var snippets = Snippet.BlocksOf(Repository.Read("README.md")).SelectMany(Snippet.Of).Where(snippet => snippet.Text != "dotnet test").ToArray();
+        var snippets = Snippet
+            .BlocksOf(Repository.Read("README.md"))
+            .SelectMany(Snippet.Of)
+            .Where(snippet => snippet.Text != "dotnet test")
+            .ToArray();
         snippets[0].Text.ShouldBe(Start);
         await using var server = await LedgerProcess.StartAsync(Path.Combine(_folder.Path, ".ledger"));
-        await Shell.RunAsync(snippets[1..], _folder.Path, text => text.Replace("http://127.0.0.1:5080", server.Address, StringComparison.Ordinal));
+        await Shell.RunAsync(
+            snippets[1..],
+            _folder.Path,
+            text => text.Replace("http://127.0.0.1:5080", server.Address, StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -67,8 +88,10 @@ public sealed partial class SnippetTests : IAsyncLifetime
         var sessions = new List<List<Snippet>>();
         foreach (var snippet in Snippet.BlocksOf(markdown).SelectMany(Snippet.Of))
         {
-            if (snippet.Text.EndsWith(Start, StringComparison.Ordinal)) sessions.Add([]);
-            else sessions[^1].Add(snippet);
+            if (snippet.Text.EndsWith(Start, StringComparison.Ordinal))
+                sessions.Add([]);
+            else
+                sessions[^1].Add(snippet);
         }
 
         return sessions;

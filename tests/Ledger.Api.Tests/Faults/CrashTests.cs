@@ -82,11 +82,34 @@ public sealed class CrashTests : IAsyncLifetime
             // Holds the stream, so that the spends are certainly still under way when the server is told to stop.
             await somebody.OpenAsync();
             var transaction = await somebody.BeginTransactionAsync();
-            await using (var hold = new NpgsqlCommand("select id from mt_streams where id = $1 for update", somebody) { Parameters = { new() { Value = "account-" + account } } })
+            await using (
+                var hold = new NpgsqlCommand("select id from mt_streams where id = $1 for update", somebody)
+                {
+                    Parameters = { new() { Value = "account-" + account } },
+                }
+            )
                 await hold.ExecuteNonQueryAsync();
-            underWay = [.. Enumerable.Range(0, 20).Select(n => server.PostAsync("/api/v1/tools/spend", key, new { tool = "chat", units = 1, reference = $"r{n}" }))];
+            underWay =
+            [
+                .. Enumerable
+                    .Range(0, 20)
+                    .Select(n =>
+                        server.PostAsync(
+                            "/api/v1/tools/spend",
+                            key,
+                            new
+                            {
+                                tool = "chat",
+                                units = 1,
+                                reference = $"r{n}",
+                            }
+                        )
+                    ),
+            ];
             await using var waits = new NpgsqlCommand(
-                "select count(*) from pg_stat_activity where application_name = 'ledger-writer' and wait_event_type = 'Lock'", somebody);
+                "select count(*) from pg_stat_activity where application_name = 'ledger-writer' and wait_event_type = 'Lock'",
+                somebody
+            );
             await Eventually.IsSoAsync(async () => await waits.ExecuteScalarAsync() is 1L);
 
             await server.TerminateAsync();
@@ -97,14 +120,29 @@ public sealed class CrashTests : IAsyncLifetime
 
         var answered = (await Task.WhenAll(underWay.Select(AnsweredAsync))).OfType<Answer>().ToArray();
         answered.ShouldNotBeEmpty();
-        foreach (var answer in answered) answer.ShouldBe(200);
+        foreach (var answer in answered)
+            answer.ShouldBe(200);
         (await server.ExitAsync()).ShouldBe(0, server.Output);
         ClusterFolder.Candidates(new(_folder.Data)).SelectMany(Postmaster.Processes).ShouldBeEmpty();
 
         // Whoever was answered was charged, and nothing else is needed to start again.
         await using var next = await LedgerProcess.StartAsync(_folder.Data);
-        for (var n = 0; n < underWay.Length; n++) (await next.PostAsync("/api/v1/tools/spend", key, new { tool = "chat", units = 1, reference = $"r{n}" })).ShouldBe(200);
-        (await next.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 })).Text("balance_after").ShouldBe($"{10_000 - (5 * 21)}");
+        for (var n = 0; n < underWay.Length; n++)
+            (
+                await next.PostAsync(
+                    "/api/v1/tools/spend",
+                    key,
+                    new
+                    {
+                        tool = "chat",
+                        units = 1,
+                        reference = $"r{n}",
+                    }
+                )
+            ).ShouldBe(200);
+        (await next.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 }))
+            .Text("balance_after")
+            .ShouldBe($"{10_000 - (5 * 21)}");
     }
 
     [Theory]
@@ -120,21 +158,32 @@ public sealed class CrashTests : IAsyncLifetime
 
         await using var server = await LedgerProcess.StartAsync(_folder.Data);
         var demo = server.Demo;
-        demo.EnumerateObject().Select(member => member.Name).ShouldBe(
-            ["base_url", "admin_key", "account_id", "email", "password", "api_key", "subscription_key", "provisioning_key"]);
+        demo.EnumerateObject()
+            .Select(member => member.Name)
+            .ShouldBe(["base_url", "admin_key", "account_id", "email", "password", "api_key", "subscription_key", "provisioning_key"]);
         demo.EnumerateObject().ShouldAllBe(member => member.Value.GetString()!.Length > 0);
         demo.GetProperty("base_url").GetString().ShouldBe(server.Address);
         foreach (var kind in (string[])["api_key", "subscription_key"])
         {
-            (await server.PostAsync("/api/v1/tools/check", demo.GetProperty(kind).GetString(), new { tool = "chat", units = 1 }))
-                .ShouldBe(200, """{"ok":true,"allowed":true,"cost_tokens":5,"balance_after":9995}""");
+            (await server.PostAsync("/api/v1/tools/check", demo.GetProperty(kind).GetString(), new { tool = "chat", units = 1 })).ShouldBe(
+                200,
+                """{"ok":true,"allowed":true,"cost_tokens":5,"balance_after":9995}"""
+            );
         }
 
-        (await server.PostAsync("/api/v1/tools/check", demo.GetProperty("provisioning_key").GetString(), new { tool = "chat", units = 1 }))
-            .ShouldBeRefused(403, "forbidden");
+        (
+            await server.PostAsync(
+                "/api/v1/tools/check",
+                demo.GetProperty("provisioning_key").GetString(),
+                new { tool = "chat", units = 1 }
+            )
+        ).ShouldBeRefused(403, "forbidden");
         await using var connection = new NpgsqlConnection((await server.EmbeddedAsync()).ConnectionString);
         await connection.OpenAsync();
-        await using var count = new NpgsqlCommand("select (select count(*) from mt_streams where type = 'account') + (select count(*) from people)", connection);
+        await using var count = new NpgsqlCommand(
+            "select (select count(*) from mt_streams where type = 'account') + (select count(*) from people)",
+            connection
+        );
         (await count.ExecuteScalarAsync()).ShouldBe(2L);
     }
 
@@ -142,8 +191,17 @@ public sealed class CrashTests : IAsyncLifetime
     private static async Task<(string Key, string Account)> RichAsync(LedgerProcess server)
     {
         var (key, account) = DemoOf(server);
-        var grant = new { amount = Rich - 10_000, unit = "credits", source = "payg", reason = "A test", reference = "rich" };
-        (await server.PostAsync($"/admin/accounts/{account}/grants", server.Demo.GetProperty("admin_key").GetString(), grant)).ShouldBe(201);
+        var grant = new
+        {
+            amount = Rich - 10_000,
+            unit = "credits",
+            source = "payg",
+            reason = "A test",
+            reference = "rich",
+        };
+        (await server.PostAsync($"/admin/accounts/{account}/grants", server.Demo.GetProperty("admin_key").GetString(), grant)).ShouldBe(
+            201
+        );
         return (key, account);
     }
 

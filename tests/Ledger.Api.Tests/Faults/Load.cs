@@ -52,17 +52,23 @@ internal sealed class Load
     {
         foreach (var references in Sent.Chunk(Clients))
         {
-            await Task.WhenAll(references.Select(async reference =>
-            {
-                var answer = (await server.PostAsync("/api/v1/tools/spend", key, Body(reference))).ShouldBe(200);
-                if (!_acknowledged.TryGetValue(reference, out var first)) return;
-                answer.ShouldBe(200, first).ShouldHave("Idempotent-Replayed", "true");
-            }));
+            await Task.WhenAll(
+                references.Select(async reference =>
+                {
+                    var answer = (await server.PostAsync("/api/v1/tools/spend", key, Body(reference))).ShouldBe(200);
+                    if (!_acknowledged.TryGetValue(reference, out var first))
+                        return;
+                    answer.ShouldBe(200, first).ShouldHave("Idempotent-Replayed", "true");
+                })
+            );
         }
 
         var distinct = Sent.Count();
-        (await server.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 })).ShouldBe(200)
-            .Json.GetProperty("balance_after").GetInt64().ShouldBe(before - (5L * distinct) - 5);
+        (await server.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 }))
+            .ShouldBe(200)
+            .Json.GetProperty("balance_after")
+            .GetInt64()
+            .ShouldBe(before - (5L * distinct) - 5);
         await using var connection = new NpgsqlConnection(database);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(
@@ -74,7 +80,11 @@ internal sealed class Load
             from mt_events
             where stream_id = $1
             """,
-            connection) { Parameters = { new() { Value = "account-" + account } } };
+            connection
+        )
+        {
+            Parameters = { new() { Value = "account-" + account } },
+        };
         await using var row = await command.ExecuteReaderAsync();
         await row.ReadAsync();
         row.GetInt64(0).ShouldBe(distinct);
@@ -107,11 +117,18 @@ internal sealed class Load
                 }
 
                 answer.ShouldBeRefused(503, "unavailable").ShouldHave("Retry-After", "1").ShouldHave("x-should-retry", null);
-                if (!insists || _stop.IsCancellationRequested) return;
+                if (!insists || _stop.IsCancellationRequested)
+                    return;
                 await Task.Delay(TimeSpan.FromMilliseconds(20));
             }
         }
     }
 
-    private static object Body(string reference) => new { tool = "chat", units = 1, reference };
+    private static object Body(string reference) =>
+        new
+        {
+            tool = "chat",
+            units = 1,
+            reference,
+        };
 }

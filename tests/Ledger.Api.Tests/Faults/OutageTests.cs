@@ -26,22 +26,32 @@ public sealed class OutageTests : IAsyncLifetime
         await Signal.SendAsync(keeper.PostgresProcessId, "INT");
         await Eventually.IsSoAsync(async () => (await server.GetAsync("/health/ready")).Status == 503);
 
-        (await server.GetAsync("/health/ready")).ShouldBe(503, """{"status":"not_ready","reason":"The database is not reachable."}""").ShouldHave("Retry-After", "1");
+        (await server.GetAsync("/health/ready"))
+            .ShouldBe(503, """{"status":"not_ready","reason":"The database is not reachable."}""")
+            .ShouldHave("Retry-After", "1");
         (await server.GetAsync("/health/live")).ShouldBe(200, """{"status":"live"}""");
         var since = TimeProvider.System.GetTimestamp();
-        foreach (var answer in await Task.WhenAll(
-            SpendAsync(server, key, "during"),
-            server.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 }),
-            server.GetAsync("/api/v1/tools/prices", key),
-            SpendAsync(server, Api.Keys.KeySecret.Create("lk").Text, "stranger")))
+        foreach (
+            var answer in await Task.WhenAll(
+                SpendAsync(server, key, "during"),
+                server.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 }),
+                server.GetAsync("/api/v1/tools/prices", key),
+                SpendAsync(server, Api.Keys.KeySecret.Create("lk").Text, "stranger")
+            )
+        )
             answer.ShouldBeRefused(503, "unavailable").ShouldHave("Retry-After", "1").ShouldHave("x-should-retry", null);
         TimeProvider.System.GetElapsedTime(since).ShouldBeLessThan(TimeSpan.FromSeconds(10));
 
         await using var again = await StandInServer.StartAsync(_folder.Data);
         await Eventually.IsSoAsync(async () => (await server.GetAsync("/health/ready")).Status == 200, () => server.Output);
-        (await SpendAsync(server, key, "before")).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":95}""").ShouldHave("Idempotent-Replayed", "true");
+        (await SpendAsync(server, key, "before"))
+            .ShouldBe(200, """{"ok":true,"charged":5,"balance_after":95}""")
+            .ShouldHave("Idempotent-Replayed", "true");
         (await SpendAsync(server, key, "during")).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":90}""");
-        (await server.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 })).ShouldBe(200).Text("balance_after").ShouldBe("85");
+        (await server.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 }))
+            .ShouldBe(200)
+            .Text("balance_after")
+            .ShouldBe("85");
         await keeper.DisposeAsync();
     }
 
@@ -55,7 +65,8 @@ public sealed class OutageTests : IAsyncLifetime
 
         var stuck = ClusterFolder.Candidates(new(_folder.Data)).SelectMany(Postmaster.Processes).ToArray();
         stuck.ShouldContain(keeper.PostgresProcessId);
-        foreach (var process in stuck) await Signal.SendAsync(process, "STOP");
+        foreach (var process in stuck)
+            await Signal.SendAsync(process, "STOP");
         Task<Answer> during;
         try
         {
@@ -67,7 +78,8 @@ public sealed class OutageTests : IAsyncLifetime
         }
         finally
         {
-            foreach (var process in stuck) await Signal.SendAsync(process, "CONT");
+            foreach (var process in stuck)
+                await Signal.SendAsync(process, "CONT");
         }
 
         (await during).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":90}""");
@@ -82,7 +94,9 @@ public sealed class OutageTests : IAsyncLifetime
         await using var server = LedgerProcess.Launch(Path.Combine(_folder.Path, "server"), keeper.ConnectionString);
         await server.ListensAsync();
         (await server.GetAsync("/health/ready")).ShouldBe(503, """{"status":"not_ready","reason":"The database is not reachable."}""");
-        (await server.PostAsync("/api/v1/tools/check", Api.Keys.KeySecret.Create("lk").Text, new { tool = "chat", units = 1 })).ShouldBeRefused(503, "unavailable");
+        (
+            await server.PostAsync("/api/v1/tools/check", Api.Keys.KeySecret.Create("lk").Text, new { tool = "chat", units = 1 })
+        ).ShouldBeRefused(503, "unavailable");
 
         await using var again = await StandInServer.StartAsync(_folder.Data);
         await Eventually.IsSoAsync(async () => (await server.GetAsync("/health/ready")).Status == 200, () => server.Output);
@@ -113,5 +127,14 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     private static Task<Answer> SpendAsync(LedgerClient server, string key, string reference) =>
-        server.PostAsync("/api/v1/tools/spend", key, new { tool = "chat", units = 1, reference });
+        server.PostAsync(
+            "/api/v1/tools/spend",
+            key,
+            new
+            {
+                tool = "chat",
+                units = 1,
+                reference,
+            }
+        );
 }

@@ -15,10 +15,20 @@ public sealed class ApiDescriptionTests(SharedApp shared) : IClassFixture<Shared
     [Fact]
     public async Task Every_mapped_route_is_described_and_nothing_else()
     {
-        var mapped = _app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-            .Where(route => route.Metadata.GetMetadata<IHttpMethodMetadata>() is not null && !route.RoutePattern.RawText!.StartsWith("/openapi", StringComparison.Ordinal))
-            .SelectMany(route => route.Metadata.GetMetadata<IHttpMethodMetadata>()!.HttpMethods, (route, method) => $"{method} {route.RoutePattern.RawText}");
-        var described = (await DescriptionAsync()).GetProperty("paths").EnumerateObject()
+        var mapped = _app
+            .Services.GetRequiredService<EndpointDataSource>()
+            .Endpoints.OfType<RouteEndpoint>()
+            .Where(route =>
+                route.Metadata.GetMetadata<IHttpMethodMetadata>() is not null
+                && !route.RoutePattern.RawText!.StartsWith("/openapi", StringComparison.Ordinal)
+            )
+            .SelectMany(
+                route => route.Metadata.GetMetadata<IHttpMethodMetadata>()!.HttpMethods,
+                (route, method) => $"{method} {route.RoutePattern.RawText}"
+            );
+        var described = (await DescriptionAsync())
+            .GetProperty("paths")
+            .EnumerateObject()
             .SelectMany(path => path.Value.EnumerateObject(), (path, operation) => $"{operation.Name.ToUpperInvariant()} {path.Name}");
         described.ShouldBe(mapped, ignoreOrder: true);
         mapped.Count().ShouldBeGreaterThan(20);
@@ -34,7 +44,8 @@ public sealed class ApiDescriptionTests(SharedApp shared) : IClassFixture<Shared
         {
             reference.ShouldStartWith("#/");
             var at = description;
-            foreach (var name in reference[2..].Split('/')) at.TryGetProperty(name, out at).ShouldBeTrue(reference);
+            foreach (var name in reference[2..].Split('/'))
+                at.TryGetProperty(name, out at).ShouldBeTrue(reference);
         }
     }
 
@@ -51,7 +62,8 @@ public sealed class ApiDescriptionTests(SharedApp shared) : IClassFixture<Shared
             {
                 var what = operation.Name + " " + path.Name;
                 operation.Value.GetProperty("summary").GetString().ShouldNotBeNullOrWhiteSpace(what);
-                if (path.Name.StartsWith("/health", StringComparison.Ordinal)) continue;
+                if (path.Name.StartsWith("/health", StringComparison.Ordinal))
+                    continue;
                 var scheme = operation.Value.GetProperty("security")[0].EnumerateObject().Single().Name;
                 scheme.ShouldBe(path.Name.StartsWith("/admin", StringComparison.Ordinal) ? "operator_key" : "api_key", what);
                 schemes.GetProperty(scheme).GetProperty("scheme").GetString().ShouldBe("bearer");
@@ -59,12 +71,20 @@ public sealed class ApiDescriptionTests(SharedApp shared) : IClassFixture<Shared
                 var responses = operation.Value.GetProperty("responses");
                 responses.EnumerateObject().ShouldContain(response => response.Name.StartsWith('2'), what);
                 foreach (var refusal in responses.EnumerateObject().Where(response => response.Name[0] is '4' or '5'))
-                    refusal.Value.GetProperty("content").GetProperty("application/json").GetProperty("schema").TryGetProperty("$ref", out _).ShouldBeTrue($"{what} {refusal.Name}");
+                    refusal
+                        .Value.GetProperty("content")
+                        .GetProperty("application/json")
+                        .GetProperty("schema")
+                        .TryGetProperty("$ref", out _)
+                        .ShouldBeTrue($"{what} {refusal.Name}");
                 responses.TryGetProperty("401", out _).ShouldBeTrue(what);
 
                 var placeholders = path.Name.Split('{').Skip(1).Select(part => part[..part.IndexOf('}', StringComparison.Ordinal)]);
                 var declared = operation.Value.TryGetProperty("parameters", out var parameters)
-                    ? parameters.EnumerateArray().Where(parameter => parameter.GetProperty("in").GetString() == "path").Select(parameter => parameter.GetProperty("name").GetString()!)
+                    ? parameters
+                        .EnumerateArray()
+                        .Where(parameter => parameter.GetProperty("in").GetString() == "path")
+                        .Select(parameter => parameter.GetProperty("name").GetString()!)
                     : [];
                 declared.ShouldBe(placeholders, ignoreOrder: true, what);
             }
@@ -81,17 +101,38 @@ public sealed class ApiDescriptionTests(SharedApp shared) : IClassFixture<Shared
                 member.Name.ShouldMatch("^[a-z][a-z0-9_]*$", schema.Name);
         }
 
-        schemas.GetProperty("KeyView").GetProperty("properties").EnumerateObject().Select(member => member.Name).ShouldBe(
-        [
-            "key", "id", "name", "environment", "kind", "billing", "limit", "limit_usd", "limit_reset", "limit_remaining", "allowed_models", "rate_limit",
-            "expires_at", "disabled", "created_at", "last_used_at", "last_four", "usage",
-        ]);
+        schemas
+            .GetProperty("KeyView")
+            .GetProperty("properties")
+            .EnumerateObject()
+            .Select(member => member.Name)
+            .ShouldBe([
+                "key",
+                "id",
+                "name",
+                "environment",
+                "kind",
+                "billing",
+                "limit",
+                "limit_usd",
+                "limit_reset",
+                "limit_remaining",
+                "allowed_models",
+                "rate_limit",
+                "expires_at",
+                "disabled",
+                "created_at",
+                "last_used_at",
+                "last_four",
+                "usage",
+            ]);
     }
 
-    private static IEnumerable<JsonProperty> Members(JsonElement element) => element.ValueKind switch
-    {
-        JsonValueKind.Object => element.EnumerateObject().SelectMany(member => Members(member.Value).Prepend(member)),
-        JsonValueKind.Array => element.EnumerateArray().SelectMany(Members),
-        _ => [],
-    };
+    private static IEnumerable<JsonProperty> Members(JsonElement element) =>
+        element.ValueKind switch
+        {
+            JsonValueKind.Object => element.EnumerateObject().SelectMany(member => Members(member.Value).Prepend(member)),
+            JsonValueKind.Array => element.EnumerateArray().SelectMany(Members),
+            _ => [],
+        };
 }

@@ -27,16 +27,27 @@ public sealed class FaultsTests : IAsyncLifetime
     [InlineData("/API/v1/nothing")]
     public async Task A_route_that_is_not_there_is_refused_in_the_dialect_s_shape(string path)
     {
-        (await _app.PostAsync(path, _account.Key, new { tool = "chat", units = 1, reference = "r" }))
-            .ShouldBe(404, """{"ok":false,"error":"not_found","message":"There is nothing at this address."}""")
-            .ShouldHave("x-should-retry", "false");
+        (
+            await _app.PostAsync(
+                path,
+                _account.Key,
+                new
+                {
+                    tool = "chat",
+                    units = 1,
+                    reference = "r",
+                }
+            )
+        ).ShouldBe(404, """{"ok":false,"error":"not_found","message":"There is nothing at this address."}""").ShouldHave("x-should-retry", "false");
     }
 
     [Fact]
     public async Task Outside_of_every_dialect_the_shape_is_a_plain_one()
     {
-        (await _app.GetAsync("/nothing")).ShouldBe(404, """{"error":{"code":"not_found","message":"There is nothing at this address."}}""")
-            .Header("x-request-id").ShouldNotBeNullOrEmpty();
+        (await _app.GetAsync("/nothing"))
+            .ShouldBe(404, """{"error":{"code":"not_found","message":"There is nothing at this address."}}""")
+            .Header("x-request-id")
+            .ShouldNotBeNullOrEmpty();
     }
 
     [Theory]

@@ -38,7 +38,11 @@ public sealed class RateCardSourceTests
     [InlineData("models[0].usd_per_1m.cache_write_1h", "", "models[0].usd_per_1m.cache_write_1h")]
     [InlineData("models[0].usd_per_1m", "", "models[0].usd_per_1m")]
     [InlineData("models[0].fallbacks", "[\"sandbox/echo\"]", "")]
-    [InlineData("models[0].fallbacks", "[\"sandbox/gone\",\"deepseek/deepseek-chat\",\"sandbox/echo\",\"sandbox/echo\"]", "models[0].fallbacks[0],models[0].fallbacks[1],models[0].fallbacks[3]")]
+    [InlineData(
+        "models[0].fallbacks",
+        "[\"sandbox/gone\",\"deepseek/deepseek-chat\",\"sandbox/echo\",\"sandbox/echo\"]",
+        "models[0].fallbacks[0],models[0].fallbacks[1],models[0].fallbacks[3]"
+    )]
     [InlineData("aliases.auto", "\"auto\"", "aliases.auto,aliases.claude-*,aliases.gpt-*")]
     [InlineData("aliases.auto", "\"claude-3\"", "aliases.auto,aliases.claude-*,aliases.gpt-*")]
     [InlineData("aliases.auto", "7", "aliases.auto,aliases.claude-*,aliases.gpt-*")]
@@ -71,14 +75,24 @@ public sealed class RateCardSourceTests
         }
         else
         {
-            var parent = (last == 0 ? [] : member[..last].Replace("[", ".", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal).Split('.'))
-                .Aggregate(card, (node, name) => int.TryParse(name, out var i) ? node[i]! : node[name]!).AsObject();
+            var parent = (
+                last == 0
+                    ? []
+                    : member[..last].Replace("[", ".", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal).Split('.')
+            )
+                .Aggregate(card, (node, name) => int.TryParse(name, out var i) ? node[i]! : node[name]!)
+                .AsObject();
             var name = last == 0 ? member : member[(last + 1)..];
-            if (value.Length == 0) parent.Remove(name);
-            else parent[name] = JsonNode.Parse(value);
+            if (value.Length == 0)
+                parent.Remove(name);
+            else
+                parent[name] = JsonNode.Parse(value);
         }
 
-        RateCardSource.Check(card.ToJsonString()).Select(fault => fault.Path).Distinct()
+        RateCardSource
+            .Check(card.ToJsonString())
+            .Select(fault => fault.Path)
+            .Distinct()
             .ShouldBe(places.Split(',', StringSplitOptions.RemoveEmptyEntries), ignoreOrder: true);
     }
 
@@ -90,5 +104,6 @@ public sealed class RateCardSourceTests
     }
 
     [Fact]
-    public void A_text_that_is_no_json_is_named_by_its_line() => RateCardSource.Check("{\n  \"tools\": [\n  oops").ShouldHaveSingleItem().Message.ShouldContain("line 3");
+    public void A_text_that_is_no_json_is_named_by_its_line() =>
+        RateCardSource.Check("{\n  \"tools\": [\n  oops").ShouldHaveSingleItem().Message.ShouldContain("line 3");
 }

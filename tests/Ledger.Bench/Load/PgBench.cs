@@ -18,7 +18,11 @@ internal static partial class PgBench
         }
 
         await RunAsync(at, ["-i", "-q", "-s", "100"], ct);
-        var output = await RunAsync(at, ["-M", "prepared", "-c", "16", "-j", "1", "-T", ((int)duration.TotalSeconds).ToString(CultureInfo.InvariantCulture)], ct);
+        var output = await RunAsync(
+            at,
+            ["-M", "prepared", "-c", "16", "-j", "1", "-T", ((int)duration.TotalSeconds).ToString(CultureInfo.InvariantCulture)],
+            ct
+        );
         await using (var database = NpgsqlDataSource.Create(connectionString))
         {
             await using var drop = database.CreateCommand("drop database pgbench");
@@ -29,13 +33,16 @@ internal static partial class PgBench
             double.Parse(Rate().Match(output).Groups[1].Value, CultureInfo.InvariantCulture),
             double.Parse(Latency().Match(output).Groups[1].Value, CultureInfo.InvariantCulture),
             null,
-            0);
+            0
+        );
     }
 
     private static async Task<string> RunAsync(NpgsqlConnectionStringBuilder at, IEnumerable<string> arguments, CancellationToken ct)
     {
         var start = new ProcessStartInfo(
-            "pgbench", ["-h", at.Host!, "-p", at.Port.ToString(CultureInfo.InvariantCulture), "-U", at.Username!, .. arguments, "pgbench"])
+            "pgbench",
+            ["-h", at.Host!, "-p", at.Port.ToString(CultureInfo.InvariantCulture), "-U", at.Username!, .. arguments, "pgbench"]
+        )
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

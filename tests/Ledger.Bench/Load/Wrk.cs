@@ -18,16 +18,38 @@ internal static partial class Wrk
     /// <param name="withReference">Whether bodies carry a reference.</param>
     /// <param name="ct">Gives up.</param>
     public static async Task<Measurement> PostAsync(
-        string url, string path, IReadOnlyList<string> secrets, double repeats, int connections, TimeSpan duration, string run, bool withReference, CancellationToken ct)
+        string url,
+        string path,
+        IReadOnlyList<string> secrets,
+        double repeats,
+        int connections,
+        TimeSpan duration,
+        string run,
+        bool withReference,
+        CancellationToken ct
+    )
     {
-        if (!IsInstalled) return await HttpLoad.PostAsync(url, path, secrets, repeats, connections, duration, run, withReference, ct);
+        if (!IsInstalled)
+            return await HttpLoad.PostAsync(url, path, secrets, repeats, connections, duration, run, withReference, ct);
         var script = Path.Combine(Path.GetTempPath(), $"ledger-bench-{run}.lua");
         await File.WriteAllTextAsync(script, Script(path, secrets, repeats, run, withReference), ct);
         try
         {
             var start = new ProcessStartInfo(
                 "wrk",
-                ["-t", "1", "-c", connections.ToString(CultureInfo.InvariantCulture), "-d", $"{(int)duration.TotalSeconds}s", "--latency", "-s", script, url])
+                [
+                    "-t",
+                    "1",
+                    "-c",
+                    connections.ToString(CultureInfo.InvariantCulture),
+                    "-d",
+                    $"{(int)duration.TotalSeconds}s",
+                    "--latency",
+                    "-s",
+                    script,
+                    url,
+                ]
+            )
             {
                 RedirectStandardOutput = true,
             };
@@ -38,7 +60,8 @@ internal static partial class Wrk
                 double.Parse(Rate().Match(output).Groups[1].Value, CultureInfo.InvariantCulture),
                 Milliseconds(output, "50%"),
                 Milliseconds(output, "99%"),
-                Errors(output));
+                Errors(output)
+            );
         }
         finally
         {
@@ -46,46 +69,58 @@ internal static partial class Wrk
         }
     }
 
-    private static bool IsInstalled { get; } = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, "wrk")));
+    private static bool IsInstalled { get; } =
+        (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator)
+            .Any(folder => File.Exists(Path.Combine(folder, "wrk")));
 
     /// <summary>The script that makes each request.</summary>
     public static string Script(string path, IReadOnlyList<string> secrets, double repeats, string run, bool withReference) =>
         $$"""
-        local keys = { {{string.Join(", ", secrets.Select(secret => $"\"{secret}\""))}} }
-        local headers = {}
-        for i, key in ipairs(keys) do
-          headers[i] = "POST {{path}} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer " .. key .. "\r\nContent-Type: application/json\r\nContent-Length: "
-        end
-        local n = 0
-        local run = "{{run}}-" .. os.time()
-        local repeats = {{repeats.ToString(CultureInfo.InvariantCulture)}}
-        request = function()
-          n = n + 1
-          local i = n
-          if repeats > 0 and n > 5000 and n % math.floor(1 / repeats) == 0 then i = n - 2000 end
-          local body = {{(withReference ? $"""'{"{"}"tool":"chat","units":1,"reference":"' .. run .. '-' .. i .. '"{"}"}'""" : """'{"tool":"chat","units":1}'""")}}
-          return headers[i % #keys + 1] .. #body .. "\r\n\r\n" .. body
-        end
-        """;
+            local keys = { {{string.Join(", ", secrets.Select(secret => $"\"{secret}\""))}} }
+            local headers = {}
+            for i, key in ipairs(keys) do
+              headers[i] = "POST {{path}} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer " .. key .. "\r\nContent-Type: application/json\r\nContent-Length: "
+            end
+            local n = 0
+            local run = "{{run}}-" .. os.time()
+            local repeats = {{repeats.ToString(CultureInfo.InvariantCulture)}}
+            request = function()
+              n = n + 1
+              local i = n
+              if repeats > 0 and n > 5000 and n % math.floor(1 / repeats) == 0 then i = n - 2000 end
+              local body = {{(
+                withReference
+                    ? $"""'{"{"}"tool":"chat","units":1,"reference":"' .. run .. '-' .. i .. '"{"}"}'"""
+                    : """'{"tool":"chat","units":1}'"""
+            )}}
+              return headers[i % #keys + 1] .. #body .. "\r\n\r\n" .. body
+            end
+            """;
 
     private static double? Milliseconds(string output, string percentile)
     {
         var match = Regex.Match(output, $@"^\s+{percentile}\s+([0-9.]+)(us|ms|s)", RegexOptions.Multiline);
-        return !match.Success ? null : double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) * match.Groups[2].Value switch
-        {
-            "us" => 0.001,
-            "ms" => 1,
-            _ => 1000,
-        };
+        return !match.Success
+            ? null
+            : double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)
+                * match.Groups[2].Value switch
+                {
+                    "us" => 0.001,
+                    "ms" => 1,
+                    _ => 1000,
+                };
     }
 
     private static long Errors(string output)
     {
         var errors = 0L;
-        if (NotSuccess().Match(output) is { Success: true } status) errors += long.Parse(status.Groups[1].Value, CultureInfo.InvariantCulture);
+        if (NotSuccess().Match(output) is { Success: true } status)
+            errors += long.Parse(status.Groups[1].Value, CultureInfo.InvariantCulture);
         if (Socket().Match(output) is { Success: true } socket)
         {
-            for (var group = 1; group <= 4; group++) errors += long.Parse(socket.Groups[group].Value, CultureInfo.InvariantCulture);
+            for (var group = 1; group <= 4; group++)
+                errors += long.Parse(socket.Groups[group].Value, CultureInfo.InvariantCulture);
         }
 
         return errors;

@@ -41,13 +41,17 @@ internal static class Catalogue
 
     public static IEnumerable<string> Names => All.Append(Serve).Select(scenario => scenario.Name);
 
-    public static IReadOnlyList<Scenario> Find(string name) => name == "all" ? All : [.. All.Append(Serve).Where(scenario => scenario.Name == name)];
+    public static IReadOnlyList<Scenario> Find(string name) =>
+        name == "all" ? All : [.. All.Append(Serve).Where(scenario => scenario.Name == name)];
 
     private static async Task ServeAsync(TestBed bed, Report report, CancellationToken ct)
     {
         await using var server = await bed.StartServerAsync(ct);
         var secrets = bed.Accounts.Select(account => account.Secret).ToList();
-        foreach (var (name, path, withReference) in ((string, string, bool)[])[("spend", "/api/v1/tools/spend", true), ("check", "/api/v1/tools/check", false)])
+        foreach (
+            var (name, path, withReference) in ((string, string, bool)[])
+                [("spend", "/api/v1/tools/spend", true), ("check", "/api/v1/tools/check", false)]
+        )
         {
             var file = Path.GetFullPath($"ledger-{name}.lua");
             await File.WriteAllTextAsync(file, Wrk.Script(path, secrets, 0, "serve", withReference), ct);
@@ -88,12 +92,22 @@ internal static class Catalogue
     private static async Task OneCallerAsync(TestBed bed, Report report, CancellationToken ct)
     {
         await using var database = NpgsqlDataSource.Create(bed.ConnectionString);
-        await using (var make = database.CreateCommand("create table if not exists bench_rows (id bigint generated always as identity primary key, body text)"))
+        await using (
+            var make = database.CreateCommand(
+                "create table if not exists bench_rows (id bigint generated always as identity primary key, body text)"
+            )
+        )
             await make.ExecuteNonQueryAsync(ct);
         await using var connection = await database.OpenConnectionAsync(ct);
-        await using var insert = new NpgsqlCommand("insert into bench_rows (body) values ($1)", connection) { Parameters = { new() { Value = "one row" } } };
+        await using var insert = new NpgsqlCommand("insert into bench_rows (body) values ($1)", connection)
+        {
+            Parameters = { new() { Value = "one row" } },
+        };
         await insert.PrepareAsync(ct);
-        var baseline = report.Add("one-row insert, one client", await Callers.RunAsync(1, bed.Settings.Duration, async (_, _) => await insert.ExecuteNonQueryAsync(ct) == 1));
+        var baseline = report.Add(
+            "one-row insert, one client",
+            await Callers.RunAsync(1, bed.Settings.Duration, async (_, _) => await insert.ExecuteNonQueryAsync(ct) == 1)
+        );
 
         await using var server = await bed.StartServerAsync(ct);
         await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "warm", true, ct, WarmUp);
@@ -101,24 +115,35 @@ internal static class Catalogue
         report.Add(
             "spend over HTTP, one caller",
             await HttpLoad.PostAsync(server.Url, "/api/v1/tools/spend", secrets, 0, 1, bed.Settings.Duration, "caller", true, ct),
-            baseline);
+            baseline
+        );
     }
 
     private static async Task StoreAsync(TestBed bed, Report report, CancellationToken ct)
     {
-        var baseline = report.Add("pgbench -s 100 -M prepared, 16 clients", await PgBench.RunAsync(bed.ConnectionString, bed.Settings.Duration, ct));
+        var baseline = report.Add(
+            "pgbench -s 100 -M prepared, 16 clients",
+            await PgBench.RunAsync(bed.ConnectionString, bed.Settings.Duration, ct)
+        );
         await using var provider = await bed.OpenLedgerAsync(bed.Settings.Lanes, ct);
         var ledger = provider.GetRequiredService<LedgerService>();
         var caller = new Caller("bench", "bench");
         async Task<bool> OneAsync(string run, int number, long n)
         {
             var account = bed.Accounts[(int)((number + (n * bed.Settings.Connections)) % bed.Accounts.Count)];
-            var verdict = await ledger.ExecuteAsync(new Spend(account.Account, account.Key, "chat", Quantity.Of(1), $"{run}-{number}-{n}"), caller);
+            var verdict = await ledger.ExecuteAsync(
+                new Spend(account.Account, account.Key, "chat", Quantity.Of(1), $"{run}-{number}-{n}"),
+                caller
+            );
             return verdict.Refusal is null;
         }
 
         await Callers.RunAsync(bed.Settings.Connections, WarmUp, (number, n) => OneAsync("warm-store", number, n));
-        report.Add("the store alone, 64 callers", await Callers.RunAsync(bed.Settings.Connections, bed.Settings.Duration, (number, n) => OneAsync("store", number, n)), baseline);
+        report.Add(
+            "the store alone, 64 callers",
+            await Callers.RunAsync(bed.Settings.Connections, bed.Settings.Duration, (number, n) => OneAsync("store", number, n)),
+            baseline
+        );
     }
 
     private static async Task TwoServersAsync(TestBed bed, Report report, CancellationToken ct)
@@ -129,11 +154,39 @@ internal static class Catalogue
         foreach (var (run, duration) in ((string, TimeSpan)[])[("warm-two", WarmUp), ("two", bed.Settings.Duration)])
         {
             var both = await Task.WhenAll(
-                PostAsync(bed, left, "/api/v1/tools/spend", bed.Accounts, 0, run + "-left", true, ct, duration, bed.Settings.Connections / 2),
-                PostAsync(bed, right, "/api/v1/tools/spend", bed.Accounts, 0, run + "-right", true, ct, duration, bed.Settings.Connections / 2));
-            if (run != "two") continue;
+                PostAsync(
+                    bed,
+                    left,
+                    "/api/v1/tools/spend",
+                    bed.Accounts,
+                    0,
+                    run + "-left",
+                    true,
+                    ct,
+                    duration,
+                    bed.Settings.Connections / 2
+                ),
+                PostAsync(
+                    bed,
+                    right,
+                    "/api/v1/tools/spend",
+                    bed.Accounts,
+                    0,
+                    run + "-right",
+                    true,
+                    ct,
+                    duration,
+                    bed.Settings.Connections / 2
+                )
+            );
+            if (run != "two")
+                continue;
             var sum = new Measurement(
-                both.Sum(each => each.PerSecond), both.Max(each => each.P50), both.Max(each => each.P99), both.Sum(each => each.Errors));
+                both.Sum(each => each.PerSecond),
+                both.Max(each => each.P50),
+                both.Max(each => each.P99),
+                both.Sum(each => each.Errors)
+            );
             report.Add("spend over HTTP, two server processes, same accounts", sum, first);
         }
     }
@@ -146,15 +199,18 @@ internal static class Catalogue
         await using var database = NpgsqlDataSource.Create(bed.ConnectionString);
         using var done = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var rebuilds = 0;
-        var rebuilding = Task.Run(async () =>
-        {
-            var rebuilder = new Rebuilder(database, TimeProvider.System);
-            while (!done.IsCancellationRequested)
+        var rebuilding = Task.Run(
+            async () =>
             {
-                await rebuilder.RebuildAsync("all", null, done.Token);
-                rebuilds++;
-            }
-        }, ct);
+                var rebuilder = new Rebuilder(database, TimeProvider.System);
+                while (!done.IsCancellationRequested)
+                {
+                    await rebuilder.RebuildAsync("all", null, done.Token);
+                    rebuilds++;
+                }
+            },
+            ct
+        );
         var measured = await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "rebuild", true, ct);
         await done.CancelAsync();
         try
@@ -174,21 +230,24 @@ internal static class Catalogue
     {
         const int Million = 1_000_000;
         await using var database = NpgsqlDataSource.Create(bed.ConnectionString);
-        await using (var fill = database.CreateCommand(
-            $"""
-            insert into mt_streams (id, type, version, timestamp, created)
-            select 'account-m' || lpad(i::text, 15, '0'), 'account', 3, now(), now() from generate_series(1, {Million}) i;
-            insert into accounts
-            select 'm' || lpad(i::text, 15, '0'), 3, decode(repeat('00', 32), 'hex'), now(), {AccountRows.Format}, 'open', null, now(), 1000000000, 0, 0, 0, 0, 0, 0, 0, 0, 0
-            from generate_series(1, {Million}) i;
-            insert into pockets
-            select 'm' || lpad(i::text, 15, '0'), 1, 'credits', 'payg', null, 1000000000, 1000000000, 0, null, now(), gen_random_uuid() from generate_series(1, {Million}) i;
-            insert into keys
-            select 'm' || lpad(i::text, 15, '0'), 'k' || lpad(i::text, 15, '0'), 'bench', 'inference', 'pay_per_token', null, md5(i::text), 'lk', '0000', 900000000, null,
-              'monthly', array[]::varchar[], null, null, null, null, now(), null, 0, 0, 0
-            from generate_series(1, {Million}) i;
-            analyze
-            """))
+        await using (
+            var fill = database.CreateCommand(
+                $"""
+                insert into mt_streams (id, type, version, timestamp, created)
+                select 'account-m' || lpad(i::text, 15, '0'), 'account', 3, now(), now() from generate_series(1, {Million}) i;
+                insert into accounts
+                select 'm' || lpad(i::text, 15, '0'), 3, decode(repeat('00', 32), 'hex'), now(), {AccountRows.Format}, 'open', null, now(), 1000000000, 0, 0, 0, 0, 0, 0, 0, 0, 0
+                from generate_series(1, {Million}) i;
+                insert into pockets
+                select 'm' || lpad(i::text, 15, '0'), 1, 'credits', 'payg', null, 1000000000, 1000000000, 0, null, now(), gen_random_uuid() from generate_series(1, {Million}) i;
+                insert into keys
+                select 'm' || lpad(i::text, 15, '0'), 'k' || lpad(i::text, 15, '0'), 'bench', 'inference', 'pay_per_token', null, md5(i::text), 'lk', '0000', 900000000, null,
+                  'monthly', array[]::varchar[], null, null, null, null, now(), null, 0, 0, 0
+                from generate_series(1, {Million}) i;
+                analyze
+                """
+            )
+        )
         {
             fill.CommandTimeout = 0;
             await fill.ExecuteNonQueryAsync(ct);
@@ -196,29 +255,46 @@ internal static class Catalogue
 
         var started = Stopwatch.GetTimestamp();
         await using (await bed.StartServerAsync(ct))
-            Console.WriteLine($"start to ready on a database with 1 million accounts: {Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s");
+            Console.WriteLine(
+                $"start to ready on a database with 1 million accounts: {Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s"
+            );
 
         await using var provider = await bed.OpenLedgerAsync(bed.Settings.Lanes, ct);
         var ledger = provider.GetRequiredService<LedgerService>();
         var touched = 0;
-        report.Add("reading each of a million accounts once, 64 callers", await Callers.RunAsync(bed.Settings.Connections, TimeSpan.FromMinutes(3), async (_, _) =>
-        {
-            var i = Interlocked.Increment(ref touched);
-            return i > Million || (await ledger.ReadAsync(new($"m{i:000000000000000}"))).Account.Version == 3;
-        }, () => touched >= Million));
+        report.Add(
+            "reading each of a million accounts once, 64 callers",
+            await Callers.RunAsync(
+                bed.Settings.Connections,
+                TimeSpan.FromMinutes(3),
+                async (_, _) =>
+                {
+                    var i = Interlocked.Increment(ref touched);
+                    return i > Million || (await ledger.ReadAsync(new($"m{i:000000000000000}"))).Account.Version == 3;
+                },
+                () => touched >= Million
+            )
+        );
         using var self = Process.GetCurrentProcess();
         Console.WriteLine($"memory after touching 1 million accounts: {self.WorkingSet64 / 1_000_000} MB, the benchmark's own included");
     }
 
     private static async Task<Row> EchoAsync(TestBed bed, Report report, CancellationToken ct)
     {
-        if (report.Find(Echo) is { } measured) return measured;
+        if (report.Find(Echo) is { } measured)
+            return measured;
         await using var server = await TestBed.StartEchoAsync(ct);
         await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "warm", true, ct, WarmUp);
         return report.Add(Echo, await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "echo", true, ct));
     }
 
-    private static async Task<Measurement> SpendOverHttpAsync(TestBed bed, IReadOnlyList<BenchAccount> accounts, double repeats, string run, CancellationToken ct)
+    private static async Task<Measurement> SpendOverHttpAsync(
+        TestBed bed,
+        IReadOnlyList<BenchAccount> accounts,
+        double repeats,
+        string run,
+        CancellationToken ct
+    )
     {
         await using var server = await bed.StartServerAsync(ct);
         await PostAsync(bed, server, "/api/v1/tools/spend", accounts, 0, "warm-" + run, true, ct, WarmUp);
@@ -226,9 +302,26 @@ internal static class Catalogue
     }
 
     private static Task<Measurement> PostAsync(
-        TestBed bed, ServerProcess server, string path, IReadOnlyList<BenchAccount> accounts, double repeats, string run, bool withReference, CancellationToken ct,
-        TimeSpan? duration = null, int? connections = null) =>
+        TestBed bed,
+        ServerProcess server,
+        string path,
+        IReadOnlyList<BenchAccount> accounts,
+        double repeats,
+        string run,
+        bool withReference,
+        CancellationToken ct,
+        TimeSpan? duration = null,
+        int? connections = null
+    ) =>
         Wrk.PostAsync(
-            server.Url, path, [.. accounts.Select(account => account.Secret)], repeats, connections ?? bed.Settings.Connections, duration ?? bed.Settings.Duration,
-            $"{run}-{Environment.TickCount64}", withReference, ct);
+            server.Url,
+            path,
+            [.. accounts.Select(account => account.Secret)],
+            repeats,
+            connections ?? bed.Settings.Connections,
+            duration ?? bed.Settings.Duration,
+            $"{run}-{Environment.TickCount64}",
+            withReference,
+            ct
+        );
 }

@@ -15,7 +15,8 @@ public class AccountTests
     public void Opening_is_recorded() => Given().When(new OpenAccount(Alice, "DE")).Then(new AccountOpened("DE"));
 
     [Fact]
-    public void Opening_again_is_a_repeat() => Given(new AccountOpened("DE")).When(new OpenAccount(Alice, "DE")).ThenRepeated(new AccountOpened("DE"));
+    public void Opening_again_is_a_repeat() =>
+        Given(new AccountOpened("DE")).When(new OpenAccount(Alice, "DE")).ThenRepeated(new AccountOpened("DE"));
 
     [Fact]
     public void Opening_again_with_another_country_is_rejected() =>
@@ -23,7 +24,10 @@ public class AccountTests
 
     [Fact]
     public void Suspending_is_recorded() =>
-        GivenAccount().When(new SuspendAccount(Alice, Request, "fraud")).Then(new AccountSuspended("fraud")).After.Status.ShouldBe(AccountStatus.Suspended);
+        GivenAccount()
+            .When(new SuspendAccount(Alice, Request, "fraud"))
+            .Then(new AccountSuspended("fraud"))
+            .After.Status.ShouldBe(AccountStatus.Suspended);
 
     [Fact]
     public void Suspending_what_is_suspended_is_already_so() =>
@@ -31,32 +35,43 @@ public class AccountTests
 
     [Fact]
     public void Reinstating_is_recorded() =>
-        GivenAccount(new AccountSuspended("fraud")).When(new ReinstateAccount(Alice, Request, "sorry")).Then(new AccountReinstated("sorry"))
+        GivenAccount(new AccountSuspended("fraud"))
+            .When(new ReinstateAccount(Alice, Request, "sorry"))
+            .Then(new AccountReinstated("sorry"))
             .After.Status.ShouldBe(AccountStatus.Open);
 
     [Fact]
-    public void Reinstating_what_is_open_is_already_so() => GivenAccount().When(new ReinstateAccount(Alice, Request, "sorry")).ThenNothing();
+    public void Reinstating_what_is_open_is_already_so() =>
+        GivenAccount().When(new ReinstateAccount(Alice, Request, "sorry")).ThenNothing();
 
     [Fact]
     public void A_suspension_sent_again_after_a_reinstatement_does_not_suspend_again() =>
         GivenAccount()
-            .When(new SuspendAccount(Alice, Request, "fraud")).Then(new AccountSuspended("fraud"))
-            .When(new ReinstateAccount(Alice, NextRequest, "sorry")).Then(new AccountReinstated("sorry"))
-            .When(new SuspendAccount(Alice, Request, "fraud")).ThenRepeated(new AccountSuspended("fraud"))
+            .When(new SuspendAccount(Alice, Request, "fraud"))
+            .Then(new AccountSuspended("fraud"))
+            .When(new ReinstateAccount(Alice, NextRequest, "sorry"))
+            .Then(new AccountReinstated("sorry"))
+            .When(new SuspendAccount(Alice, Request, "fraud"))
+            .ThenRepeated(new AccountSuspended("fraud"))
             .After.Status.ShouldBe(AccountStatus.Open);
 
     [Fact]
     public void A_reinstatement_sent_again_after_a_suspension_does_not_reinstate_again() =>
         GivenAccount(new AccountSuspended("fraud"))
-            .When(new ReinstateAccount(Alice, Request, "sorry")).Then(new AccountReinstated("sorry"))
-            .When(new SuspendAccount(Alice, NextRequest, "again")).Then(new AccountSuspended("again"))
-            .When(new ReinstateAccount(Alice, Request, "sorry")).ThenRepeated(new AccountReinstated("sorry"));
+            .When(new ReinstateAccount(Alice, Request, "sorry"))
+            .Then(new AccountReinstated("sorry"))
+            .When(new SuspendAccount(Alice, NextRequest, "again"))
+            .Then(new AccountSuspended("again"))
+            .When(new ReinstateAccount(Alice, Request, "sorry"))
+            .ThenRepeated(new AccountReinstated("sorry"));
 
     [Fact]
     public void One_request_cannot_both_suspend_and_reinstate() =>
         GivenAccount()
-            .When(new SuspendAccount(Alice, Request, "fraud")).Then(new AccountSuspended("fraud"))
-            .When(new ReinstateAccount(Alice, Request, "sorry")).ThenRejected(RejectionCode.ReferenceConflict);
+            .When(new SuspendAccount(Alice, Request, "fraud"))
+            .Then(new AccountSuspended("fraud"))
+            .When(new ReinstateAccount(Alice, Request, "sorry"))
+            .ThenRejected(RejectionCode.ReferenceConflict);
 
     [Fact]
     public void An_account_that_is_missing_can_only_be_opened()
@@ -64,7 +79,9 @@ public class AccountTests
         Given().When(new SuspendAccount(Alice, Request, "fraud")).ThenRejected(RejectionCode.AccountNotFound);
         Given().When(new ReinstateAccount(Alice, Request, "sorry")).ThenRejected(RejectionCode.AccountNotFound);
         Given().When(new RevokeKey(Alice, Main, null)).ThenRejected(RejectionCode.AccountNotFound);
-        Given().When(new GrantCredits(Alice, default, PocketSource.Bonus, null, null, "operator", "p", null)).ThenRejected(RejectionCode.AccountNotFound);
+        Given()
+            .When(new GrantCredits(Alice, default, PocketSource.Bonus, null, null, "operator", "p", null))
+            .ThenRejected(RejectionCode.AccountNotFound);
         Given().When(new ReverseSpend(Alice, default, "sorry")).ThenRejected(RejectionCode.AccountNotFound);
         Given().When(new ReleaseHold(Alice, Main, default)).ThenRejected(RejectionCode.AccountNotFound);
     }
@@ -74,14 +91,16 @@ public class AccountTests
     {
         // A second revocation changes nothing itself, but finds something else due: its ids must not be those of the first.
         var first = GivenAccount(Granted(1, 10, expiresAt: Noon.AddHours(1)), Granted(2, 20, expiresAt: Noon.AddHours(2)), Created(Other))
-            .At(Noon.AddHours(1)).When(new RevokeKey(Alice, Other, null))
+            .At(Noon.AddHours(1))
+            .When(new RevokeKey(Alice, Other, null))
             .Then(Lapsed(1, 10, Noon.AddHours(1)), new KeyRevoked(Other, null));
 
         first.At(Noon.AddHours(2)).When(new RevokeKey(Alice, Other, null)).Then(Lapsed(2, 20, Noon.AddHours(2)));
     }
 
     [Fact]
-    public void Recording_what_is_due_records_nothing_where_nothing_is() => GivenAccount(Granted(1, 10)).When(new RecordDue(Alice, Request)).ThenNothing();
+    public void Recording_what_is_due_records_nothing_where_nothing_is() =>
+        GivenAccount(Granted(1, 10)).When(new RecordDue(Alice, Request)).ThenNothing();
 
     [Fact]
     public void Reading_sees_what_is_due_as_lapsed_and_keeps_the_version()

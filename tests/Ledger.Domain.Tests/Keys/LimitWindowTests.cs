@@ -55,5 +55,6 @@ public class LimitWindowTests
     }
 
     [Fact]
-    public void A_life_has_one_window() => LimitWindow.Of(LimitReset.None, DateTimeOffset.MaxValue).ShouldBe(LimitWindow.Of(LimitReset.None, DateTimeOffset.MinValue));
+    public void A_life_has_one_window() =>
+        LimitWindow.Of(LimitReset.None, DateTimeOffset.MaxValue).ShouldBe(LimitWindow.Of(LimitReset.None, DateTimeOffset.MinValue));
 }

@@ -29,17 +29,19 @@ public class ChargeTests
     public void A_charge_is_never_negative() => Charge.WholeCredits(new(-1), Quantity.Of(5)).ShouldBeNull();
 
     [Fact]
-    public void A_charge_covers_the_exact_cost_and_less_than_one_credit_more() => Property.ForAll(
-        FsCheck.Fluent.Gen.Two(FsCheck.Fluent.Gen.Choose(0, int.MaxValue)),
-        pair =>
-        {
-            var (units, price) = (new Quantity(pair.Item1), new Quantity(pair.Item2));
-            var exact = (Int128)units.Nanos * price.Nanos;
-            var charged = (Int128)Charge.WholeCredits(units, price)!.Value.WholeFloor() * 1_000_000_000_000_000_000;
-            (charged >= exact).ShouldBeTrue();
-            (charged - exact < 1_000_000_000_000_000_000).ShouldBeTrue();
-        },
-        2000);
+    public void A_charge_covers_the_exact_cost_and_less_than_one_credit_more() =>
+        Property.ForAll(
+            FsCheck.Fluent.Gen.Two(FsCheck.Fluent.Gen.Choose(0, int.MaxValue)),
+            pair =>
+            {
+                var (units, price) = (new Quantity(pair.Item1), new Quantity(pair.Item2));
+                var exact = (Int128)units.Nanos * price.Nanos;
+                var charged = (Int128)Charge.WholeCredits(units, price)!.Value.WholeFloor() * 1_000_000_000_000_000_000;
+                (charged >= exact).ShouldBeTrue();
+                (charged - exact < 1_000_000_000_000_000_000).ShouldBeTrue();
+            },
+            2000
+        );
 
     [Fact]
     public void Every_sum_that_a_wallet_keeps_fits()

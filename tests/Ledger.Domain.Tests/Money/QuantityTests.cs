@@ -72,15 +72,18 @@ public class QuantityTests
     }
 
     [Fact]
-    public void A_text_that_goes_on_and_on_is_refused_at_once() => Quantity.TryParse("0." + new string('0', 1_000_000), out _).ShouldBeFalse();
+    public void A_text_that_goes_on_and_on_is_refused_at_once() =>
+        Quantity.TryParse("0." + new string('0', 1_000_000), out _).ShouldBeFalse();
 
     [Fact]
-    public void Every_quantity_reads_back_what_it_writes() => Property.ForAll(
-        FsCheck.Fluent.Gen.Choose(0, int.MaxValue),
-        seed =>
-        {
-            var quantity = new Quantity((long)seed * 465_661_287 % 1_000_000_000_000_000_001);
-            Quantity.Parse(quantity.ToString()).ShouldBe(quantity);
-        },
-        2000);
+    public void Every_quantity_reads_back_what_it_writes() =>
+        Property.ForAll(
+            FsCheck.Fluent.Gen.Choose(0, int.MaxValue),
+            seed =>
+            {
+                var quantity = new Quantity((long)seed * 465_661_287 % 1_000_000_000_000_000_001);
+                Quantity.Parse(quantity.ToString()).ShouldBe(quantity);
+            },
+            2000
+        );
 }

@@ -23,13 +23,16 @@ public class RateCardTests
         Accepted(new PublishRateCard(Document, Noon.AddDays(1)).Decide(Published(Noon), Noon)).EffectiveAt.ShouldBe(Noon.AddDays(1));
 
     [Fact]
-    public void The_first_card_of_all_cannot_be_published_ahead() => new PublishRateCard(Document, Noon.AddDays(1)).Decide(RateBook.Empty, Noon)
-        .ShouldBe(new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed));
+    public void The_first_card_of_all_cannot_be_published_ahead() =>
+        new PublishRateCard(Document, Noon.AddDays(1))
+            .Decide(RateBook.Empty, Noon)
+            .ShouldBe(new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed));
 
     [Fact]
     public void A_card_in_the_past_is_rejected()
     {
-        new PublishRateCard(Document, Noon.AddTicks(-1)).Decide(RateBook.Empty, Noon)
+        new PublishRateCard(Document, Noon.AddTicks(-1))
+            .Decide(RateBook.Empty, Noon)
             .ShouldBe(new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed));
         Accepted(new PublishRateCard(Document, Noon).Decide(RateBook.Empty, Noon)).EffectiveAt.ShouldBe(Noon);
     }
@@ -89,8 +92,12 @@ public class RateCardTests
     [Fact]
     public void A_document_has_no_unknown_members_and_none_twice()
     {
-        Should.Throw<JsonException>(() => JsonSerializer.Deserialize(Document.Insert(1, "\"surprise\":1,"), RateCardJson.Default.RateCardDocument));
-        Should.Throw<JsonException>(() => JsonSerializer.Deserialize(Document.Insert(1, "\"tools\":[],"), RateCardJson.Default.RateCardDocument));
+        Should.Throw<JsonException>(() =>
+            JsonSerializer.Deserialize(Document.Insert(1, "\"surprise\":1,"), RateCardJson.Default.RateCardDocument)
+        );
+        Should.Throw<JsonException>(() =>
+            JsonSerializer.Deserialize(Document.Insert(1, "\"tools\":[],"), RateCardJson.Default.RateCardDocument)
+        );
         Should.Throw<JsonException>(() => JsonSerializer.Deserialize("{}", RateCardJson.Default.RateCardDocument));
     }
 }

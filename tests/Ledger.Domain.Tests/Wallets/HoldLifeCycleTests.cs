@@ -30,7 +30,8 @@ public class HoldLifeCycleTests
         foreach (var row in rows[1..])
         {
             row.Length.ShouldBe(rows[0].Length, row[0]);
-            for (var column = 1; column < row.Length; column++) cells.Add(row[0], rows[0][column], row[column]);
+            for (var column = 1; column < row.Length; column++)
+                cells.Add(row[0], rows[0][column], row[column]);
         }
 
         return cells;
@@ -59,7 +60,8 @@ public class HoldLifeCycleTests
 
     [Fact]
     public void The_table_knows_every_end_of_a_hold() =>
-        typeof(WalletEvent).Assembly.GetTypes()
+        typeof(WalletEvent)
+            .Assembly.GetTypes()
             .Where(type => type.IsSubclassOf(typeof(WalletEvent)) && type.Name.StartsWith("Hold", StringComparison.Ordinal))
             .ShouldAllBe(type => Table.Contains(type.Name, StringComparison.Ordinal));
 
@@ -80,20 +82,23 @@ public class HoldLifeCycleTests
             "due" => due,
             "expired" => expired,
             "settled late" => expired.And(SettledLate("2", 10, [Share(1, 10)])),
-            "reversed" => settled.And(new SpendReversed(OfSettlement, Main, "chat", Amount.Credits(10), Noon, [Share(1, 10)], null, "sorry", Noon)),
+            "reversed" => settled.And(
+                new SpendReversed(OfSettlement, Main, "chat", Amount.Credits(10), Noon, [Share(1, 10)], null, "sorry", Noon)
+            ),
             _ => throw new ArgumentOutOfRangeException(nameof(state), state, "No such state."),
         };
     }
 
-    private static AccountCommand Command(string command) => command switch
-    {
-        "place" => new PlaceHold(Alice, Main, "chat", Quantity.Of(2), "h1", TimeSpan.FromHours(1)),
-        "place other" => new PlaceHold(Alice, Main, "chat", Quantity.Of(3), "h1", TimeSpan.FromHours(1)),
-        "spend" => new Spend(Alice, Main, "chat", Quantity.Of(2), "h1"),
-        "settle" => new SettleHold(Alice, Main, Hold(), Quantity.Of(2)),
-        "settle other" => new SettleHold(Alice, Main, Hold(), Quantity.Of(1)),
-        "release" => new ReleaseHold(Alice, Main, Hold()),
-        "sweep" => new RecordDue(Alice, EventIds.Request(Alice, "sweep")),
-        _ => throw new ArgumentOutOfRangeException(nameof(command), command, "No such command."),
-    };
+    private static AccountCommand Command(string command) =>
+        command switch
+        {
+            "place" => new PlaceHold(Alice, Main, "chat", Quantity.Of(2), "h1", TimeSpan.FromHours(1)),
+            "place other" => new PlaceHold(Alice, Main, "chat", Quantity.Of(3), "h1", TimeSpan.FromHours(1)),
+            "spend" => new Spend(Alice, Main, "chat", Quantity.Of(2), "h1"),
+            "settle" => new SettleHold(Alice, Main, Hold(), Quantity.Of(2)),
+            "settle other" => new SettleHold(Alice, Main, Hold(), Quantity.Of(1)),
+            "release" => new ReleaseHold(Alice, Main, Hold()),
+            "sweep" => new RecordDue(Alice, EventIds.Request(Alice, "sweep")),
+            _ => throw new ArgumentOutOfRangeException(nameof(command), command, "No such command."),
+        };
 }

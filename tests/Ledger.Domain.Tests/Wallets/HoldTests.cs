@@ -34,16 +34,21 @@ public class HoldTests
     [Fact]
     public void A_hold_allocates_pockets_in_drain_order() =>
         GivenAccount(Granted(1, 100), Granted(2, 4, PocketSource.Bonus), Granted(3, 3, expiresAt: Noon.AddDays(1)))
-            .When(Place()).Then(Held("2", 10, allocated: [Share(3, 3), Share(2, 4), Share(1, 3)]));
+            .When(Place())
+            .Then(Held("2", 10, allocated: [Share(3, 3), Share(2, 4), Share(1, 3)]));
 
     [Fact]
     public void A_hold_beyond_what_is_available_is_rejected() =>
-        GivenAccount(Granted(1, 9)).When(Place()).ThenRejected(RejectionCode.InsufficientCredits, new("balance", Amount.Credits(10), Amount.Credits(9)));
+        GivenAccount(Granted(1, 9))
+            .When(Place())
+            .ThenRejected(RejectionCode.InsufficientCredits, new("balance", Amount.Credits(10), Amount.Credits(9)));
 
     [Fact]
     public void Two_holds_cannot_share_funds() =>
-        GivenAccount(Granted(1, 19)).And(Held("2", 10, allocated: Share(1, 10)))
-            .When(Place(reference: "h2")).ThenRejected(RejectionCode.InsufficientCredits);
+        GivenAccount(Granted(1, 19))
+            .And(Held("2", 10, allocated: Share(1, 10)))
+            .When(Place(reference: "h2"))
+            .ThenRejected(RejectionCode.InsufficientCredits);
 
     [Fact]
     public void The_same_hold_again_is_a_repeat() => GivenHold().When(Place()).ThenRepeated(Held("2", 10, allocated: Share(1, 10)));
@@ -93,7 +98,11 @@ public class HoldTests
 
     [Fact]
     public void Settling_at_what_is_held_spends_it() =>
-        GivenHold().When(Settle("2")).Then(Settled("2", 10, [Share(1, 10)])).After.Wallet.Available(Unit.Credits, Noon).ShouldBe(Amount.Credits(90));
+        GivenHold()
+            .When(Settle("2"))
+            .Then(Settled("2", 10, [Share(1, 10)]))
+            .After.Wallet.Available(Unit.Credits, Noon)
+            .ShouldBe(Amount.Credits(90));
 
     [Fact]
     public void Settling_at_less_than_is_held_gives_the_rest_back()
@@ -109,18 +118,26 @@ public class HoldTests
 
     [Fact]
     public void Settling_at_more_than_is_held_takes_the_rest_from_what_is_available() =>
-        GivenHold().When(Settle("3")).Then(Settled("3", 15, [Share(1, 10)], [Share(1, 5)])).After.Wallet.Available(Unit.Credits, Noon).ShouldBe(Amount.Credits(85));
+        GivenHold()
+            .When(Settle("3"))
+            .Then(Settled("3", 15, [Share(1, 10)], [Share(1, 5)]))
+            .After.Wallet.Available(Unit.Credits, Noon)
+            .ShouldBe(Amount.Credits(85));
 
     [Fact]
     public void The_rest_is_taken_in_the_order_then_in_force() =>
-        GivenHold().And(Granted(2, 3, expiresAt: Noon.AddDays(1)), Granted(3, 50, PocketSource.Bonus)).When(Settle("4"))
+        GivenHold()
+            .And(Granted(2, 3, expiresAt: Noon.AddDays(1)), Granted(3, 50, PocketSource.Bonus))
+            .When(Settle("4"))
             .Then(Settled("4", 20, [Share(1, 10)], [Share(2, 3), Share(3, 7)]));
 
     [Fact]
     public void What_nothing_covers_is_booked_as_debt()
     {
         var wallet = GivenAccount(Granted(1, 12), Held("2", 10, allocated: Share(1, 10)))
-            .When(Settle("3")).Then(Settled("3", 15, [Share(1, 10)], [Share(1, 2)], debt: 3)).After.Wallet;
+            .When(Settle("3"))
+            .Then(Settled("3", 15, [Share(1, 10)], [Share(1, 2)], debt: 3))
+            .After.Wallet;
         wallet.Debt(Unit.Credits).ShouldBe(Amount.Credits(3));
         wallet.Posted(Unit.Credits).ShouldBe(Amount.Credits(0));
     }
@@ -128,7 +145,8 @@ public class HoldTests
     [Fact]
     public void A_settlement_never_takes_what_another_hold_holds() =>
         GivenAccount(Granted(1, 20), Held("2", 10, allocated: Share(1, 10)), Held("2", 10, reference: "h2", allocated: Share(1, 10)))
-            .When(Settle("3")).Then(Settled("3", 15, [Share(1, 10)], debt: 5));
+            .When(Settle("3"))
+            .Then(Settled("3", 15, [Share(1, 10)], debt: 5));
 
     [Fact]
     public void A_hold_settles_at_the_price_it_was_placed_under() =>
@@ -148,7 +166,8 @@ public class HoldTests
         // Each settlement of a dear tool may book up to a million million credits of debt; the fifth would be too many.
         var scenario = GivenAccount(Granted(1, 10_000));
         HoldId IdOf(int i) => new(EventIds.Use(Alice, "dear", $"d{i}"));
-        for (var i = 0; i < 5; i++) scenario = scenario.When(Place(1, $"d{i}", tool: "dear"));
+        for (var i = 0; i < 5; i++)
+            scenario = scenario.When(Place(1, $"d{i}", tool: "dear"));
         for (var i = 0; i < 4; i++)
         {
             scenario = scenario.When(new SettleHold(Alice, Main, IdOf(i), Quantity.Of(1_000_000_000)));
@@ -156,7 +175,10 @@ public class HoldTests
         }
 
         scenario.When(new SettleHold(Alice, Main, IdOf(4), Quantity.Of(1_000_000_000))).ThenRejected(RejectionCode.AmountOutOfRange);
-        scenario.At(Expiry).When(new SettleHold(Alice, Main, IdOf(4), Quantity.Of(1_000_000_000))).ThenRejected(RejectionCode.AmountOutOfRange);
+        scenario
+            .At(Expiry)
+            .When(new SettleHold(Alice, Main, IdOf(4), Quantity.Of(1_000_000_000)))
+            .ThenRejected(RejectionCode.AmountOutOfRange);
     }
 
     [Fact]
@@ -174,7 +196,12 @@ public class HoldTests
 
     [Fact]
     public void A_hold_lapses_when_it_was_due_not_when_that_was_noticed() =>
-        GivenHold().At(Expiry.AddDays(3)).When(Due).Then(new HoldExpired(Hold(), Expiry)).After.Wallet.Available(Unit.Credits, Expiry).ShouldBe(Amount.Credits(100));
+        GivenHold()
+            .At(Expiry.AddDays(3))
+            .When(Due)
+            .Then(new HoldExpired(Hold(), Expiry))
+            .After.Wallet.Available(Unit.Credits, Expiry)
+            .ShouldBe(Amount.Credits(100));
 
     [Fact]
     public void A_hold_is_open_until_the_very_moment_of_its_expiry()
@@ -185,8 +212,11 @@ public class HoldTests
 
     [Fact]
     public void A_late_settlement_takes_what_is_available_and_books_the_rest_as_debt() =>
-        GivenHold().And(Spent("17", 85, paid: Share(1, 85)), new HoldExpired(Hold(), Expiry)).At(Expiry.AddHours(1))
-            .When(Settle("4")).Then(SettledLate("4", 20, [Share(1, 15)], debt: 5));
+        GivenHold()
+            .And(Spent("17", 85, paid: Share(1, 85)), new HoldExpired(Hold(), Expiry))
+            .At(Expiry.AddHours(1))
+            .When(Settle("4"))
+            .Then(SettledLate("4", 20, [Share(1, 15)], debt: 5));
 
     [Fact]
     public void A_late_settlement_happens_once()
@@ -199,12 +229,17 @@ public class HoldTests
 
     [Fact]
     public void A_late_settlement_is_priced_by_the_card_of_its_hold() =>
-        GivenHold().At(Expiry).Under(Prices.Dearer).When(Settle("1")).Then(new HoldExpired(Hold(), Expiry), SettledLate("1", 5, [Share(1, 5)]));
+        GivenHold()
+            .At(Expiry)
+            .Under(Prices.Dearer)
+            .When(Settle("1"))
+            .Then(new HoldExpired(Hold(), Expiry), SettledLate("1", 5, [Share(1, 5)]));
 
     [Fact]
     public void What_a_hold_holds_survives_the_expiry_of_its_pocket()
     {
-        var given = GivenAccount(Granted(1, 30, expiresAt: Noon.AddMinutes(30)), Held("2", 10, allocated: Share(1, 10))).At(Noon.AddMinutes(45));
+        var given = GivenAccount(Granted(1, 30, expiresAt: Noon.AddMinutes(30)), Held("2", 10, allocated: Share(1, 10)))
+            .At(Noon.AddMinutes(45));
 
         given.When(Due).Then(Lapsed(1, 20, Noon.AddMinutes(30))).After.Wallet.Held(Unit.Credits).ShouldBe(Amount.Credits(10));
         given.When(Settle("2")).Then(Lapsed(1, 20, Noon.AddMinutes(30)), Settled("2", 10, [Share(1, 10)]));
@@ -225,14 +260,23 @@ public class HoldTests
     public void A_settlement_returns_to_each_pocket_what_it_did_not_pay_and_only_lapsed_ones_expire()
     {
         var now = Noon.AddMinutes(45);
-        GivenAccount(Granted(1, 4, expiresAt: Noon.AddMinutes(20)), Granted(2, 3, expiresAt: Noon.AddMinutes(30)), Granted(3, 5),
-                Held("2", 10, allocated: [Share(1, 4), Share(2, 3), Share(3, 3)])).At(now)
-            .When(Settle("1")).Then(Settled("1", 5, [Share(1, 4), Share(2, 1)]), Lapsed(2, 2, now))
-            .After.Wallet.Available(Unit.Credits, now).ShouldBe(Amount.Credits(5));
+        GivenAccount(
+                Granted(1, 4, expiresAt: Noon.AddMinutes(20)),
+                Granted(2, 3, expiresAt: Noon.AddMinutes(30)),
+                Granted(3, 5),
+                Held("2", 10, allocated: [Share(1, 4), Share(2, 3), Share(3, 3)])
+            )
+            .At(now)
+            .When(Settle("1"))
+            .Then(Settled("1", 5, [Share(1, 4), Share(2, 1)]), Lapsed(2, 2, now))
+            .After.Wallet.Available(Unit.Credits, now)
+            .ShouldBe(Amount.Credits(5));
     }
 
     [Fact]
     public void A_settlement_above_its_hold_takes_nothing_that_has_lapsed() =>
-        GivenAccount(Granted(1, 20, expiresAt: Noon.AddMinutes(30)), Held("2", 10, allocated: Share(1, 10)), Granted(2, 2)).At(Noon.AddMinutes(45))
-            .When(Settle("3")).Then(Lapsed(1, 10, Noon.AddMinutes(30)), Settled("3", 15, [Share(1, 10)], [Share(2, 2)], debt: 3));
+        GivenAccount(Granted(1, 20, expiresAt: Noon.AddMinutes(30)), Held("2", 10, allocated: Share(1, 10)), Granted(2, 2))
+            .At(Noon.AddMinutes(45))
+            .When(Settle("3"))
+            .Then(Lapsed(1, 10, Noon.AddMinutes(30)), Settled("3", 15, [Share(1, 10)], [Share(2, 2)], debt: 3));
 }

@@ -44,7 +44,8 @@ public sealed record AccountView(
     DateTimeOffset CreatedAt,
     Balances Balance,
     IReadOnlyList<PocketView> Pockets,
-    IReadOnlyList<KeyView> Keys);
+    IReadOnlyList<KeyView> Keys
+);
 
 /// <summary>Balances by unit; packs are not in them.</summary>
 /// <param name="Credits">In credits.</param>
@@ -69,7 +70,16 @@ public sealed record Balance(decimal Posted, decimal Held, decimal Available, de
 /// <param name="ExpiresAt">When what is left lapses; null for never.</param>
 /// <param name="CreatedAt">When it was opened.</param>
 public sealed record PocketView(
-    int Id, string Unit, string Source, string? Scope, decimal Granted, decimal Remaining, decimal Held, DateTimeOffset? ExpiresAt, DateTimeOffset CreatedAt);
+    int Id,
+    string Unit,
+    string Source,
+    string? Scope,
+    decimal Granted,
+    decimal Remaining,
+    decimal Held,
+    DateTimeOffset? ExpiresAt,
+    DateTimeOffset CreatedAt
+);
 
 /// <summary>Suspends or reinstates.</summary>
 /// <param name="Reason">Why; stays in the account's history.</param>
@@ -119,7 +129,8 @@ public sealed record CreateKeyRequest(
     string? LimitReset,
     IReadOnlyList<string>? AllowedModels,
     JsonElement? RateLimit,
-    DateTimeOffset? ExpiresAt);
+    DateTimeOffset? ExpiresAt
+);
 
 /// <summary>A page of keys.</summary>
 /// <param name="Data">Oldest first, revoked ones too.</param>
@@ -163,7 +174,8 @@ public sealed record KeyView(
     DateTimeOffset CreatedAt,
     DateTimeOffset? LastUsedAt,
     string LastFour,
-    UsageView Usage);
+    UsageView Usage
+);
 
 /// <summary>What a key was charged in credits, less what was given back, by UTC days.</summary>
 /// <param name="Total">Ever.</param>
@@ -192,7 +204,15 @@ public sealed record ReversalRequest(Guid SpendId, string Reason);
 /// <param name="DebtCleared">What of it came off the account's debt.</param>
 /// <param name="Balance">What the account has in this unit now, packs apart.</param>
 public sealed record ReversalView(
-    Guid SpendId, decimal Amount, string Unit, string Tool, string KeyId, IReadOnlyList<ReturnedView> Returned, decimal DebtCleared, Balance Balance);
+    Guid SpendId,
+    decimal Amount,
+    string Unit,
+    string Tool,
+    string KeyId,
+    IReadOnlyList<ReturnedView> Returned,
+    decimal DebtCleared,
+    Balance Balance
+);
 
 /// <summary>What one pocket got back.</summary>
 /// <param name="PocketId">The pocket.</param>

@@ -4,14 +4,15 @@ namespace Ledger.Api.Dialects.Tools;
 internal static class Describing
 {
     /// <summary>Describes a route of the tools dialect with a body.</summary>
-    public static RouteHandlerBuilder Describe<TRequest, TResponse>(this RouteHandlerBuilder route, string summary, params int[] refusals) where TRequest : notnull =>
-        route.Accepts<TRequest>("application/json").Describe<TResponse>(summary, [400, .. refusals]);
+    public static RouteHandlerBuilder Describe<TRequest, TResponse>(this RouteHandlerBuilder route, string summary, params int[] refusals)
+        where TRequest : notnull => route.Accepts<TRequest>("application/json").Describe<TResponse>(summary, [400, .. refusals]);
 
     /// <summary>Describes a route of the tools dialect without one.</summary>
     public static RouteHandlerBuilder Describe<TResponse>(this RouteHandlerBuilder route, string summary, params int[] refusals)
     {
         route.WithSummary(summary).Produces<TResponse>(200, "application/json");
-        foreach (var status in (int[])[401, 403, .. refusals, 503]) route.Produces<ToolsErrorResponse>(status, "application/json");
+        foreach (var status in (int[])[401, 403, .. refusals, 503])
+            route.Produces<ToolsErrorResponse>(status, "application/json");
         return route;
     }
 }

@@ -30,22 +30,37 @@ public sealed class ToolsApi
         var api = new ToolsApi(
             app.Services.GetRequiredService<LedgerService>(),
             app.Services.GetRequiredService<KeyDirectory>(),
-            app.Services.GetRequiredService<TimeProvider>());
+            app.Services.GetRequiredService<TimeProvider>()
+        );
 
         var tools = app.MapGroup("/api/v1/tools").WithTags("Tools");
-        tools.MapPost("/check", (Delegate)api.CheckAsync).Describe<CheckRequest, CheckResponse>("What work would cost, and whether it would be allowed. Charges nothing.");
-        tools.MapPost("/spend", (Delegate)api.SpendAsync).Describe<SpendRequest, SpendResponse>("Charges work that was done, once per tool and reference.", 402, 409);
-        tools.MapPost("/spend/batch", (Delegate)api.SpendBatchAsync).Describe<SpendBatchRequest, SpendBatchResponse>("Up to 1,000 spends, each with its own verdict.");
-        tools.MapPost("/reserve", (Delegate)api.ReserveAsync).Describe<ReserveRequest, ReserveResponse>("Sets credits aside for work to come, once per tool and reference.", 402, 409);
-        tools.MapPost("/settle", (Delegate)api.SettleAsync).Describe<SettleRequest, SettleResponse>("Charges a hold at what was really done, and gives the rest back.", 404, 409);
-        tools.MapPost("/release", (Delegate)api.ReleaseAsync).Describe<ReleaseRequest, ReleaseResponse>("Gives a hold back unused.", 404, 409);
+        tools
+            .MapPost("/check", (Delegate)api.CheckAsync)
+            .Describe<CheckRequest, CheckResponse>("What work would cost, and whether it would be allowed. Charges nothing.");
+        tools
+            .MapPost("/spend", (Delegate)api.SpendAsync)
+            .Describe<SpendRequest, SpendResponse>("Charges work that was done, once per tool and reference.", 402, 409);
+        tools
+            .MapPost("/spend/batch", (Delegate)api.SpendBatchAsync)
+            .Describe<SpendBatchRequest, SpendBatchResponse>("Up to 1,000 spends, each with its own verdict.");
+        tools
+            .MapPost("/reserve", (Delegate)api.ReserveAsync)
+            .Describe<ReserveRequest, ReserveResponse>("Sets credits aside for work to come, once per tool and reference.", 402, 409);
+        tools
+            .MapPost("/settle", (Delegate)api.SettleAsync)
+            .Describe<SettleRequest, SettleResponse>("Charges a hold at what was really done, and gives the rest back.", 404, 409);
+        tools
+            .MapPost("/release", (Delegate)api.ReleaseAsync)
+            .Describe<ReleaseRequest, ReleaseResponse>("Gives a hold back unused.", 404, 409);
         tools.MapGet("/prices", (Delegate)api.PricesAsync).Describe<PricesResponse>("The live token cost table.");
     }
 
     private async Task CheckAsync(HttpContext context)
     {
-        if (await SignInAsync(context) is not { } owner) return;
-        if (await ReadAsync(context, ToolsMembers.Tool | ToolsMembers.Units) is not { } body) return;
+        if (await SignInAsync(context) is not { } owner)
+            return;
+        if (await ReadAsync(context, ToolsMembers.Tool | ToolsMembers.Units) is not { } body)
+            return;
 
         var (account, card, now) = await CurrentAsync(owner);
         if (account.RefusesWork(owner.Key, now) is { } refusal)
@@ -63,38 +78,52 @@ public sealed class ToolsApi
 
         var available = account.Wallet.Available(Unit.Credits, now);
         var allowed = quote.Refusal is null;
-        await JsonAnswer.SendAsync(context, 200, (allowed, quote.Cost, After: allowed ? available - quote.Cost : available), static (json, answer) =>
-        {
-            json.WriteStartObject();
-            json.WriteBoolean("ok", true);
-            json.WriteBoolean("allowed", answer.allowed);
-            json.WriteNumber("cost_tokens", answer.Cost.WholeFloor());
-            json.WriteNumber("balance_after", answer.After.WholeFloor());
-            json.WriteEndObject();
-        });
+        await JsonAnswer.SendAsync(
+            context,
+            200,
+            (allowed, quote.Cost, After: allowed ? available - quote.Cost : available),
+            static (json, answer) =>
+            {
+                json.WriteStartObject();
+                json.WriteBoolean("ok", true);
+                json.WriteBoolean("allowed", answer.allowed);
+                json.WriteNumber("cost_tokens", answer.Cost.WholeFloor());
+                json.WriteNumber("balance_after", answer.After.WholeFloor());
+                json.WriteEndObject();
+            }
+        );
     }
 
     private async Task SpendAsync(HttpContext context)
     {
-        if (await SignInAsync(context) is not { } owner) return;
-        if (await ReadAsync(context, SpendRequired, SpendOptional) is not { } body) return;
-        if (await ExecuteAsync(context, owner, ToSpend(owner, body)) is not { } verdict) return;
+        if (await SignInAsync(context) is not { } owner)
+            return;
+        if (await ReadAsync(context, SpendRequired, SpendOptional) is not { } body)
+            return;
+        if (await ExecuteAsync(context, owner, ToSpend(owner, body)) is not { } verdict)
+            return;
 
         var spent = (CreditsSpent)verdict.Answer!.Value.Event;
         Stamp(context, verdict, spent.Charged);
-        await JsonAnswer.SendAsync(context, 200, (spent.Charged, verdict.Available), static (json, answer) =>
-        {
-            json.WriteStartObject();
-            json.WriteBoolean("ok", true);
-            json.WriteNumber("charged", answer.Charged.WholeFloor());
-            json.WriteNumber("balance_after", answer.Available.WholeFloor());
-            json.WriteEndObject();
-        });
+        await JsonAnswer.SendAsync(
+            context,
+            200,
+            (spent.Charged, verdict.Available),
+            static (json, answer) =>
+            {
+                json.WriteStartObject();
+                json.WriteBoolean("ok", true);
+                json.WriteNumber("charged", answer.Charged.WholeFloor());
+                json.WriteNumber("balance_after", answer.Available.WholeFloor());
+                json.WriteEndObject();
+            }
+        );
     }
 
     private async Task SpendBatchAsync(HttpContext context)
     {
-        if (await SignInAsync(context) is not { } owner) return;
+        if (await SignInAsync(context) is not { } owner)
+            return;
         var sequence = await RequestBody.ReadAsync(context);
         var (items, faults) = ReadItems(sequence);
         RequestBody.Release(context, sequence);
@@ -117,7 +146,8 @@ public sealed class ToolsApi
         var fault = default(LedgerUnavailableException);
         for (var i = 0; i < items.Count; i++)
         {
-            if (items[i].Faults.Count > 0) continue;
+            if (items[i].Faults.Count > 0)
+                continue;
             try
             {
                 waiting[i] = _ledger.ExecuteAsync(ToSpend(owner, items[i]), caller);
@@ -133,7 +163,8 @@ public sealed class ToolsApi
         {
             try
             {
-                if (waiting[i] is { } answer) verdicts[i] = await answer;
+                if (waiting[i] is { } answer)
+                    verdicts[i] = await answer;
             }
             catch (LedgerUnavailableException away)
             {
@@ -141,43 +172,63 @@ public sealed class ToolsApi
             }
         }
 
-        await JsonAnswer.SendAsync(context, 200, (items, verdicts, fault), static (json, state) =>
-        {
-            json.WriteStartObject();
-            json.WriteBoolean("ok", true);
-            json.WriteStartArray("results");
-            for (var i = 0; i < state.items.Count; i++) WriteResult(json, state.items[i], state.verdicts[i], state.fault);
-            json.WriteEndArray();
-            json.WriteEndObject();
-        });
+        await JsonAnswer.SendAsync(
+            context,
+            200,
+            (items, verdicts, fault),
+            static (json, state) =>
+            {
+                json.WriteStartObject();
+                json.WriteBoolean("ok", true);
+                json.WriteStartArray("results");
+                for (var i = 0; i < state.items.Count; i++)
+                    WriteResult(json, state.items[i], state.verdicts[i], state.fault);
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+        );
     }
 
     private async Task ReserveAsync(HttpContext context)
     {
-        if (await SignInAsync(context) is not { } owner) return;
-        if (await ReadAsync(context, SpendRequired, ToolsMembers.TtlSeconds) is not { } body) return;
-        if (await ExecuteAsync(context, owner, new PlaceHold(owner.Account, owner.Key, body.Tool, body.Units, body.Reference, body.Ttl)) is not { } verdict) return;
+        if (await SignInAsync(context) is not { } owner)
+            return;
+        if (await ReadAsync(context, SpendRequired, ToolsMembers.TtlSeconds) is not { } body)
+            return;
+        if (
+            await ExecuteAsync(context, owner, new PlaceHold(owner.Account, owner.Key, body.Tool, body.Units, body.Reference, body.Ttl))
+            is not { } verdict
+        )
+            return;
 
         var fact = verdict.Answer!.Value;
         context.Response.Headers["x-ledger-hold"] = fact.Id.ToString();
         StampBalance(context, verdict);
-        await JsonAnswer.SendAsync(context, 200, (fact.Id, Hold: (HoldPlaced)fact.Event, verdict.Available), static (json, answer) =>
-        {
-            json.WriteStartObject();
-            json.WriteBoolean("ok", true);
-            json.WriteString("hold_id", answer.Id);
-            json.WriteNumber("held", answer.Hold.Amount.WholeFloor());
-            json.WriteNumber("balance_after", answer.Available.WholeFloor());
-            json.WriteString("expires_at", WireTime.Format(answer.Hold.ExpiresAt));
-            json.WriteEndObject();
-        });
+        await JsonAnswer.SendAsync(
+            context,
+            200,
+            (fact.Id, Hold: (HoldPlaced)fact.Event, verdict.Available),
+            static (json, answer) =>
+            {
+                json.WriteStartObject();
+                json.WriteBoolean("ok", true);
+                json.WriteString("hold_id", answer.Id);
+                json.WriteNumber("held", answer.Hold.Amount.WholeFloor());
+                json.WriteNumber("balance_after", answer.Available.WholeFloor());
+                json.WriteString("expires_at", WireTime.Format(answer.Hold.ExpiresAt));
+                json.WriteEndObject();
+            }
+        );
     }
 
     private async Task SettleAsync(HttpContext context)
     {
-        if (await SignInAsync(context) is not { } owner) return;
-        if (await ReadAsync(context, ToolsMembers.HoldId | ToolsMembers.Units) is not { } body) return;
-        if (await ExecuteAsync(context, owner, new SettleHold(owner.Account, owner.Key, new(body.HoldId), body.Units)) is not { } verdict) return;
+        if (await SignInAsync(context) is not { } owner)
+            return;
+        if (await ReadAsync(context, ToolsMembers.HoldId | ToolsMembers.Units) is not { } body)
+            return;
+        if (await ExecuteAsync(context, owner, new SettleHold(owner.Account, owner.Key, new(body.HoldId), body.Units)) is not { } verdict)
+            return;
 
         var charged = verdict.Answer!.Value.Event switch
         {
@@ -186,37 +237,51 @@ public sealed class ToolsApi
             var other => throw new InvalidOperationException($"A settlement was answered by {other.GetType().Name}."),
         };
         Stamp(context, verdict, charged);
-        await JsonAnswer.SendAsync(context, 200, (body.HoldId, charged, verdict.Available), static (json, answer) =>
-        {
-            json.WriteStartObject();
-            json.WriteBoolean("ok", true);
-            json.WriteString("hold_id", answer.HoldId);
-            json.WriteNumber("charged", answer.charged.WholeFloor());
-            json.WriteNumber("balance_after", answer.Available.WholeFloor());
-            json.WriteEndObject();
-        });
+        await JsonAnswer.SendAsync(
+            context,
+            200,
+            (body.HoldId, charged, verdict.Available),
+            static (json, answer) =>
+            {
+                json.WriteStartObject();
+                json.WriteBoolean("ok", true);
+                json.WriteString("hold_id", answer.HoldId);
+                json.WriteNumber("charged", answer.charged.WholeFloor());
+                json.WriteNumber("balance_after", answer.Available.WholeFloor());
+                json.WriteEndObject();
+            }
+        );
     }
 
     private async Task ReleaseAsync(HttpContext context)
     {
-        if (await SignInAsync(context) is not { } owner) return;
-        if (await ReadAsync(context, ToolsMembers.HoldId) is not { } body) return;
-        if (await ExecuteAsync(context, owner, new ReleaseHold(owner.Account, owner.Key, new(body.HoldId))) is not { } verdict) return;
+        if (await SignInAsync(context) is not { } owner)
+            return;
+        if (await ReadAsync(context, ToolsMembers.HoldId) is not { } body)
+            return;
+        if (await ExecuteAsync(context, owner, new ReleaseHold(owner.Account, owner.Key, new(body.HoldId))) is not { } verdict)
+            return;
 
         StampBalance(context, verdict);
-        await JsonAnswer.SendAsync(context, 200, (body.HoldId, verdict.Available), static (json, answer) =>
-        {
-            json.WriteStartObject();
-            json.WriteBoolean("ok", true);
-            json.WriteString("hold_id", answer.HoldId);
-            json.WriteNumber("balance_after", answer.Available.WholeFloor());
-            json.WriteEndObject();
-        });
+        await JsonAnswer.SendAsync(
+            context,
+            200,
+            (body.HoldId, verdict.Available),
+            static (json, answer) =>
+            {
+                json.WriteStartObject();
+                json.WriteBoolean("ok", true);
+                json.WriteString("hold_id", answer.HoldId);
+                json.WriteNumber("balance_after", answer.Available.WholeFloor());
+                json.WriteEndObject();
+            }
+        );
     }
 
     private async Task PricesAsync(HttpContext context)
     {
-        if (await SignInAsync(context) is not { } owner) return;
+        if (await SignInAsync(context) is not { } owner)
+            return;
         var (account, card, now) = await CurrentAsync(owner);
         if (account.RefusesWork(owner.Key, now) is { } refusal)
         {
@@ -224,59 +289,73 @@ public sealed class ToolsApi
             return;
         }
 
-        await JsonAnswer.SendAsync(context, 200, card, static (json, card) =>
-        {
-            json.WriteStartObject();
-            json.WriteBoolean("ok", true);
-            json.WriteNumber("version", card.Version);
-            json.WriteString("effective_at", WireTime.Format(card.EffectiveAt));
-            json.WriteStartArray("prices");
-            foreach (var tool in card.Tools)
+        await JsonAnswer.SendAsync(
+            context,
+            200,
+            card,
+            static (json, card) =>
             {
-                // A name can be both a tool and a service; only the entry that prices it is shown.
-                if (card.FindTool(tool.Name) != tool) continue;
                 json.WriteStartObject();
-                json.WriteString("tool", tool.Name);
-                json.WriteString("per", tool.Per);
-                json.WritePropertyName("cost_tokens");
-                json.WriteRawValue(tool.Credits.ToString());
+                json.WriteBoolean("ok", true);
+                json.WriteNumber("version", card.Version);
+                json.WriteString("effective_at", WireTime.Format(card.EffectiveAt));
+                json.WriteStartArray("prices");
+                foreach (var tool in card.Tools)
+                {
+                    // A name can be both a tool and a service; only the entry that prices it is shown.
+                    if (card.FindTool(tool.Name) != tool)
+                        continue;
+                    json.WriteStartObject();
+                    json.WriteString("tool", tool.Name);
+                    json.WriteString("per", tool.Per);
+                    json.WritePropertyName("cost_tokens");
+                    json.WriteRawValue(tool.Credits.ToString());
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndArray();
                 json.WriteEndObject();
             }
-
-            json.WriteEndArray();
-            json.WriteEndObject();
-        });
+        );
     }
 
     private const ToolsMembers SpendRequired = ToolsMembers.Tool | ToolsMembers.Units | ToolsMembers.Reference;
     private const ToolsMembers SpendOptional = ToolsMembers.Metadata | ToolsMembers.AudioDuration;
 
-    private static Spend ToSpend(KeyOwner owner, ToolsBody body) => new(
-        owner.Account,
-        owner.Key,
-        body.Tool,
-        body.Units,
-        body.Reference,
-        body.Metadata,
-        body.Metadata is null ? null : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(body.Metadata))),
-        body.AudioDuration);
+    private static Spend ToSpend(KeyOwner owner, ToolsBody body) =>
+        new(
+            owner.Account,
+            owner.Key,
+            body.Tool,
+            body.Units,
+            body.Reference,
+            body.Metadata,
+            body.Metadata is null ? null : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(body.Metadata))),
+            body.AudioDuration
+        );
 
     private static Caller CallerOf(HttpContext context, KeyOwner owner) => new("key:" + owner.Key.Value, context.TraceIdentifier);
 
     private async ValueTask<KeyOwner?> SignInAsync(HttpContext context)
     {
-        if (await _keys.FindAsync(KeyDirectory.TokenOf(context), context.RequestAborted) is { } owner) return owner;
+        if (await _keys.FindAsync(KeyDirectory.TokenOf(context), context.RequestAborted) is { } owner)
+            return owner;
         context.Response.Headers.WWWAuthenticate = "Bearer";
         await ToolsErrors.SendAsync(context, ToolsErrors.AuthRequired);
         return null;
     }
 
-    private static async ValueTask<ToolsBody?> ReadAsync(HttpContext context, ToolsMembers required, ToolsMembers optional = ToolsMembers.None)
+    private static async ValueTask<ToolsBody?> ReadAsync(
+        HttpContext context,
+        ToolsMembers required,
+        ToolsMembers optional = ToolsMembers.None
+    )
     {
         var sequence = await RequestBody.ReadAsync(context);
         var body = ToolsBody.Read(sequence, required, optional);
         RequestBody.Release(context, sequence);
-        if (body.Faults.Count == 0) return body;
+        if (body.Faults.Count == 0)
+            return body;
         await ToolsErrors.SendAsync(context, body.Faults);
         return null;
     }
@@ -292,7 +371,8 @@ public sealed class ToolsApi
     private async ValueTask<Verdict?> ExecuteAsync(HttpContext context, KeyOwner owner, AccountCommand command)
     {
         var verdict = await _ledger.ExecuteAsync(command, CallerOf(context, owner));
-        if (verdict.Refusal is not { } refusal) return verdict;
+        if (verdict.Refusal is not { } refusal)
+            return verdict;
         await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal.Code), refusal.Shortfall);
         return null;
     }
@@ -310,7 +390,8 @@ public sealed class ToolsApi
         var headers = context.Response.Headers;
         headers["x-ledger-balance"] = verdict.Available.ToDecimalString();
         headers["x-ledger-unit"] = "credits";
-        if (verdict.IsRepeat) headers["Idempotent-Replayed"] = "true";
+        if (verdict.IsRepeat)
+            headers["Idempotent-Replayed"] = "true";
     }
 
     private static (List<ToolsBody> Items, IReadOnlyList<FieldFault> Faults) ReadItems(in ReadOnlySequence<byte> body)
@@ -320,21 +401,26 @@ public sealed class ToolsApi
         try
         {
             var reader = new Utf8JsonReader(json);
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return (items, [new("", "The body must be a JSON object.")]);
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                return (items, [new("", "The body must be a JSON object.")]);
             var seen = false;
             while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
             {
-                if (seen || !ToolsBody.IsNamed(ref reader, "items"u8)) return (items, [new("", "The body must have one member, items.")]);
+                if (seen || !ToolsBody.IsNamed(ref reader, "items"u8))
+                    return (items, [new("", "The body must have one member, items.")]);
                 seen = true;
-                if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray) return (items, [new("items", "must be an array")]);
+                if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
+                    return (items, [new("items", "must be an array")]);
                 while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
                 {
-                    if (items.Count == MaxItems) return (items, [new("items", "must be at most 1000")]);
+                    if (items.Count == MaxItems)
+                        return (items, [new("items", "must be at most 1000")]);
                     items.Add(ToolsBody.ReadItem(json, ref reader, SpendRequired, SpendOptional));
                 }
             }
 
-            if (reader.Read()) return (items, [new("", "The body must be one JSON object and nothing more.")]);
+            if (reader.Read())
+                return (items, [new("", "The body must be one JSON object and nothing more.")]);
         }
         catch (JsonException)
         {
@@ -348,8 +434,10 @@ public sealed class ToolsApi
     {
         if (verdict is null)
         {
-            if (item.Faults.Count > 0) ToolsErrors.Write(json, ToolsErrors.Invalid, null, item.Faults);
-            else ToolsErrors.Write(json, new(503, "unavailable", fault?.Message ?? "The ledger is away; come back in a moment."));
+            if (item.Faults.Count > 0)
+                ToolsErrors.Write(json, ToolsErrors.Invalid, null, item.Faults);
+            else
+                ToolsErrors.Write(json, new(503, "unavailable", fault?.Message ?? "The ledger is away; come back in a moment."));
             return;
         }
 

@@ -67,7 +67,8 @@ internal sealed class ToolsBody
             }
 
             request.ReadObject(contiguous, ref reader, required, optional);
-            if (reader.Read()) request.Fault("", "The body must be one JSON object and nothing more.");
+            if (reader.Read())
+                request.Fault("", "The body must be one JSON object and nothing more.");
         }
         catch (JsonException)
         {
@@ -110,13 +111,15 @@ internal sealed class ToolsBody
                 continue;
             }
 
-            if ((seen & member) != 0) Fault(NameOf(member), "must stand only once");
+            if ((seen & member) != 0)
+                Fault(NameOf(member), "must stand only once");
             seen |= member;
             reader.Read();
             ReadMember(json, ref reader, member);
         }
 
-        for (var missing = required & ~seen; missing != 0; missing &= missing - 1) Fault(NameOf(missing & ~(missing - 1)), "is required");
+        for (var missing = required & ~seen; missing != 0; missing &= missing - 1)
+            Fault(NameOf(missing & ~(missing - 1)), "is required");
     }
 
     private void ReadMember(ReadOnlySpan<byte> json, ref Utf8JsonReader reader, ToolsMembers member)
@@ -124,30 +127,43 @@ internal sealed class ToolsBody
         switch (member)
         {
             case ToolsMembers.Tool:
-                if (TextAt(ref reader) is { Length: > 0 and <= 100 } tool) Tool = tool;
-                else Fault("tool", "must be a text of 1 to 100 characters");
+                if (TextAt(ref reader) is { Length: > 0 and <= 100 } tool)
+                    Tool = tool;
+                else
+                    Fault("tool", "must be a text of 1 to 100 characters");
                 break;
             case ToolsMembers.Reference:
-                if (TextAt(ref reader) is { Length: > 0 } reference && (reference.Length <= MaxReference || reference.EnumerateRunes().Count() <= MaxReference))
+                if (
+                    TextAt(ref reader) is { Length: > 0 } reference
+                    && (reference.Length <= MaxReference || reference.EnumerateRunes().Count() <= MaxReference)
+                )
                     Reference = reference;
                 else
                     Fault("reference", "must be a text of 1 to 200 characters, without NUL");
                 break;
             case ToolsMembers.Units:
-                if (NumberAt(ref reader) is { IsPositive: true } units) Units = units;
-                else Fault("units", "must be a number above 0 and up to 1000000000, with at most nine decimal places");
+                if (NumberAt(ref reader) is { IsPositive: true } units)
+                    Units = units;
+                else
+                    Fault("units", "must be a number above 0 and up to 1000000000, with at most nine decimal places");
                 break;
             case ToolsMembers.AudioDuration:
-                if (NumberAt(ref reader) is { } seconds) AudioDuration = seconds;
-                else Fault("audio_duration", "must be a number of seconds from 0 to 1000000000, with at most nine decimal places");
+                if (NumberAt(ref reader) is { } seconds)
+                    AudioDuration = seconds;
+                else
+                    Fault("audio_duration", "must be a number of seconds from 0 to 1000000000, with at most nine decimal places");
                 break;
             case ToolsMembers.TtlSeconds:
-                if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var ttl) && ttl is >= 1 and <= MaxTtlSeconds) Ttl = TimeSpan.FromSeconds(ttl);
-                else Fault("ttl_seconds", "must be a whole number of seconds from 1 to 86400");
+                if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var ttl) && ttl is >= 1 and <= MaxTtlSeconds)
+                    Ttl = TimeSpan.FromSeconds(ttl);
+                else
+                    Fault("ttl_seconds", "must be a whole number of seconds from 1 to 86400");
                 break;
             case ToolsMembers.HoldId:
-                if (TextAt(ref reader) is { } text && Guid.TryParseExact(text, "D", out var hold)) HoldId = hold;
-                else Fault("hold_id", "must be the hold_id that reserve answered");
+                if (TextAt(ref reader) is { } text && Guid.TryParseExact(text, "D", out var hold))
+                    HoldId = hold;
+                else
+                    Fault("hold_id", "must be the hold_id that reserve answered");
                 break;
             case ToolsMembers.Metadata:
                 ReadMetadata(json, ref reader);
@@ -171,21 +187,26 @@ internal sealed class ToolsBody
         var start = (int)reader.TokenStartIndex;
         reader.Skip();
         var length = (int)reader.BytesConsumed - start;
-        if (length > MaxMetadata) Fault("metadata", "must be at most 4096 bytes");
-        else if (!System.Text.Unicode.Utf8.IsValid(json.Slice(start, length))) Fault("metadata", "must be UTF-8");
-        else Metadata = Encoding.UTF8.GetString(json.Slice(start, length));
+        if (length > MaxMetadata)
+            Fault("metadata", "must be at most 4096 bytes");
+        else if (!System.Text.Unicode.Utf8.IsValid(json.Slice(start, length)))
+            Fault("metadata", "must be UTF-8");
+        else
+            Metadata = Encoding.UTF8.GetString(json.Slice(start, length));
     }
 
     private void Fault(string field, string message)
     {
         // A body full of nonsense is not worth a list of a thousand lines.
-        if ((_faults ??= []).Count < 20) _faults.Add(new(field, message));
+        if ((_faults ??= []).Count < 20)
+            _faults.Add(new(field, message));
     }
 
     /// <summary>A text that both UTF-8 and jsonb can hold: no NUL, no lone surrogates.</summary>
     private static string? TextAt(ref Utf8JsonReader reader)
     {
-        if (reader.TokenType != JsonTokenType.String) return null;
+        if (reader.TokenType != JsonTokenType.String)
+            return null;
         try
         {
             var text = reader.GetString()!;
@@ -200,7 +221,8 @@ internal sealed class ToolsBody
 
     private static Quantity? NumberAt(ref Utf8JsonReader reader)
     {
-        if (reader.TokenType != JsonTokenType.Number || reader.ValueSpan.Length > 64) return null;
+        if (reader.TokenType != JsonTokenType.Number || reader.ValueSpan.Length > 64)
+            return null;
         Span<char> text = stackalloc char[64];
         var length = Encoding.ASCII.GetChars(reader.ValueSpan, text);
         return Quantity.TryParse(text[..length], out var quantity) ? quantity : null;
@@ -232,7 +254,8 @@ internal sealed class ToolsBody
     /// <summary>Whether the member at the reader's place has this name, however it is escaped.</summary>
     public static bool IsNamed(ref Utf8JsonReader reader, ReadOnlySpan<byte> name)
     {
-        if (!reader.ValueIsEscaped) return reader.ValueSpan.SequenceEqual(name);
+        if (!reader.ValueIsEscaped)
+            return reader.ValueSpan.SequenceEqual(name);
         try
         {
             return reader.ValueTextEquals(name);
@@ -244,15 +267,16 @@ internal sealed class ToolsBody
         }
     }
 
-    private static string NameOf(ToolsMembers member) => member switch
-    {
-        ToolsMembers.Tool => "tool",
-        ToolsMembers.Units => "units",
-        ToolsMembers.Reference => "reference",
-        ToolsMembers.TtlSeconds => "ttl_seconds",
-        ToolsMembers.HoldId => "hold_id",
-        ToolsMembers.Metadata => "metadata",
-        ToolsMembers.AudioDuration => "audio_duration",
-        _ => throw new System.Diagnostics.UnreachableException(),
-    };
+    private static string NameOf(ToolsMembers member) =>
+        member switch
+        {
+            ToolsMembers.Tool => "tool",
+            ToolsMembers.Units => "units",
+            ToolsMembers.Reference => "reference",
+            ToolsMembers.TtlSeconds => "ttl_seconds",
+            ToolsMembers.HoldId => "hold_id",
+            ToolsMembers.Metadata => "metadata",
+            ToolsMembers.AudioDuration => "audio_duration",
+            _ => throw new System.Diagnostics.UnreachableException(),
+        };
 }

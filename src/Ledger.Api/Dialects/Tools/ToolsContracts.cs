@@ -105,4 +105,11 @@ public sealed record ToolPrice(string Tool, string Per, decimal CostTokens);
 /// <param name="LimitSource">With 402: <c>balance</c>, <c>debt</c> or <c>key</c>.</param>
 /// <param name="Fields">With bad input: what is wrong, by member.</param>
 public sealed record ToolsErrorResponse(
-    bool Ok, string Error, string Message, long? CostTokens, long? Balance, string? LimitSource, IReadOnlyDictionary<string, string>? Fields);
+    bool Ok,
+    string Error,
+    string Message,
+    long? CostTokens,
+    long? Balance,
+    string? LimitSource,
+    IReadOnlyDictionary<string, string>? Fields
+);

@@ -17,36 +17,53 @@ internal static class ToolsErrors
     public static readonly ToolsError AuthRequired = new(401, "auth_required", "A valid API key is required: Authorization: Bearer <key>.");
 
     /// <summary>For everything under the routes that no handler answered.</summary>
-    public static readonly FaultShape Shape = new("/api/v1", static (context, fault) =>
-        SendAsync(context, new ToolsError(fault.Status, fault.Code, fault.Message)));
+    public static readonly FaultShape Shape = new(
+        "/api/v1",
+        static (context, fault) => SendAsync(context, new ToolsError(fault.Status, fault.Code, fault.Message))
+    );
 
     /// <summary>The one mapping of every rejection to this dialect.</summary>
-    public static ToolsError Of(RejectionCode code) => code switch
-    {
-        RejectionCode.AccountNotFound or RejectionCode.KeyNotUsable => AuthRequired,
-        RejectionCode.AccountSuspended => new(403, "forbidden", "The account is suspended."),
-        RejectionCode.KeyKindNotAllowed => new(403, "forbidden", "This kind of key may not use the tools."),
-        RejectionCode.ReferenceConflict => new(409, "reference_conflict", "This was done before with other contents."),
-        RejectionCode.UnknownTool => new(400, "unknown_tool", "The rate card in force has no price for this tool."),
-        RejectionCode.AmountOutOfRange => new(400, "invalid_request", "The cost is beyond what one account may hold."),
-        RejectionCode.HoldNotFound => new(404, "hold_not_found", "There is no such hold."),
-        RejectionCode.HoldAlreadyReleased => new(409, "hold_released", "The hold was released."),
-        RejectionCode.HoldAlreadySettled => new(409, "hold_settled", "The hold was settled."),
-        RejectionCode.HoldAlreadyExpired => new(409, "hold_expired", "The hold has expired; it can still be settled, once."),
-        RejectionCode.KeyLimitReached => new(402, "key_limit_reached", "This would take the key above its credit limit."),
-        RejectionCode.InsufficientCredits => new(402, "insufficient_credits", "Available credits do not cover the cost."),
+    public static ToolsError Of(RejectionCode code) =>
+        code switch
+        {
+            RejectionCode.AccountNotFound or RejectionCode.KeyNotUsable => AuthRequired,
+            RejectionCode.AccountSuspended => new(403, "forbidden", "The account is suspended."),
+            RejectionCode.KeyKindNotAllowed => new(403, "forbidden", "This kind of key may not use the tools."),
+            RejectionCode.ReferenceConflict => new(409, "reference_conflict", "This was done before with other contents."),
+            RejectionCode.UnknownTool => new(400, "unknown_tool", "The rate card in force has no price for this tool."),
+            RejectionCode.AmountOutOfRange => new(400, "invalid_request", "The cost is beyond what one account may hold."),
+            RejectionCode.HoldNotFound => new(404, "hold_not_found", "There is no such hold."),
+            RejectionCode.HoldAlreadyReleased => new(409, "hold_released", "The hold was released."),
+            RejectionCode.HoldAlreadySettled => new(409, "hold_settled", "The hold was settled."),
+            RejectionCode.HoldAlreadyExpired => new(409, "hold_expired", "The hold has expired; it can still be settled, once."),
+            RejectionCode.KeyLimitReached => new(402, "key_limit_reached", "This would take the key above its credit limit."),
+            RejectionCode.InsufficientCredits => new(402, "insufficient_credits", "Available credits do not cover the cost."),
 
-        // None of these comes from a command that the tools send.
-        RejectionCode.AccountExists or RejectionCode.KeyNotFound or RejectionCode.ExpiryNotInFuture or RejectionCode.SpendNotFound
+            // None of these comes from a command that the tools send.
+            RejectionCode.AccountExists
+            or RejectionCode.KeyNotFound
+            or RejectionCode.ExpiryNotInFuture
+            or RejectionCode.SpendNotFound
             or RejectionCode.EffectiveDateNotAllowed => new(400, "invalid_request", "The request cannot be carried out."),
-    };
+        };
 
     /// <summary>Answers with an error.</summary>
-    public static Task SendAsync(HttpContext context, ToolsError error, Shortfall? shortfall = null, IReadOnlyList<FieldFault>? fields = null)
+    public static Task SendAsync(
+        HttpContext context,
+        ToolsError error,
+        Shortfall? shortfall = null,
+        IReadOnlyList<FieldFault>? fields = null
+    )
     {
         // Only what may succeed later, unchanged, is worth a repeat by itself.
-        if (error.Status is not (402 or 429 or >= 500)) context.Response.Headers["x-should-retry"] = "false";
-        return JsonAnswer.SendAsync(context, error.Status, (error, shortfall, fields), static (json, state) => Write(json, state.error, state.shortfall, state.fields));
+        if (error.Status is not (402 or 429 or >= 500))
+            context.Response.Headers["x-should-retry"] = "false";
+        return JsonAnswer.SendAsync(
+            context,
+            error.Status,
+            (error, shortfall, fields),
+            static (json, state) => Write(json, state.error, state.shortfall, state.fields)
+        );
     }
 
     /// <summary>Answers with the faults of a body.</summary>
@@ -69,7 +86,8 @@ internal static class ToolsErrors
         if (fields is { Count: > 0 })
         {
             json.WriteStartObject("fields");
-            foreach (var fault in fields.DistinctBy(fault => fault.Field)) json.WriteString(fault.Field.Length == 0 ? "body" : fault.Field, fault.Message);
+            foreach (var fault in fields.DistinctBy(fault => fault.Field))
+                json.WriteString(fault.Field.Length == 0 ? "body" : fault.Field, fault.Message);
             json.WriteEndObject();
         }
 

@@ -7,9 +7,11 @@ internal static class AdminClient
 {
     public static Task<Answer> AdminGetAsync(this LedgerClient app, string path) => app.GetAsync("/admin" + path, LedgerApp.AdminKey);
 
-    public static Task<Answer> AdminPostAsync(this LedgerClient app, string path, object body) => app.PostAsync("/admin" + path, LedgerApp.AdminKey, body);
+    public static Task<Answer> AdminPostAsync(this LedgerClient app, string path, object body) =>
+        app.PostAsync("/admin" + path, LedgerApp.AdminKey, body);
 
-    public static Task<Answer> AdminPutAsync(this LedgerClient app, string path, object body) => app.PutAsync("/admin" + path, LedgerApp.AdminKey, body);
+    public static Task<Answer> AdminPutAsync(this LedgerClient app, string path, object body) =>
+        app.PutAsync("/admin" + path, LedgerApp.AdminKey, body);
 
     public static Task<Answer> AdminDeleteAsync(this LedgerClient app, string path) => app.DeleteAsync("/admin" + path, LedgerApp.AdminKey);
 
@@ -32,7 +34,12 @@ internal static class AdminClient
     public static Answer ShouldFault(this Answer answer, params string[] fields)
     {
         answer.ShouldBeRefusedWith(400, "invalid_request");
-        answer.Json.GetProperty("error").GetProperty("fields").EnumerateObject().Select(field => field.Name).ShouldBe(fields, ignoreOrder: true, answer.ToString());
+        answer
+            .Json.GetProperty("error")
+            .GetProperty("fields")
+            .EnumerateObject()
+            .Select(field => field.Name)
+            .ShouldBe(fields, ignoreOrder: true, answer.ToString());
         return answer;
     }
 }

@@ -10,9 +10,42 @@ public sealed class AccessTests : IAsyncLifetime
     private static readonly (string Method, string Path, object? Body)[] Routes =
     [
         ("POST", "/api/v1/tools/check", new { tool = "chat", units = 1 }),
-        ("POST", "/api/v1/tools/spend", new { tool = "chat", units = 1, reference = "first" }),
-        ("POST", "/api/v1/tools/spend/batch", new { items = new[] { new { tool = "chat", units = 1, reference = "first" } } }),
-        ("POST", "/api/v1/tools/reserve", new { tool = "chat", units = 1, reference = "first" }),
+        (
+            "POST",
+            "/api/v1/tools/spend",
+            new
+            {
+                tool = "chat",
+                units = 1,
+                reference = "first",
+            }
+        ),
+        (
+            "POST",
+            "/api/v1/tools/spend/batch",
+            new
+            {
+                items = new[]
+                {
+                    new
+                    {
+                        tool = "chat",
+                        units = 1,
+                        reference = "first",
+                    },
+                },
+            }
+        ),
+        (
+            "POST",
+            "/api/v1/tools/reserve",
+            new
+            {
+                tool = "chat",
+                units = 1,
+                reference = "first",
+            }
+        ),
         ("POST", "/api/v1/tools/settle", new { hold_id = "00000000-0000-8000-8000-000000000000", units = 1 }),
         ("POST", "/api/v1/tools/release", new { hold_id = "00000000-0000-8000-8000-000000000000" }),
         ("GET", "/api/v1/tools/prices", null),
@@ -54,9 +87,13 @@ public sealed class AccessTests : IAsyncLifetime
             foreach (var header in headers)
             {
                 using var request = Request(method, path, body);
-                if (header is not null) request.Headers.TryAddWithoutValidation("Authorization", header);
+                if (header is not null)
+                    request.Headers.TryAddWithoutValidation("Authorization", header);
                 (await _app.SendAsync(request))
-                    .ShouldBe(401, """{"ok":false,"error":"auth_required","message":"A valid API key is required: Authorization: Bearer <key>."}""")
+                    .ShouldBe(
+                        401,
+                        """{"ok":false,"error":"auth_required","message":"A valid API key is required: Authorization: Bearer <key>."}"""
+                    )
                     .ShouldHave("WWW-Authenticate", "Bearer")
                     .ShouldHave("x-should-retry", "false");
             }
@@ -81,7 +118,10 @@ public sealed class AccessTests : IAsyncLifetime
     {
         var account = await _app.OpenAccountAsync(credits: 100);
         using var request = Request("POST", "/api/v1/tools/check", new { tool = "chat", units = 1 });
-        request.Headers.TryAddWithoutValidation("Authorization", string.Format(System.Globalization.CultureInfo.InvariantCulture, header, account.Key));
+        request.Headers.TryAddWithoutValidation(
+            "Authorization",
+            string.Format(System.Globalization.CultureInfo.InvariantCulture, header, account.Key)
+        );
         (await _app.SendAsync(request)).ShouldBe(200);
     }
 
@@ -141,10 +181,21 @@ public sealed class AccessTests : IAsyncLifetime
 
     private async Task EveryRouteRefusesAsync(string key, int status, string error)
     {
-        foreach (var (method, path, body) in Routes) (await _app.SendAsync(new HttpMethod(method), path, key, body)).ShouldBeRefused(status, error);
+        foreach (var (method, path, body) in Routes)
+            (await _app.SendAsync(new HttpMethod(method), path, key, body)).ShouldBeRefused(status, error);
     }
 
-    private Task<Answer> SpendAsync(string key) => _app.PostAsync("/api/v1/tools/spend", key, new { tool = "chat", units = 1, reference = "first" });
+    private Task<Answer> SpendAsync(string key) =>
+        _app.PostAsync(
+            "/api/v1/tools/spend",
+            key,
+            new
+            {
+                tool = "chat",
+                units = 1,
+                reference = "first",
+            }
+        );
 
     private static HttpRequestMessage Request(string method, string path, object? body) =>
         new(new HttpMethod(method), path) { Content = body is null ? null : System.Net.Http.Json.JsonContent.Create(body) };

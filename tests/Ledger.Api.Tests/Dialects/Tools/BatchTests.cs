@@ -25,8 +25,12 @@ public sealed class BatchTests(SharedApp shared) : IClassFixture<SharedApp>
               7,
               {"tool":"sfx","units":1,"reference":"e","metadata":{"a":1},"audio_duration":3}
             ]}
-            """);
-        var ids = (await _app.EventsAsync(account.Id)).Where(stored => stored.Type == "credits_spent").Select(stored => stored.Id).ToArray();
+            """
+        );
+        var ids = (await _app.EventsAsync(account.Id))
+            .Where(stored => stored.Type == "credits_spent")
+            .Select(stored => stored.Id)
+            .ToArray();
         ids.Length.ShouldBe(2);
         answer.ShouldBe(
             200,
@@ -41,7 +45,8 @@ public sealed class BatchTests(SharedApp shared) : IClassFixture<SharedApp>
             {"ok":false,"error":"invalid_request","message":"The request is invalid; see fields.","fields":{"body":"Each item must be a JSON object."}},
             {"ok":true,"charged":20,"balance_after":2,"spend_id":"{{{ids[1]}}}","replayed":false}
             ]}
-            """.ReplaceLineEndings(""));
+            """.ReplaceLineEndings("")
+        );
         (await _app.AvailableAsync(account.Id)).ShouldBe(2);
     }
 
@@ -61,7 +66,9 @@ public sealed class BatchTests(SharedApp shared) : IClassFixture<SharedApp>
         var account = await _app.OpenAccountAsync(credits: 5_000);
         var results = (await SendAsync(account, 1_000)).ShouldBe(200).Json.GetProperty("results").EnumerateArray().ToArray();
         results.Length.ShouldBe(1_000);
-        results.Select(result => result.GetProperty("balance_after").GetInt64()).ShouldBe(Enumerable.Range(1, 1_000).Select(n => 5_000L - (5 * n)));
+        results
+            .Select(result => result.GetProperty("balance_after").GetInt64())
+            .ShouldBe(Enumerable.Range(1, 1_000).Select(n => 5_000L - (5 * n)));
         (await _app.AvailableAsync(account.Id)).ShouldBe(0);
     }
 
@@ -83,8 +90,20 @@ public sealed class BatchTests(SharedApp shared) : IClassFixture<SharedApp>
         (await _app.AvailableAsync(account.Id)).ShouldBe(0);
     }
 
-    private Task<Answer> SendAsync(TestAccount account, int items) => _app.PostAsync(
-        "/api/v1/tools/spend/batch",
-        account.Key,
-        new { items = Enumerable.Range(1, items).Select(n => new { tool = "chat", units = 1, reference = $"r{n}" }) });
+    private Task<Answer> SendAsync(TestAccount account, int items) =>
+        _app.PostAsync(
+            "/api/v1/tools/spend/batch",
+            account.Key,
+            new
+            {
+                items = Enumerable
+                    .Range(1, items)
+                    .Select(n => new
+                    {
+                        tool = "chat",
+                        units = 1,
+                        reference = $"r{n}",
+                    }),
+            }
+        );
 }

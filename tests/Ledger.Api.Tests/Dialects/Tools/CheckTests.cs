@@ -71,5 +71,6 @@ public sealed class CheckTests(SharedApp shared) : IClassFixture<SharedApp>
             .ShouldHave("x-should-retry", "false");
     }
 
-    private Task<Answer> CheckAsync(TestAccount account) => _app.PostAsync("/api/v1/tools/check", account.Key, new { tool = "chat", units = 1 });
+    private Task<Answer> CheckAsync(TestAccount account) =>
+        _app.PostAsync("/api/v1/tools/check", account.Key, new { tool = "chat", units = 1 });
 }

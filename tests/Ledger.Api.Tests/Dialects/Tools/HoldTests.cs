@@ -117,10 +117,16 @@ public sealed class HoldTests : IAsyncLifetime
         (await _app.AvailableAsync(_account.Id)).ShouldBe(1_000);
 
         (await ReleaseAsync(hold)).ShouldBeRefused(409, "hold_expired").ShouldHave("x-should-retry", "false");
-        var late = (await SettleAsync(hold, units: 7)).ShouldBe(200, $$"""{"ok":true,"hold_id":"{{hold}}","charged":35,"balance_after":965}""");
+        var late = (await SettleAsync(hold, units: 7)).ShouldBe(
+            200,
+            $$"""{"ok":true,"hold_id":"{{hold}}","charged":35,"balance_after":965}"""
+        );
         await RepeatsAsync(() => SettleAsync(hold, units: 7), late);
         (await SettleAsync(hold, units: 8)).ShouldBeRefused(409, "reference_conflict");
-        (await _app.EventsAsync(_account.Id)).Select(stored => stored.Type).ToArray()[^3..].ShouldBe(["hold_placed", "hold_expired", "hold_settled_late"]);
+        (await _app.EventsAsync(_account.Id))
+            .Select(stored => stored.Type)
+            .ToArray()[^3..]
+            .ShouldBe(["hold_placed", "hold_expired", "hold_settled_late"]);
         (await _app.AvailableAsync(_account.Id)).ShouldBe(965);
     }
 
@@ -172,19 +178,46 @@ public sealed class HoldTests : IAsyncLifetime
     private static async Task RepeatsAsync(Func<Task<Answer>> request, Answer first)
     {
         var again = (await request()).ShouldBe(200, first.Body).ShouldHave("Idempotent-Replayed", "true");
-        foreach (var header in (string[])["x-ledger-hold", "x-ledger-spend-id", "x-ledger-cost", "x-ledger-balance"]) again.ShouldHave(header, first.Header(header));
+        foreach (var header in (string[])["x-ledger-hold", "x-ledger-spend-id", "x-ledger-cost", "x-ledger-balance"])
+            again.ShouldHave(header, first.Header(header));
     }
 
-    private Task<Answer> ReserveAsync(string reference, int units, int? ttl = null, string? key = null) => _app.PostAsync(
-        "/api/v1/tools/reserve",
-        key ?? _account.Key,
-        ttl is null ? new { tool = "chat", units, reference } : (object)new { tool = "chat", units, reference, ttl_seconds = ttl });
+    private Task<Answer> ReserveAsync(string reference, int units, int? ttl = null, string? key = null) =>
+        _app.PostAsync(
+            "/api/v1/tools/reserve",
+            key ?? _account.Key,
+            ttl is null
+                ? new
+                {
+                    tool = "chat",
+                    units,
+                    reference,
+                }
+                : (object)
+                    new
+                    {
+                        tool = "chat",
+                        units,
+                        reference,
+                        ttl_seconds = ttl,
+                    }
+        );
 
     private Task<Answer> SettleAsync(string hold, int units, string? key = null) =>
         _app.PostAsync("/api/v1/tools/settle", key ?? _account.Key, new { hold_id = hold, units });
 
-    private Task<Answer> ReleaseAsync(string hold, string? key = null) => _app.PostAsync("/api/v1/tools/release", key ?? _account.Key, new { hold_id = hold });
+    private Task<Answer> ReleaseAsync(string hold, string? key = null) =>
+        _app.PostAsync("/api/v1/tools/release", key ?? _account.Key, new { hold_id = hold });
 
     private Task<Answer> SpendAsync(string reference, string? key = null) =>
-        _app.PostAsync("/api/v1/tools/spend", key ?? _account.Key, new { tool = "chat", units = 1, reference });
+        _app.PostAsync(
+            "/api/v1/tools/spend",
+            key ?? _account.Key,
+            new
+            {
+                tool = "chat",
+                units = 1,
+                reference,
+            }
+        );
 }

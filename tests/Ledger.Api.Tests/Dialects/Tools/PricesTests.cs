@@ -22,7 +22,9 @@ public sealed class PricesTests : IAsyncLifetime
     public async Task Every_tool_and_service_of_the_card_in_force_is_listed()
     {
         var answer = (await _app.GetAsync("/api/v1/tools/prices", _account.Key)).ShouldBe(200);
-        answer.Body.ShouldStartWith("""{"ok":true,"version":1,"effective_at":"2026-07-03T12:00:00Z","prices":[{"tool":"chat","per":"turn","cost_tokens":5},""");
+        answer.Body.ShouldStartWith(
+            """{"ok":true,"version":1,"effective_at":"2026-07-03T12:00:00Z","prices":[{"tool":"chat","per":"turn","cost_tokens":5},"""
+        );
         var tools = answer.Json.GetProperty("prices").EnumerateArray().Select(price => price.GetProperty("tool").GetString()).ToArray();
         tools[..8].ShouldBe(["chat", "image", "voice_clone", "dub", "music", "sfx", "speech2text", "translate"]);
         tools.ShouldContain("transcription");
@@ -35,7 +37,9 @@ public sealed class PricesTests : IAsyncLifetime
         foreach (var price in (await _app.GetAsync("/api/v1/tools/prices", _account.Key)).Json.GetProperty("prices").EnumerateArray())
         {
             (await _app.PostAsync("/api/v1/tools/check", _account.Key, new { tool = price.GetProperty("tool").GetString(), units = 1 }))
-                .ShouldBe(200).Text("cost_tokens").ShouldBe(price.GetProperty("cost_tokens").GetRawText());
+                .ShouldBe(200)
+                .Text("cost_tokens")
+                .ShouldBe(price.GetProperty("cost_tokens").GetRawText());
         }
     }
 
@@ -43,8 +47,11 @@ public sealed class PricesTests : IAsyncLifetime
     public async Task A_published_card_governs_the_next_request()
     {
         await _app.PublishPriceAsync("chat", "7.25");
-        (await _app.GetAsync("/api/v1/tools/prices", _account.Key)).ShouldBe(200).Body
-            .ShouldStartWith("""{"ok":true,"version":2,"effective_at":"2026-07-03T12:00:00Z","prices":[{"tool":"chat","per":"turn","cost_tokens":7.25},""");
+        (await _app.GetAsync("/api/v1/tools/prices", _account.Key))
+            .ShouldBe(200)
+            .Body.ShouldStartWith(
+                """{"ok":true,"version":2,"effective_at":"2026-07-03T12:00:00Z","prices":[{"tool":"chat","per":"turn","cost_tokens":7.25},"""
+            );
         (await CheckAsync()).ShouldBe(200, """{"ok":true,"allowed":true,"cost_tokens":8,"balance_after":992}""");
         (await SpendAsync("r", units: 2)).ShouldBe(200, """{"ok":true,"charged":15,"balance_after":985}""");
     }
@@ -77,9 +84,18 @@ public sealed class PricesTests : IAsyncLifetime
     {
         await _app.PublishPriceAsync("chat", "0");
         var nobody = await _app.OpenAccountAsync();
-        (await _app.PostAsync("/api/v1/tools/spend", nobody.Key, new { tool = "chat", units = 3, reference = "r" }))
-            .ShouldBe(200, """{"ok":true,"charged":0,"balance_after":0}""")
-            .ShouldHave("x-ledger-cost", "0");
+        (
+            await _app.PostAsync(
+                "/api/v1/tools/spend",
+                nobody.Key,
+                new
+                {
+                    tool = "chat",
+                    units = 3,
+                    reference = "r",
+                }
+            )
+        ).ShouldBe(200, """{"ok":true,"charged":0,"balance_after":0}""").ShouldHave("x-ledger-cost", "0");
         (await _app.EventsAsync(nobody.Id))[^1].Type.ShouldBe("credits_spent");
     }
 
@@ -87,7 +103,9 @@ public sealed class PricesTests : IAsyncLifetime
     public async Task A_name_that_is_both_a_tool_and_a_service_is_listed_once_at_the_tool_s_price()
     {
         await _app.PublishAsync(card => card with { Services = [.. card.Services, new PricedTool("chat", "minute", Quantity.Of(99))] });
-        var chats = (await _app.GetAsync("/api/v1/tools/prices", _account.Key)).Json.GetProperty("prices").EnumerateArray()
+        var chats = (await _app.GetAsync("/api/v1/tools/prices", _account.Key))
+            .Json.GetProperty("prices")
+            .EnumerateArray()
             .Where(price => price.GetProperty("tool").GetString() == "chat");
         chats.Single().GetProperty("cost_tokens").GetRawText().ShouldBe("5");
     }
@@ -95,5 +113,14 @@ public sealed class PricesTests : IAsyncLifetime
     private Task<Answer> CheckAsync() => _app.PostAsync("/api/v1/tools/check", _account.Key, new { tool = "chat", units = 1 });
 
     private Task<Answer> SpendAsync(string reference, int units = 1) =>
-        _app.PostAsync("/api/v1/tools/spend", _account.Key, new { tool = "chat", units, reference });
+        _app.PostAsync(
+            "/api/v1/tools/spend",
+            _account.Key,
+            new
+            {
+                tool = "chat",
+                units,
+                reference,
+            }
+        );
 }

@@ -21,7 +21,9 @@ public sealed class RepeatTests
             await RepeatsAsync(app, account, first);
             await RepeatsAsync(app, account, first);
             (await SpendAsync(app, account, "more")).ShouldBeRefused(402, "insufficient_credits");
-            (await SpendAsync(app, account, "first", units: 2)).ShouldBeRefused(409, "reference_conflict").ShouldHave("x-should-retry", "false");
+            (await SpendAsync(app, account, "first", units: 2))
+                .ShouldBeRefused(409, "reference_conflict")
+                .ShouldHave("x-should-retry", "false");
 
             // Also where the first answer's balance has to be found among events of later days.
             app.Clock.Advance(TimeSpan.FromDays(400));
@@ -39,11 +41,9 @@ public sealed class RepeatTests
     [Fact]
     public async Task After_memory_has_forgotten_it()
     {
-        await using var app = await LedgerApp.StartAsync(settings: new Dictionary<string, string>
-        {
-            ["Ledger:RecentReferences"] = "1",
-            ["Ledger:CachedAccounts"] = "1",
-        });
+        await using var app = await LedgerApp.StartAsync(
+            settings: new Dictionary<string, string> { ["Ledger:RecentReferences"] = "1", ["Ledger:CachedAccounts"] = "1" }
+        );
         var account = await app.OpenAccountAsync(credits: 100);
         var other = await app.OpenAccountAsync(credits: 100);
         var first = await SpendAsync(app, account, "first");
@@ -92,9 +92,19 @@ public sealed class RepeatTests
     private static async Task RepeatsAsync(LedgerApp app, TestAccount account, Answer first)
     {
         var again = (await SpendAsync(app, account, "first")).ShouldBe(200, first.Body).ShouldHave("Idempotent-Replayed", "true");
-        foreach (var header in (string[])["x-ledger-spend-id", "x-ledger-cost", "x-ledger-balance"]) again.ShouldHave(header, first.Header(header));
+        foreach (var header in (string[])["x-ledger-spend-id", "x-ledger-cost", "x-ledger-balance"])
+            again.ShouldHave(header, first.Header(header));
     }
 
     private static Task<Answer> SpendAsync(LedgerApp app, TestAccount account, string reference, int units = 1) =>
-        app.PostAsync("/api/v1/tools/spend", account.Key, new { tool = "chat", units, reference });
+        app.PostAsync(
+            "/api/v1/tools/spend",
+            account.Key,
+            new
+            {
+                tool = "chat",
+                units,
+                reference,
+            }
+        );
 }

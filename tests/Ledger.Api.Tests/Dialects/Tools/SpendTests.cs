@@ -61,9 +61,18 @@ public sealed class SpendTests(SharedApp shared) : IClassFixture<SharedApp>
     {
         var account = await _app.OpenAccountAsync(credits: 100);
         await SpendAsync(account, "shared");
-        (await _app.PostAsync("/api/v1/tools/spend", account.Key, new { tool = "sfx", units = 1, reference = "shared" }))
-            .ShouldBe(200, """{"ok":true,"charged":20,"balance_after":75}""")
-            .ShouldHave("Idempotent-Replayed", null);
+        (
+            await _app.PostAsync(
+                "/api/v1/tools/spend",
+                account.Key,
+                new
+                {
+                    tool = "sfx",
+                    units = 1,
+                    reference = "shared",
+                }
+            )
+        ).ShouldBe(200, """{"ok":true,"charged":20,"balance_after":75}""").ShouldHave("Idempotent-Replayed", null);
     }
 
     [Fact]
@@ -88,9 +97,26 @@ public sealed class SpendTests(SharedApp shared) : IClassFixture<SharedApp>
     public async Task References_are_compared_exactly_as_they_are_written()
     {
         var account = await _app.OpenAccountAsync(credits: 1_000);
-        string[] references = ["ref", "REF", "ref ", " ref", "réf", "re\u0301f", "ref\u200b", "\uD83D\uDE00", "%72ef", "ref\\", "\"ref\"", new string('r', 200), string.Concat(Enumerable.Repeat("\uD83D\uDE00", 200))];
-        foreach (var reference in references) (await SpendAsync(account, reference)).ShouldBe(200).ShouldHave("Idempotent-Replayed", null);
-        foreach (var reference in references) (await SpendAsync(account, reference)).ShouldBe(200).ShouldHave("Idempotent-Replayed", "true");
+        string[] references =
+        [
+            "ref",
+            "REF",
+            "ref ",
+            " ref",
+            "réf",
+            "re\u0301f",
+            "ref\u200b",
+            "\uD83D\uDE00",
+            "%72ef",
+            "ref\\",
+            "\"ref\"",
+            new string('r', 200),
+            string.Concat(Enumerable.Repeat("\uD83D\uDE00", 200)),
+        ];
+        foreach (var reference in references)
+            (await SpendAsync(account, reference)).ShouldBe(200).ShouldHave("Idempotent-Replayed", null);
+        foreach (var reference in references)
+            (await SpendAsync(account, reference)).ShouldBe(200).ShouldHave("Idempotent-Replayed", "true");
         (await _app.AvailableAsync(account.Id)).ShouldBe(1_000 - (5 * references.Length));
     }
 
@@ -100,9 +126,18 @@ public sealed class SpendTests(SharedApp shared) : IClassFixture<SharedApp>
         var account = await _app.OpenAccountAsync(credits: 100);
         await SpendAsync(account, "once");
         var before = await _app.StandingAsync(account.Id);
-        (await _app.PostAsync("/api/v1/tools/spend", account.Key, new { tool = "chat", units = 2, reference = "once" }))
-            .ShouldBeRefused(409, "reference_conflict")
-            .ShouldHave("x-should-retry", "false");
+        (
+            await _app.PostAsync(
+                "/api/v1/tools/spend",
+                account.Key,
+                new
+                {
+                    tool = "chat",
+                    units = 2,
+                    reference = "once",
+                }
+            )
+        ).ShouldBeRefused(409, "reference_conflict").ShouldHave("x-should-retry", "false");
         (await _app.StandingAsync(account.Id)).ShouldBe(before);
     }
 
@@ -122,10 +157,14 @@ public sealed class SpendTests(SharedApp shared) : IClassFixture<SharedApp>
     public async Task Parts_of_a_unit_are_charged_up_to_the_next_whole_credit(string tool, string units, long charged)
     {
         var account = await _app.OpenAccountAsync(credits: 10_000);
-        (await _app.PostAsync("/api/v1/tools/check", account.Key, $$"""{"tool":"{{tool}}","units":{{units}}}"""))
-            .ShouldBe(200, $$"""{"ok":true,"allowed":true,"cost_tokens":{{charged}},"balance_after":{{10_000 - charged}}}""");
-        (await _app.PostAsync("/api/v1/tools/spend", account.Key, $$"""{"tool":"{{tool}}","units":{{units}},"reference":"r"}"""))
-            .ShouldBe(200, $$"""{"ok":true,"charged":{{charged}},"balance_after":{{10_000 - charged}}}""");
+        (await _app.PostAsync("/api/v1/tools/check", account.Key, $$"""{"tool":"{{tool}}","units":{{units}}}""")).ShouldBe(
+            200,
+            $$"""{"ok":true,"allowed":true,"cost_tokens":{{charged}},"balance_after":{{10_000 - charged}}}"""
+        );
+        (await _app.PostAsync("/api/v1/tools/spend", account.Key, $$"""{"tool":"{{tool}}","units":{{units}},"reference":"r"}""")).ShouldBe(
+            200,
+            $$"""{"ok":true,"charged":{{charged}},"balance_after":{{10_000 - charged}}}"""
+        );
     }
 
     [Fact]
@@ -134,13 +173,18 @@ public sealed class SpendTests(SharedApp shared) : IClassFixture<SharedApp>
         var account = await _app.OpenAccountAsync(credits: 2);
         var before = await _app.StandingAsync(account.Id);
         (await SpendAsync(account, "r"))
-            .ShouldBe(402, """{"ok":false,"error":"insufficient_credits","cost_tokens":5,"balance":2,"limit_source":"balance","message":"Available credits do not cover the cost."}""")
+            .ShouldBe(
+                402,
+                """{"ok":false,"error":"insufficient_credits","cost_tokens":5,"balance":2,"limit_source":"balance","message":"Available credits do not cover the cost."}"""
+            )
             .ShouldHave("x-should-retry", null);
         (await _app.StandingAsync(account.Id)).ShouldBe(before);
 
         // A refusal is not remembered: once there are funds, the same reference is charged.
         await _app.GrantAsync(account.Id, Domain.Money.Amount.Credits(10));
-        (await SpendAsync(account, "r")).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":7}""").ShouldHave("Idempotent-Replayed", null);
+        (await SpendAsync(account, "r"))
+            .ShouldBe(200, """{"ok":true,"charged":5,"balance_after":7}""")
+            .ShouldHave("Idempotent-Replayed", null);
     }
 
     [Fact]
@@ -148,8 +192,10 @@ public sealed class SpendTests(SharedApp shared) : IClassFixture<SharedApp>
     {
         var account = await _app.OpenAccountAsync(credits: 100, limit: 8);
         (await SpendAsync(account, "one")).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":95}""");
-        (await SpendAsync(account, "two"))
-            .ShouldBe(402, """{"ok":false,"error":"key_limit_reached","cost_tokens":5,"balance":3,"limit_source":"key","message":"This would take the key above its credit limit."}""");
+        (await SpendAsync(account, "two")).ShouldBe(
+            402,
+            """{"ok":false,"error":"key_limit_reached","cost_tokens":5,"balance":3,"limit_source":"key","message":"This would take the key above its credit limit."}"""
+        );
         (await SpendAsync(account, "one")).ShouldBe(200).ShouldHave("Idempotent-Replayed", "true");
         (await _app.AvailableAsync(account.Id)).ShouldBe(95);
     }
@@ -158,11 +204,30 @@ public sealed class SpendTests(SharedApp shared) : IClassFixture<SharedApp>
     public async Task Work_that_no_account_could_ever_pay_is_refused()
     {
         var account = await _app.OpenAccountAsync(credits: 100);
-        (await _app.PostAsync("/api/v1/tools/spend", account.Key, new { tool = "speech_translation", units = 1_000_000_000, reference = "r" }))
-            .ShouldBeRefused(400, "invalid_request");
-        (await _app.PostAsync("/api/v1/tools/spend", account.Key, new { tool = "teleport", units = 1, reference = "r" }))
-            .ShouldBeRefused(400, "unknown_tool")
-            .ShouldHave("x-should-retry", "false");
+        (
+            await _app.PostAsync(
+                "/api/v1/tools/spend",
+                account.Key,
+                new
+                {
+                    tool = "speech_translation",
+                    units = 1_000_000_000,
+                    reference = "r",
+                }
+            )
+        ).ShouldBeRefused(400, "invalid_request");
+        (
+            await _app.PostAsync(
+                "/api/v1/tools/spend",
+                account.Key,
+                new
+                {
+                    tool = "teleport",
+                    units = 1,
+                    reference = "r",
+                }
+            )
+        ).ShouldBeRefused(400, "unknown_tool").ShouldHave("x-should-retry", "false");
     }
 
     [Fact]
@@ -170,15 +235,22 @@ public sealed class SpendTests(SharedApp shared) : IClassFixture<SharedApp>
     {
         var account = await _app.OpenAccountAsync(credits: 100);
         const string Metadata = """{ "b" : 1.50, "a":[ 1e3,"\u00e9\ud83d\ude00é\/","\u0000\ud800"],"b":{}}""";
-        (await _app.PostAsync(
-            "/api/v1/tools/spend", account.Key, $$"""{"tool":"chat","units":1,"reference":"r","metadata":{{Metadata}},"audio_duration":12.50}""")).ShouldBe(200);
+        (
+            await _app.PostAsync(
+                "/api/v1/tools/spend",
+                account.Key,
+                $$"""{"tool":"chat","units":1,"reference":"r","metadata":{{Metadata}},"audio_duration":12.50}"""
+            )
+        ).ShouldBe(200);
 
         using var stored = JsonDocument.Parse((await _app.EventsAsync(account.Id))[^1].Data);
         stored.RootElement.GetProperty("metadata").GetString().ShouldBe(Metadata);
         stored.RootElement.GetProperty("audioDuration").GetString().ShouldBe("12.5");
 
         // They are no part of what makes two requests the same.
-        (await SpendAsync(account, "r")).ShouldBe(200).ShouldHave("Idempotent-Replayed", "true");
+        (await SpendAsync(account, "r"))
+            .ShouldBe(200)
+            .ShouldHave("Idempotent-Replayed", "true");
     }
 
     [Fact]
@@ -186,12 +258,34 @@ public sealed class SpendTests(SharedApp shared) : IClassFixture<SharedApp>
     {
         var account = await _app.OpenAccountAsync(credits: 100);
         string OfLength(int bytes) => $$"""{"a":"{{new string('x', bytes - 8)}}"}""";
-        (await _app.PostAsync("/api/v1/tools/spend", account.Key, $$"""{"metadata":{{OfLength(4096)}},"tool":"chat","units":1,"reference":"full"}""")).ShouldBe(200);
-        (await _app.PostAsync("/api/v1/tools/spend", account.Key, $$"""{"metadata":{{OfLength(4097)}},"tool":"chat","units":1,"reference":"over"}"""))
+        (
+            await _app.PostAsync(
+                "/api/v1/tools/spend",
+                account.Key,
+                $$"""{"metadata":{{OfLength(4096)}},"tool":"chat","units":1,"reference":"full"}"""
+            )
+        ).ShouldBe(200);
+        (
+            await _app.PostAsync(
+                "/api/v1/tools/spend",
+                account.Key,
+                $$"""{"metadata":{{OfLength(4097)}},"tool":"chat","units":1,"reference":"over"}"""
+            )
+        )
             .ShouldBeRefused(400, "invalid_request")
-            .Text("fields", "metadata").ShouldBe("must be at most 4096 bytes");
+            .Text("fields", "metadata")
+            .ShouldBe("must be at most 4096 bytes");
     }
 
     private Task<Answer> SpendAsync(TestAccount account, string reference) =>
-        _app.PostAsync("/api/v1/tools/spend", account.Key, new { tool = "chat", units = 1, reference });
+        _app.PostAsync(
+            "/api/v1/tools/spend",
+            account.Key,
+            new
+            {
+                tool = "chat",
+                units = 1,
+                reference,
+            }
+        );
 }
