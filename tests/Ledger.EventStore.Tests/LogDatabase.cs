@@ -90,27 +90,11 @@ internal sealed class LogDatabase : IAsyncDisposable
 
     public async Task<IReadOnlyList<StoredEvent>> ReadAsync(string streamId) => await Log.ReadStreamAsync(streamId, 0, 1000, default);
 
-    public async Task<T> QueryAsync<T>(string sql)
-    {
-        await using var command = Database.CreateCommand(sql);
-        return (T)(await command.ExecuteScalarAsync())!;
-    }
+    public Task<T> QueryAsync<T>(string sql) => Database.QueryAsync<T>(sql);
 
-    public async Task<IReadOnlyList<string>> LinesAsync(string sql)
-    {
-        await using var command = Database.CreateCommand(sql);
-        await using var rows = await command.ExecuteReaderAsync();
-        var lines = new List<string>();
-        while (await rows.ReadAsync())
-            lines.Add(rows.GetString(0));
-        return lines;
-    }
+    public Task<IReadOnlyList<string>> LinesAsync(string sql) => Database.LinesAsync(sql);
 
-    public async Task ExecuteAsync(string sql)
-    {
-        await using var command = Database.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
-    }
+    public Task ExecuteAsync(string sql) => Database.ExecuteAsync(sql);
 
     /// <summary>Polls until something is so.</summary>
     public async Task UntilAsync(string sql)
