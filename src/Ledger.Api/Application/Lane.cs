@@ -17,6 +17,9 @@ internal sealed partial class Lane : IAsyncDisposable
     /// <summary>A second attempt repeats only where a stream or a rate card came into being under it; more often than this is a bug.</summary>
     private const int MaxLockedRounds = 50;
 
+    /// <summary>The longest pause between two tries to reach a lost database.</summary>
+    private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(1);
+
     private readonly LedgerOptions _options;
     private readonly IEventLog _log;
     private readonly NpgsqlDataSource _database;
@@ -137,29 +140,40 @@ internal sealed partial class Lane : IAsyncDisposable
         }
         catch (Exception lost) when (IsOutage(lost))
         {
-            await RecoverAsync(batch, lost);
+            await RecoverAsync(batch, lost, isAgain: false);
         }
     }
 
     private async Task ProcessAsync(List<Pending> batch)
     {
-        try
+        // After an outage nobody knows what was committed, so only an attempt under locks, which looks references up first, will do.
+        for (var isUnsure = false; ; isUnsure = true)
         {
-            if (_writer is null)
-                throw Away();
-            var again = await AttemptAsync(batch);
-            if (again.Count > 0)
-                await AttemptLockedAsync(again);
-        }
-        catch (Exception lost) when (IsOutage(lost))
-        {
-            await RecoverAsync(batch, lost);
-        }
-        catch (Exception refused) when (refused is PostgresException or UnknownEventTypeException)
-        {
-            await SplitAsync(batch, refused);
+            try
+            {
+                if (_writer is null)
+                    throw Away();
+                var again = isUnsure ? batch : await AttemptAsync(batch);
+                if (again.Count > 0)
+                    await AttemptLockedAsync(again);
+                return;
+            }
+            catch (Exception lost) when (IsOutage(lost))
+            {
+                await RecoverAsync(batch, lost, isAgain: isUnsure);
+                batch = Unanswered(batch);
+                if (batch.Count == 0)
+                    return;
+            }
+            catch (Exception refused) when (refused is PostgresException or UnknownEventTypeException)
+            {
+                await SplitAsync(batch, refused);
+                return;
+            }
         }
     }
+
+    private static List<Pending> Unanswered(List<Pending> batch) => [.. batch.Where(pending => !pending.IsAnswered)];
 
     /// <summary>The first attempt: decided over cached states, without a lock.</summary>
     /// <returns>The commands that must be decided again.</returns>
@@ -367,7 +381,7 @@ internal sealed partial class Lane : IAsyncDisposable
     private async Task SplitAsync(List<Pending> batch, Exception refused)
     {
         await _writer!.RollbackAsync(CancellationToken.None);
-        var open = batch.Where(pending => !pending.IsAnswered).ToList();
+        var open = Unanswered(batch);
         var state = (refused as PostgresException)?.SqlState;
         if (state is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure)
         {
@@ -393,78 +407,76 @@ internal sealed partial class Lane : IAsyncDisposable
     }
 
     /// <summary>
-    /// The connection is gone and nobody knows whether the last batch was committed. Everything cached is dropped, the old server process is
-    /// ended and waited for, and only then the references are looked up and decided on. Who has no patience gets 503 and may repeat.
+    /// The connection is gone and nobody knows whether the last batch was committed. Everything cached is dropped, and the old server process
+    /// is ended and waited for, so that references can be looked up and decided on. Who has no patience gets 503 and may repeat. Returns
+    /// with a connection, or with the whole batch answered where the lane stops.
     /// </summary>
-    private async Task RecoverAsync(List<Pending> batch, Exception lost)
+    private async Task RecoverAsync(List<Pending> batch, Exception lost, bool isAgain)
     {
         _down = true;
         _metrics.LostConnection();
         LogLost(_logger, lost);
-        _lostBackend ??= _writer?.Backend;
-        if (_writer is not null)
-            await DisposeQuietlyAsync(_writer);
-        _writer = null;
+        var why = lost;
+        await CloseAsync();
         _cache.Clear();
         _recent.Clear();
-        var delay = TimeSpan.FromMilliseconds(50);
-        while (true)
+
+        // Lost right after it was found again, as on a full disk: not at full speed.
+        for (var delay = TimeSpan.FromMilliseconds(50); ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
         {
+            if (isAgain)
+                await PauseAsync(delay);
+            isAgain = true;
+            foreach (var pending in batch)
+            {
+                if (
+                    !pending.IsAnswered
+                    && (_stop.IsCancellationRequested || _time.GetElapsedTime(pending.Since) > _options.RecoveryPatience)
+                )
+                    pending.Fail(Away(why));
+            }
+
             try
             {
-                _writer ??= await _log.OpenWriterAsync(_writes.All, _stop.Token);
+                _writer = await _log.OpenWriterAsync(_writes.All, _stop.Token);
                 if (_lostBackend is { } backend)
                     await EndAsync(backend);
                 _lostBackend = null;
                 await _cards.ReloadAsync(CancellationToken.None);
-                var open = batch.Where(pending => !pending.IsAnswered).ToList();
-                if (open.Count > 0)
-                    await AttemptLockedAsync(open);
                 LogRecovered(_logger);
                 _down = false;
-                return;
-            }
-            catch (PostgresException refused) when (!IsOutage(refused))
-            {
-                LogRecovered(_logger);
-                _down = false;
-                await SplitAsync(batch, refused);
                 return;
             }
             catch (Exception again) when (IsOutage(again) || again is OperationCanceledException)
             {
-                if (_writer is not null)
-                {
-                    _lostBackend ??= _writer.Backend;
-                    await DisposeQuietlyAsync(_writer);
-                    _writer = null;
-                }
-
-                foreach (var pending in batch)
-                {
-                    if (
-                        !pending.IsAnswered
-                        && (_stop.IsCancellationRequested || _time.GetElapsedTime(pending.Since) > _options.RecoveryPatience)
-                    )
-                        pending.Fail(Away(again));
-                }
-
+                why = again;
+                await CloseAsync();
                 while (_queue.Reader.TryRead(out var queued))
                     queued.Fail(Away(again));
-                if (_stop.IsCancellationRequested)
+                if (_stop.IsCancellationRequested && Unanswered(batch).Count == 0)
                     return;
             }
+        }
+    }
 
-            try
-            {
-                await Task.Delay(delay, _time, _stop.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                // Stopping: one more round answers whoever still waits.
-            }
+    private async Task CloseAsync()
+    {
+        if (_writer is null)
+            return;
+        _lostBackend ??= _writer.Backend;
+        await DisposeQuietlyAsync(_writer);
+        _writer = null;
+    }
 
-            delay = delay * 2 < TimeSpan.FromSeconds(1) ? delay * 2 : TimeSpan.FromSeconds(1);
+    private async Task PauseAsync(TimeSpan delay)
+    {
+        try
+        {
+            await Task.Delay(delay, _time, _stop.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping: whoever still waits is answered at once.
         }
     }
 
