@@ -38,7 +38,9 @@ public interface ILogWriter : IAsyncDisposable
     Backend Backend { get; }
 
     /// <summary>
-    /// Appends, confirms and recalls in one round trip and one transaction. On return all of it is committed.
+    /// Appends, confirms and recalls in one round trip and one transaction. On return all of it is committed. An id that stands in the log
+    /// already is either found first (<see cref="TripResult.Repeated"/>) or refused as a unique violation, which undoes the whole trip; after
+    /// one that was refused, the next trips look first.
     /// </summary>
     Task<TripResult> SendAsync(Trip trip, CancellationToken ct);
 
@@ -97,7 +99,11 @@ public sealed record TripResult(
     IReadOnlySet<int> Repeated,
     IReadOnlyDictionary<string, long> Versions,
     IReadOnlyList<StoredEvent> Recalled
-);
+)
+{
+    /// <summary>What comes back where nothing was asked.</summary>
+    internal static TripResult Nothing { get; } = new(true, [], new HashSet<int>(), new Dictionary<string, long>(), []);
+}
 
 /// <summary>The database's schema does not fit this server.</summary>
 public sealed class SchemaException(string message) : Exception(message);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 using Npgsql;
 
@@ -7,6 +8,24 @@ namespace Ledger.EventStore;
 /// <summary>Turns an inline read model's part into SQL: names become numbers, the gate is spelled out.</summary>
 internal static partial class InlineSql
 {
+    /// <summary>Leaves out the blocks between <c>--[ name</c> and <c>--]</c> whose name is not wanted; they may stand inside each other.</summary>
+    public static string Keep(string template, params ReadOnlySpan<string> wanted)
+    {
+        var kept = new StringBuilder(template.Length);
+        var blocks = new Stack<bool>();
+        foreach (var line in template.AsSpan().EnumerateLines())
+        {
+            if (line.StartsWith("--["))
+                blocks.Push((blocks.Count == 0 || blocks.Peek()) && wanted.Contains(line[3..].Trim().ToString()));
+            else if (line.StartsWith("--]"))
+                blocks.Pop();
+            else if (blocks.Count == 0 || blocks.Peek())
+                kept.Append(line).Append('\n');
+        }
+
+        return kept.ToString().TrimEnd('\n');
+    }
+
     /// <summary>Numbers the named columns of one part, each once, after those in <paramref name="parameters"/>.</summary>
     public static string Resolve(string template, InlineWrite write, List<NpgsqlParameter> parameters)
     {

@@ -6,7 +6,7 @@ namespace Ledger.EventStore;
 /// <summary>
 /// What one inline read model adds to an append: part of its statement, fed by columns of rows. The part may name its columns as
 /// <c>:name</c>, and must filter its rows by <c>:won(n)</c>, where n is the index (from 1) of the stream that they belong to.
-/// One instance serves one writer and is filled anew for each trip.
+/// All columns have as many rows. One instance serves one writer and is filled anew for each trip.
 /// </summary>
 public abstract class InlineWrite
 {
@@ -18,8 +18,11 @@ public abstract class InlineWrite
     /// <summary>The columns, in the order of their making.</summary>
     public IReadOnlyList<InlineColumn> Columns => _columns;
 
+    /// <summary>Whether there are no rows: the part is then left out of the statement, which costs less than a part that does nothing.</summary>
+    public bool IsEmpty => _columns[0].Count == 0;
+
     /// <summary>Empties every column.</summary>
-    public void Clear()
+    public virtual void Clear()
     {
         foreach (var column in _columns)
             column.Clear();
@@ -42,6 +45,9 @@ public abstract class InlineColumn(string name, NpgsqlDbType type)
     /// <summary>Its name in the part.</summary>
     public string Name { get; } = name;
 
+    /// <summary>How many rows it has.</summary>
+    public abstract int Count { get; }
+
     /// <summary>The type of its elements.</summary>
     protected NpgsqlDbType Type { get; } = type;
 
@@ -57,6 +63,9 @@ public abstract class InlineColumn(string name, NpgsqlDbType type)
 public sealed class InlineColumn<T>(string name, NpgsqlDbType type) : InlineColumn(name, type)
 {
     private readonly List<T> _rows = [];
+
+    /// <inheritdoc/>
+    public override int Count => _rows.Count;
 
     /// <summary>Adds a row's value.</summary>
     public void Add(T value) => _rows.Add(value);

@@ -4,7 +4,7 @@ using NpgsqlTypes;
 
 namespace Ledger.EventStore;
 
-/// <summary>One writer: one connection, three prepared batches, buffers that are used again.</summary>
+/// <summary>One writer: one connection, a prepared batch for each shape of trip, buffers that are used again.</summary>
 internal sealed class NpgsqlLogWriter : ILogWriter
 {
     internal const string RecallSql = $"""
@@ -14,6 +14,12 @@ internal sealed class NpgsqlLogWriter : ILogWriter
           on m.stream_id = wanted.stream_id
           and m.id = wanted.id
         """;
+
+    /// <summary>A connection keeps so many statements at most; what is left is served by the one that can do everything.</summary>
+    private const int MaxShapes = 64;
+
+    /// <summary>After an id was found to stand in the log already, so many trips look for theirs first. Clients that repeat come in numbers.</summary>
+    private const int TripsToLook = 1000;
 
     private const string ConfirmSql = """
         select
@@ -25,17 +31,19 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     private readonly NpgsqlConnection _connection;
     private readonly IReadOnlyList<InlineWrite> _writes;
-    private readonly AppendStatement _append;
+    private readonly AppendStatement _append = new();
     private readonly List<string> _confirm = [];
     private readonly List<string> _recallStreams = [];
     private readonly List<Guid> _recallIds = [];
-    private readonly NpgsqlBatch[] _batches = new NpgsqlBatch[8];
+    private readonly Dictionary<Shape, NpgsqlBatch> _batches = [];
+    private readonly Shape _everything;
     private bool _locked;
+    private int _tripsToLook;
 
     private NpgsqlLogWriter(NpgsqlConnection connection, IReadOnlyList<InlineWrite> writes, Backend backend)
     {
         (_connection, _writes, Backend) = (connection, writes, backend);
-        _append = new(writes);
+        _everything = new(Appends: true, Opens: true, Looks: true, Writes: (1 << writes.Count) - 1, Asks: false, Commits: false);
     }
 
     public Backend Backend { get; }
@@ -117,9 +125,8 @@ internal sealed class NpgsqlLogWriter : ILogWriter
     {
         ThrowIfLost();
         var asks = trip.Confirm.Count > 0 || trip.Recall.Count > 0;
-        var batch = Batch(trip.Streams.Count > 0, asks, _locked);
-        if (batch is null)
-            return new(true, [], new HashSet<int>(), new Dictionary<string, long>(), []);
+        if (trip.Streams.Count == 0 && !asks && !_locked)
+            return TripResult.Nothing;
         try
         {
             if (trip.Streams.Count > 0)
@@ -134,10 +141,18 @@ internal sealed class NpgsqlLogWriter : ILogWriter
                 }
             }
 
-            await using var reader = await batch.ExecuteReaderAsync(ct);
-            var result = await ReadAsync(trip, asks, reader, ct);
+            var looks = _locked || _tripsToLook > 0;
+            if (_tripsToLook > 0)
+                _tripsToLook--;
+            await using var reader = await Batch(ShapeOf(trip.Streams.Count > 0, looks, asks)).ExecuteReaderAsync(ct);
+            var result = await ReadAsync(trip, looks, asks, reader, ct);
             _locked = false;
             return result;
+        }
+        catch (PostgresException refused) when (refused.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            _tripsToLook = TripsToLook;
+            throw;
         }
         finally
         {
@@ -152,11 +167,8 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var batch in _batches)
-        {
-            if (batch is not null)
-                await batch.DisposeAsync();
-        }
+        foreach (var batch in _batches.Values)
+            await batch.DisposeAsync();
 
         await _connection.DisposeAsync();
     }
@@ -168,7 +180,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
             throw new NpgsqlException("The writer's connection is lost.");
     }
 
-    private static async Task<TripResult> ReadAsync(Trip trip, bool asks, NpgsqlDataReader reader, CancellationToken ct)
+    private static async Task<TripResult> ReadAsync(Trip trip, bool looks, bool asks, NpgsqlDataReader reader, CancellationToken ct)
     {
         var (guardHeld, won, repeated) = (true, Array.Empty<bool>(), new HashSet<int>());
         if (trip.Streams.Count > 0)
@@ -187,9 +199,13 @@ internal sealed class NpgsqlLogWriter : ILogWriter
                         won[n - 1] = true;
                 }
 
-                foreach (var n in reader.GetFieldValue<int[]>(2))
-                    repeated.Add(n - 1);
-                guardHeld = reader.GetBoolean(3);
+                if (looks)
+                {
+                    foreach (var n in reader.GetFieldValue<int[]>(2))
+                        repeated.Add(n - 1);
+                }
+
+                guardHeld = reader.GetBoolean(looks ? 3 : 2);
             }
 
             await reader.NextResultAsync(ct);
@@ -224,25 +240,42 @@ internal sealed class NpgsqlLogWriter : ILogWriter
         }
     }
 
-    /// <summary>The batch of a shape, prepared when it is first used: statements stay prepared for the connection's life.</summary>
-    private NpgsqlBatch? Batch(bool appends, bool asks, bool commits)
+    private Shape ShapeOf(bool appends, bool looks, bool asks)
     {
-        var shape = (appends ? 1 : 0) | (asks ? 2 : 0) | (commits ? 4 : 0);
-        if (shape == 0)
-            return null;
-        if (_batches[shape] is { } made)
+        if (!appends)
+            return new(Appends: false, Opens: false, Looks: false, Writes: 0, asks, _locked);
+        var writes = 0;
+        for (var i = 0; i < _writes.Count; i++)
+        {
+            if (!_writes[i].IsEmpty)
+                writes |= 1 << i;
+        }
+
+        var shape = new Shape(appends, _append.Opens, looks, writes, asks, _locked);
+        return _batches.Count < MaxShapes || _batches.ContainsKey(shape)
+            ? shape
+            : _everything with
+            {
+                Looks = looks,
+                Asks = asks,
+                Commits = _locked,
+            };
+    }
+
+    /// <summary>The batch of a shape, prepared when it is first used: statements stay prepared for the connection's life.</summary>
+    private NpgsqlBatch Batch(in Shape shape)
+    {
+        if (_batches.TryGetValue(shape, out var made))
             return made;
 
         var batch = new NpgsqlBatch(_connection);
-        if (appends)
+        if (shape.Appends)
         {
-            var append = new NpgsqlBatchCommand(_append.Sql);
-            foreach (var parameter in _append.Parameters)
-                append.Parameters.Add(parameter.Clone());
-            batch.BatchCommands.Add(append);
+            var writes = shape.Writes;
+            batch.BatchCommands.Add(_append.Compose(shape.Opens, shape.Looks, _writes.Where((_, i) => (writes & (1 << i)) != 0)));
         }
 
-        if (asks)
+        if (shape.Asks)
         {
             batch.BatchCommands.Add(new(ConfirmSql) { Parameters = { ListOf(_confirm, NpgsqlDbType.Varchar) } });
             batch.BatchCommands.Add(
@@ -250,12 +283,22 @@ internal sealed class NpgsqlLogWriter : ILogWriter
             );
         }
 
-        if (commits)
+        if (shape.Commits)
             batch.BatchCommands.Add(new("commit"));
         batch.Prepare();
-        return _batches[shape] = batch;
+        _batches.Add(shape, batch);
+        return batch;
 
         static NpgsqlParameter ListOf<T>(List<T> rows, NpgsqlDbType type) =>
             new NpgsqlParameter<List<T>> { TypedValue = rows, NpgsqlDbType = NpgsqlDbType.Array | type };
     }
+
+    /// <summary>What a trip asks of the database.</summary>
+    /// <param name="Appends">Whether anything is appended.</param>
+    /// <param name="Opens">Whether streams are opened.</param>
+    /// <param name="Looks">Whether ids are looked for first.</param>
+    /// <param name="Writes">Which inline read models have rows, one bit each.</param>
+    /// <param name="Asks">Whether versions or facts are asked for.</param>
+    /// <param name="Commits">Whether it ends a transaction that is open.</param>
+    private readonly record struct Shape(bool Appends, bool Opens, bool Looks, int Writes, bool Asks, bool Commits);
 }

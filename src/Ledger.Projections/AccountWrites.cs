@@ -18,7 +18,7 @@ public sealed class AccountWrites
     private readonly UsageRows _usage = new();
 
     /// <summary>For one writer.</summary>
-    public AccountWrites() => All = [_accounts, _pockets, _holds, _keys, _usage];
+    public AccountWrites() => All = [.. _accounts.Parts, .. _pockets.Parts, .. _holds.Parts, .. _keys.Parts, _usage];
 
     /// <summary>What to open the writer with.</summary>
     public IReadOnlyList<InlineWrite> All { get; }

@@ -2,6 +2,7 @@
 -- Streams come sorted by id. The inline read models' parts follow, gated on `won`.
 -- The plan is made once and kept, often while tables are small, so it must not depend on statistics: what is looked up row by row says so, by
 -- `lateral … offset 0`, and by `= any (array[…])` where a join on `=` would let the planner walk a whole index first.
+-- What stands between `--[ name` and `--]` is there only where the batch needs it: a node of the plan costs also where it has nothing to do.
 with
 stream as materialized (
   select b.id, b.expected, b.next, b.at, b.type, b.n::int as n
@@ -11,6 +12,7 @@ stream as materialized (
 guard as materialized (
   select (:guard_id)[1] is null or exists (select from mt_streams s where s.id = (:guard_id)[1] and s.version = (:guard_version)[1]) as holds
 ),
+--[ looks
 -- A derived id that stands in the log already means: this was done before. Found here, it costs its stream another attempt, not the batch an abort.
 repeated as materialized (
   select distinct e.n
@@ -23,6 +25,7 @@ repeated as materialized (
     offset 0
   ) found
 ),
+--]
 -- In id order, so that two nodes cannot deadlock; and before the first nextval, so that readers of the log can wait for this transaction.
 moved as (
   update mt_streams s
@@ -32,28 +35,36 @@ moved as (
   from stream b
   where s.id = any (array[b.id])
     and s.version = b.expected
+--[ looks
     and b.n <> all (array(select r.n from repeated r))
+--]
     and (select g.holds from guard g)
   returning b.n
 ),
+--[ opens
 opened as (
   insert into mt_streams (id, type, version, timestamp, created)
   select b.id, b.type, b.next, b.at, b.at
   from stream b
   where b.expected = 0
+--[ looks
     and b.n <> all (array(select r.n from repeated r))
+--]
     and (select g.holds from guard g)
   on conflict (id) do nothing
   returning id
 ),
+--]
 won as materialized (
   select
     count(*) = cardinality(:stream_id) as everything,
     array_agg(w.n) as streams
   from (
     select m.n from moved m
+--[ opens
     union all
     select b.n from opened o join stream b on b.id = o.id
+--]
   ) w
 ),
 appended as (

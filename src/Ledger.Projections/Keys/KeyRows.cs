@@ -5,105 +5,13 @@ using NpgsqlTypes;
 namespace Ledger.Projections.Keys;
 
 /// <summary>Writes the rows of the keys that a batch created or changed.</summary>
-public sealed class KeyRows : InlineWrite
+public sealed class KeyRows
 {
-    private readonly InlineColumn<int> _n;
-    private readonly InlineColumn<bool> _isNew;
-    private readonly InlineColumn<string> _accountId;
-    private readonly InlineColumn<string> _keyId;
-    private readonly InlineColumn<string> _name;
-    private readonly InlineColumn<string> _kind;
-    private readonly InlineColumn<string> _billing;
-    private readonly InlineColumn<string?> _environment;
-    private readonly InlineColumn<string> _secretHash;
-    private readonly InlineColumn<string> _prefix;
-    private readonly InlineColumn<string> _lastFour;
-    private readonly InlineColumn<long?> _limit;
-    private readonly InlineColumn<long?> _limitUsd;
-    private readonly InlineColumn<string> _limitReset;
-    private readonly InlineColumn<string> _allowedModels;
-    private readonly InlineColumn<int?> _rateBurst;
-    private readonly InlineColumn<long?> _rateRefill;
-    private readonly InlineColumn<bool?> _rateUnlimited;
-    private readonly InlineColumn<DateTimeOffset?> _expiresAt;
-    private readonly InlineColumn<DateTimeOffset> _createdAt;
-    private readonly InlineColumn<DateTimeOffset?> _revokedAt;
-    private readonly InlineColumn<long> _window;
-    private readonly InlineColumn<long> _used;
-    private readonly InlineColumn<long> _usedUsd;
+    private readonly Created _created = new();
+    private readonly Changed _changed = new();
 
-    /// <summary>For one writer.</summary>
-    public KeyRows()
-    {
-        _n = Column<int>("n", NpgsqlDbType.Integer);
-        _isNew = Column<bool>("is_new", NpgsqlDbType.Boolean);
-        _accountId = Column<string>("account_id", NpgsqlDbType.Varchar);
-        _keyId = Column<string>("key_id", NpgsqlDbType.Varchar);
-        _name = Column<string>("name", NpgsqlDbType.Varchar);
-        _kind = Column<string>("kind", NpgsqlDbType.Varchar);
-        _billing = Column<string>("billing", NpgsqlDbType.Varchar);
-        _environment = Column<string?>("environment", NpgsqlDbType.Varchar);
-        _secretHash = Column<string>("secret_hash", NpgsqlDbType.Varchar);
-        _prefix = Column<string>("prefix", NpgsqlDbType.Varchar);
-        _lastFour = Column<string>("last_four", NpgsqlDbType.Varchar);
-        _limit = Column<long?>("credit_limit", NpgsqlDbType.Bigint);
-        _limitUsd = Column<long?>("usd_limit", NpgsqlDbType.Bigint);
-        _limitReset = Column<string>("limit_reset", NpgsqlDbType.Varchar);
-        _allowedModels = Column<string>("allowed_models", NpgsqlDbType.Jsonb);
-        _rateBurst = Column<int?>("rate_burst", NpgsqlDbType.Integer);
-        _rateRefill = Column<long?>("rate_refill_nanos", NpgsqlDbType.Bigint);
-        _rateUnlimited = Column<bool?>("rate_unlimited", NpgsqlDbType.Boolean);
-        _expiresAt = Column<DateTimeOffset?>("expires_at", NpgsqlDbType.TimestampTz);
-        _createdAt = Column<DateTimeOffset>("created_at", NpgsqlDbType.TimestampTz);
-        _revokedAt = Column<DateTimeOffset?>("revoked_at", NpgsqlDbType.TimestampTz);
-        _window = Column<long>("limit_window", NpgsqlDbType.Bigint);
-        _used = Column<long>("used", NpgsqlDbType.Bigint);
-        _usedUsd = Column<long>("used_usd", NpgsqlDbType.Bigint);
-    }
-
-    /// <inheritdoc/>
-    /// <remarks>Arrays of arrays must be rectangular, so the allowed models travel as JSON.</remarks>
-    public override string Sql =>
-        """
-            key_row as (
-              select *
-              from unnest(
-                :n, :is_new, :account_id, :key_id, :name, :kind, :billing, :environment, :secret_hash, :prefix, :last_four, :credit_limit, :usd_limit,
-                :limit_reset, :allowed_models, :rate_burst, :rate_refill_nanos, :rate_unlimited, :expires_at, :created_at, :revoked_at,
-                :limit_window, :used, :used_usd
-              ) as k (
-                n, is_new, account_id, key_id, name, kind, billing, environment, secret_hash, prefix, last_four, credit_limit, usd_limit,
-                limit_reset, allowed_models, rate_burst, rate_refill_nanos, rate_unlimited, expires_at, created_at, revoked_at,
-                limit_window, used, used_usd
-              )
-              where :won(k.n)
-            ),
-            keys_created as (
-              insert into keys (
-                account_id, key_id, name, kind, billing, environment, secret_hash, prefix, last_four, credit_limit, usd_limit,
-                limit_reset, allowed_models, rate_burst, rate_refill_nanos, rate_unlimited, expires_at, created_at, revoked_at,
-                limit_window, used, used_usd
-              )
-              select
-                k.account_id, k.key_id, k.name, k.kind, k.billing, k.environment, k.secret_hash, k.prefix, k.last_four, k.credit_limit, k.usd_limit,
-                k.limit_reset, array(select jsonb_array_elements_text(k.allowed_models)), k.rate_burst, k.rate_refill_nanos, k.rate_unlimited,
-                k.expires_at, k.created_at, k.revoked_at, k.limit_window, k.used, k.used_usd
-              from key_row k
-              where k.is_new
-            ),
-            keys_changed as (
-              update keys t
-              set
-                revoked_at = k.revoked_at,
-                limit_window = k.limit_window,
-                used = k.used,
-                used_usd = k.used_usd
-              from key_row k
-              where not k.is_new
-                and t.account_id = any (array[k.account_id])
-                and t.key_id = k.key_id
-            )
-            """;
+    /// <summary>The parts of the statement.</summary>
+    public IReadOnlyList<InlineWrite> Parts => [_created, _changed];
 
     /// <summary>Adds the rows of one account's keys.</summary>
     public void Add(int n, string accountId, KeyRing before, KeyRing after)
@@ -115,36 +23,169 @@ public sealed class KeyRows : InlineWrite
         foreach (var key in after.Keys.Values)
         {
             var was = before.Find(key.Id);
-            if (!ReferenceEquals(was, key))
-                Add(n, accountId, key, isNew: was is null);
+            if (was is null)
+                _created.Add(n, accountId, key);
+            else if (!ReferenceEquals(was, key))
+                _changed.Add(n, accountId, key);
         }
     }
 
-    private void Add(int n, string accountId, Key key, bool isNew)
+    private sealed class Created : InlineWrite
     {
-        _n.Add(n);
-        _isNew.Add(isNew);
-        _accountId.Add(accountId);
-        _keyId.Add(key.Id.Value);
-        _name.Add(key.Name);
-        _kind.Add(Wire.Of(key.Kind));
-        _billing.Add(Wire.Of(key.Billing));
-        _environment.Add(key.Environment);
-        _secretHash.Add(key.SecretHash);
-        _prefix.Add(key.Prefix);
-        _lastFour.Add(key.LastFour);
-        _limit.Add(key.Limit?.Parts);
-        _limitUsd.Add(key.LimitUsd?.Parts);
-        _limitReset.Add(Wire.Of(key.LimitReset));
-        _allowedModels.Add(System.Text.Json.JsonSerializer.Serialize(key.AllowedModels.AsEnumerable()));
-        _rateBurst.Add(key.RateLimit?.Burst);
-        _rateRefill.Add(key.RateLimit?.RefillPerSecond.Nanos);
-        _rateUnlimited.Add(key.RateLimit?.Unlimited);
-        _expiresAt.Add(key.ExpiresAt);
-        _createdAt.Add(key.CreatedAt);
-        _revokedAt.Add(key.RevokedAt);
-        _window.Add(key.Window);
-        _used.Add(key.Used);
-        _usedUsd.Add(key.UsedUsd);
+        private readonly InlineColumn<int> _n;
+        private readonly InlineColumn<string> _accountId;
+        private readonly InlineColumn<string> _keyId;
+        private readonly InlineColumn<string> _name;
+        private readonly InlineColumn<string> _kind;
+        private readonly InlineColumn<string> _billing;
+        private readonly InlineColumn<string?> _environment;
+        private readonly InlineColumn<string> _secretHash;
+        private readonly InlineColumn<string> _prefix;
+        private readonly InlineColumn<string> _lastFour;
+        private readonly InlineColumn<long?> _limit;
+        private readonly InlineColumn<long?> _limitUsd;
+        private readonly InlineColumn<string> _limitReset;
+        private readonly InlineColumn<string> _allowedModels;
+        private readonly InlineColumn<int?> _rateBurst;
+        private readonly InlineColumn<long?> _rateRefill;
+        private readonly InlineColumn<bool?> _rateUnlimited;
+        private readonly InlineColumn<DateTimeOffset?> _expiresAt;
+        private readonly InlineColumn<DateTimeOffset> _createdAt;
+        private readonly InlineColumn<DateTimeOffset?> _revokedAt;
+        private readonly InlineColumn<long> _window;
+        private readonly InlineColumn<long> _used;
+        private readonly InlineColumn<long> _usedUsd;
+
+        public Created()
+        {
+            _n = Column<int>("n", NpgsqlDbType.Integer);
+            _accountId = Column<string>("account_id", NpgsqlDbType.Varchar);
+            _keyId = Column<string>("key_id", NpgsqlDbType.Varchar);
+            _name = Column<string>("name", NpgsqlDbType.Varchar);
+            _kind = Column<string>("kind", NpgsqlDbType.Varchar);
+            _billing = Column<string>("billing", NpgsqlDbType.Varchar);
+            _environment = Column<string?>("environment", NpgsqlDbType.Varchar);
+            _secretHash = Column<string>("secret_hash", NpgsqlDbType.Varchar);
+            _prefix = Column<string>("prefix", NpgsqlDbType.Varchar);
+            _lastFour = Column<string>("last_four", NpgsqlDbType.Varchar);
+            _limit = Column<long?>("credit_limit", NpgsqlDbType.Bigint);
+            _limitUsd = Column<long?>("usd_limit", NpgsqlDbType.Bigint);
+            _limitReset = Column<string>("limit_reset", NpgsqlDbType.Varchar);
+            _allowedModels = Column<string>("allowed_models", NpgsqlDbType.Jsonb);
+            _rateBurst = Column<int?>("rate_burst", NpgsqlDbType.Integer);
+            _rateRefill = Column<long?>("rate_refill_nanos", NpgsqlDbType.Bigint);
+            _rateUnlimited = Column<bool?>("rate_unlimited", NpgsqlDbType.Boolean);
+            _expiresAt = Column<DateTimeOffset?>("expires_at", NpgsqlDbType.TimestampTz);
+            _createdAt = Column<DateTimeOffset>("created_at", NpgsqlDbType.TimestampTz);
+            _revokedAt = Column<DateTimeOffset?>("revoked_at", NpgsqlDbType.TimestampTz);
+            _window = Column<long>("limit_window", NpgsqlDbType.Bigint);
+            _used = Column<long>("used", NpgsqlDbType.Bigint);
+            _usedUsd = Column<long>("used_usd", NpgsqlDbType.Bigint);
+        }
+
+        /// <inheritdoc/>
+        /// <remarks>Arrays of arrays must be rectangular, so the allowed models travel as JSON.</remarks>
+        public override string Sql =>
+            """
+                keys_created as (
+                  insert into keys (
+                    account_id, key_id, name, kind, billing, environment, secret_hash, prefix, last_four, credit_limit, usd_limit,
+                    limit_reset, allowed_models, rate_burst, rate_refill_nanos, rate_unlimited, expires_at, created_at, revoked_at,
+                    limit_window, used, used_usd
+                  )
+                  select
+                    k.account_id, k.key_id, k.name, k.kind, k.billing, k.environment, k.secret_hash, k.prefix, k.last_four, k.credit_limit, k.usd_limit,
+                    k.limit_reset, array(select jsonb_array_elements_text(k.allowed_models)), k.rate_burst, k.rate_refill_nanos, k.rate_unlimited,
+                    k.expires_at, k.created_at, k.revoked_at, k.limit_window, k.used, k.used_usd
+                  from unnest(
+                    :n, :account_id, :key_id, :name, :kind, :billing, :environment, :secret_hash, :prefix, :last_four, :credit_limit, :usd_limit,
+                    :limit_reset, :allowed_models, :rate_burst, :rate_refill_nanos, :rate_unlimited, :expires_at, :created_at, :revoked_at,
+                    :limit_window, :used, :used_usd
+                  ) as k (
+                    n, account_id, key_id, name, kind, billing, environment, secret_hash, prefix, last_four, credit_limit, usd_limit,
+                    limit_reset, allowed_models, rate_burst, rate_refill_nanos, rate_unlimited, expires_at, created_at, revoked_at,
+                    limit_window, used, used_usd
+                  )
+                  where :won(k.n)
+                )
+                """;
+
+        public void Add(int n, string accountId, Key key)
+        {
+            _n.Add(n);
+            _accountId.Add(accountId);
+            _keyId.Add(key.Id.Value);
+            _name.Add(key.Name);
+            _kind.Add(Wire.Of(key.Kind));
+            _billing.Add(Wire.Of(key.Billing));
+            _environment.Add(key.Environment);
+            _secretHash.Add(key.SecretHash);
+            _prefix.Add(key.Prefix);
+            _lastFour.Add(key.LastFour);
+            _limit.Add(key.Limit?.Parts);
+            _limitUsd.Add(key.LimitUsd?.Parts);
+            _limitReset.Add(Wire.Of(key.LimitReset));
+            _allowedModels.Add(System.Text.Json.JsonSerializer.Serialize(key.AllowedModels.AsEnumerable()));
+            _rateBurst.Add(key.RateLimit?.Burst);
+            _rateRefill.Add(key.RateLimit?.RefillPerSecond.Nanos);
+            _rateUnlimited.Add(key.RateLimit?.Unlimited);
+            _expiresAt.Add(key.ExpiresAt);
+            _createdAt.Add(key.CreatedAt);
+            _revokedAt.Add(key.RevokedAt);
+            _window.Add(key.Window);
+            _used.Add(key.Used);
+            _usedUsd.Add(key.UsedUsd);
+        }
+    }
+
+    /// <summary>Of a key that is there already only these ever change.</summary>
+    private sealed class Changed : InlineWrite
+    {
+        private readonly InlineColumn<int> _n;
+        private readonly InlineColumn<string> _accountId;
+        private readonly InlineColumn<string> _keyId;
+        private readonly InlineColumn<DateTimeOffset?> _revokedAt;
+        private readonly InlineColumn<long> _window;
+        private readonly InlineColumn<long> _used;
+        private readonly InlineColumn<long> _usedUsd;
+
+        public Changed()
+        {
+            _n = Column<int>("n", NpgsqlDbType.Integer);
+            _accountId = Column<string>("account_id", NpgsqlDbType.Varchar);
+            _keyId = Column<string>("key_id", NpgsqlDbType.Varchar);
+            _revokedAt = Column<DateTimeOffset?>("revoked_at", NpgsqlDbType.TimestampTz);
+            _window = Column<long>("limit_window", NpgsqlDbType.Bigint);
+            _used = Column<long>("used", NpgsqlDbType.Bigint);
+            _usedUsd = Column<long>("used_usd", NpgsqlDbType.Bigint);
+        }
+
+        public override string Sql =>
+            """
+                keys_changed as (
+                  update keys t
+                  set
+                    revoked_at = k.revoked_at,
+                    limit_window = k.limit_window,
+                    used = k.used,
+                    used_usd = k.used_usd
+                  from unnest(:n, :account_id, :key_id, :revoked_at, :limit_window, :used, :used_usd)
+                    as k (n, account_id, key_id, revoked_at, limit_window, used, used_usd)
+                  where :won(k.n)
+                    and t.account_id = any (array[k.account_id])
+                    and t.key_id = k.key_id
+                )
+                """;
+
+        public void Add(int n, string accountId, Key key)
+        {
+            _n.Add(n);
+            _accountId.Add(accountId);
+            _keyId.Add(key.Id.Value);
+            _revokedAt.Add(key.RevokedAt);
+            _window.Add(key.Window);
+            _used.Add(key.Used);
+            _usedUsd.Add(key.UsedUsd);
+        }
     }
 }
