@@ -61,8 +61,12 @@ public static class EventIds
             AccountOpened => Opening(account),
             KeyCreated e => KeyCreation(account, e.Key),
             KeyRevoked e => KeyRevocation(account, e.Key),
-            _ => Derive(account, "part", command.ToString(), version.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            _ => Part(account, command, version),
         };
+
+    /// <summary>The id of an event that has no identity of its own, of its command and its place in the stream.</summary>
+    public static Guid Part(AccountId account, Guid command, long version) =>
+        Derive(account, "part", command.ToString(), version.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     /// <summary>
     /// SHA-256 over the length-prefixed kind, scope and parts, as a version 8 UUID (RFC 9562) whose first 48 bits come from the account,

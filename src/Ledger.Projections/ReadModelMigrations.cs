@@ -25,6 +25,7 @@ public static class ReadModelMigrations
                 "prices.sql"
             )
         ),
+        new("checkpoints", 1, "state checkpoints of accounts", Sql("account_checkpoints.sql")),
         new("people", 1, "people and credentials", Sql("people.sql", "credentials.sql")),
     ];
 

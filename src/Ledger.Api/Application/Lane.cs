@@ -25,6 +25,7 @@ internal sealed partial class Lane : IAsyncDisposable
     private readonly NpgsqlDataSource _database;
     private readonly AccountSnapshots _snapshots;
     private readonly AccountCache _cache;
+    private readonly CheckpointWriter _checkpoints;
     private readonly RateCards _cards;
     private readonly TimeProvider _time;
     private readonly LedgerMetrics _metrics;
@@ -46,18 +47,20 @@ internal sealed partial class Lane : IAsyncDisposable
         NpgsqlDataSource database,
         AccountSnapshots snapshots,
         AccountCache cache,
+        CheckpointWriter checkpoints,
         RateCards cards,
         TimeProvider time,
         LedgerMetrics metrics,
         ILogger logger
     )
     {
-        (_options, _log, _database, _snapshots, _cache, _cards, _time, _metrics, _logger) = (
+        (_options, _log, _database, _snapshots, _cache, _checkpoints, _cards, _time, _metrics, _logger) = (
             options,
             log,
             database,
             snapshots,
             cache,
+            checkpoints,
             cards,
             time,
             metrics,
@@ -198,7 +201,7 @@ internal sealed partial class Lane : IAsyncDisposable
         {
             if (result.Won[s])
             {
-                _cache.Keep(BatchPlan.Committed(_plan.Appended[s]));
+                Keep(_plan.Appended[s]);
             }
             else
             {
@@ -284,7 +287,7 @@ internal sealed partial class Lane : IAsyncDisposable
             for (var s = 0; s < _plan.Appended.Count; s++)
             {
                 if (result.Won[s])
-                    _cache.Keep(BatchPlan.Committed(_plan.Appended[s]));
+                    Keep(_plan.Appended[s]);
             }
 
             var again = new List<Pending>();
@@ -355,6 +358,13 @@ internal sealed partial class Lane : IAsyncDisposable
         return result;
     }
 
+    private void Keep(BatchPlan.Work work)
+    {
+        var committed = BatchPlan.Committed(work);
+        _cache.Keep(committed);
+        _checkpoints.Offer(work.Snapshot.Account.Version, committed);
+    }
+
     private async Task AnswerAsync(BatchPlan.Item item)
     {
         var verdict = item.Verdict;
@@ -365,7 +375,8 @@ internal sealed partial class Lane : IAsyncDisposable
         else if (!item.KnowsAvailable && verdict.Answer is { } first)
         {
             // The first answer told what was available then. Memory no longer knows; the log does.
-            var then = await _snapshots.FoldAsync(item.Pending.Command.Account, first.Version, CancellationToken.None);
+            var command = item.Pending.Command;
+            var then = await _snapshots.FoldAnswerAsync(command.Account, command.Id, first.Version, CancellationToken.None);
             verdict = verdict with { Available = then.Account.Wallet.Available(Domain.Money.Unit.Credits, first.At) };
             _recent.Keep(first, verdict.Available);
         }

@@ -12,8 +12,11 @@ public sealed class LedgerOptions
     /// <summary>The most commands in one commit.</summary>
     public int MaxBatch { get; set; } = 1000;
 
-    /// <summary>Accounts whose state is kept in memory.</summary>
+    /// <summary>Accounts whose state is kept in memory; one with many keys, pockets and holds counts for several.</summary>
     public int CachedAccounts { get; set; } = 200_000;
+
+    /// <summary>Keys whose owner is kept in memory; any other is looked up with every request.</summary>
+    public int CachedKeys { get; set; } = 400_000;
 
     /// <summary>References per lane whose first answer is kept in memory.</summary>
     public int RecentReferences { get; set; } = 100_000;
@@ -46,6 +49,7 @@ public sealed class LedgerOptions
                     (options.QueueCapacity >= 1, "Ledger:QueueCapacity must be at least 1."),
                     (options.MaxBatch is >= 1 and <= 10_000, "Ledger:MaxBatch must be from 1 to 10000."),
                     (options.CachedAccounts >= 1, "Ledger:CachedAccounts must be at least 1."),
+                    (options.CachedKeys >= 1, "Ledger:CachedKeys must be at least 1."),
                     (options.RecentReferences >= 0, "Ledger:RecentReferences must not be negative."),
                     (options.RecoveryPatience >= TimeSpan.Zero, "Ledger:RecoveryPatience must not be negative."),
                     (options.SweepInterval >= TimeSpan.Zero, "Ledger:SweepInterval must not be negative."),

@@ -15,6 +15,7 @@ public sealed class LedgerService : IAsyncDisposable
 {
     private readonly Lane[] _lanes;
     private readonly CurrentAccounts _current;
+    private readonly CheckpointWriter _checkpoints;
     private readonly RateCards _cards;
     private bool _stopped;
 
@@ -35,11 +36,12 @@ public sealed class LedgerService : IAsyncDisposable
         var settings = options.Value;
         var cache = new AccountCache(settings.CachedAccounts);
         _cards = cards;
+        _checkpoints = new(snapshots.Checkpoints, logger);
         _lanes =
         [
             .. Enumerable
                 .Range(0, settings.Lanes)
-                .Select(_ => new Lane(settings, log, database, snapshots, cache, cards, time, metrics, logger)),
+                .Select(_ => new Lane(settings, log, database, snapshots, cache, _checkpoints, cards, time, metrics, logger)),
         ];
         _current = new(log, snapshots, cache, cards, settings, logger);
         metrics.WatchQueue(() => _lanes.Sum(lane => lane.Depth));
@@ -80,6 +82,7 @@ public sealed class LedgerService : IAsyncDisposable
         foreach (var lane in _lanes)
             await lane.DisposeAsync();
         await _current.DisposeAsync();
+        await _checkpoints.DisposeAsync();
     }
 
     private int LaneOf(AccountId account)

@@ -18,14 +18,33 @@ public sealed record AccountSnapshot(Account Account, ReadOnlyMemory<byte> LastH
 {
     /// <summary>An account without events.</summary>
     public static AccountSnapshot Missing(AccountId id) => new(Account.Empty(id), HashChain.Start);
+
+    /// <summary>The state after the next event of its stream.</summary>
+    /// <exception cref="InvalidDataException">The event has no hash, or is not the next one.</exception>
+    /// <exception cref="UnknownEventTypeException">A newer server wrote it.</exception>
+    internal AccountSnapshot Then(StoredEvent stored)
+    {
+        if (stored.Version != Account.Version + 1)
+            throw new InvalidDataException($"{stored.StreamId} has no version {Account.Version + 1}.");
+        return new(
+            Account.Evolve(Account, LedgerEvents.ToFact(stored)),
+            HashChain.FromHeaders(stored.Headers, "hash")
+                ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.")
+        );
+    }
 }
 
 /// <summary>Loads accounts: from the rows of the read models, or by folding the log.</summary>
 /// <param name="database">Connections for reading.</param>
 /// <param name="log">The log.</param>
-public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
+/// <param name="checkpoints">The checkpoints that folds begin with; those of the database where null.</param>
+public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, AccountCheckpoints? checkpoints = null)
 {
     private const int Page = 1000;
+    private const int PartsPage = 8;
+
+    /// <summary>The checkpoints that folds begin with.</summary>
+    public AccountCheckpoints Checkpoints { get; } = checkpoints ?? new(database);
 
     /// <summary>The state of each account as of one moment, in one round trip; accounts that do not exist come as such.</summary>
     public async Task<IReadOnlyDictionary<AccountId, AccountSnapshot>> LoadAsync(IReadOnlyCollection<AccountId> ids, CancellationToken ct)
@@ -100,21 +119,10 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
 
         foreach (var (id, (account, hash)) in accounts)
         {
-            var own = pockets.GetValueOrDefault(id, []);
-            var wallet = account.Wallet with
-            {
-                Open = [.. own.Where(pocket => pocket.Remaining > 0).Order(Comparer<Pocket>.Create(Pocket.CompareDrainOrder))],
-                Emptied = own.Where(pocket => pocket.Remaining == 0).ToImmutableDictionary(pocket => pocket.Id),
-                Holds = holds.GetValueOrDefault(id, []).ToImmutableDictionary(hold => hold.Id),
-            };
             found.Add(
                 new(id),
                 new(
-                    account with
-                    {
-                        Wallet = wallet.WithDueReckoned(),
-                        Keys = new(keys.GetValueOrDefault(id, []).ToImmutableDictionary(key => key.Id)),
-                    },
+                    Compose(account, pockets.GetValueOrDefault(id, []), holds.GetValueOrDefault(id, []), keys.GetValueOrDefault(id, [])),
                     hash
                 )
             );
@@ -123,27 +131,65 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log)
         return found;
     }
 
-    /// <summary>The state as of a version, by folding the log; the last version where there are fewer.</summary>
+    /// <summary>
+    /// The state as of a version; the last version where there are fewer. Folded from the latest checkpoint before it, so that some 5,000 events
+    /// are read at most. Where checkpoints are missing, more are read, once: those that are passed are left behind on the way.
+    /// </summary>
     public async Task<AccountSnapshot> FoldAsync(AccountId id, long version, CancellationToken ct)
     {
-        var account = Account.Empty(id);
-        var hash = HashChain.Start;
-        while (account.Version < version)
+        var snapshot = await Checkpoints.FindAsync(id, version, ct) ?? AccountSnapshot.Missing(id);
+        while (snapshot.Account.Version < version)
         {
-            var page = await log.ReadStreamAsync(id.StreamId, account.Version, (int)Math.Min(Page, version - account.Version), ct);
+            var limit = (int)Math.Min(Page, version - snapshot.Account.Version);
+            var page = await log.ReadStreamAsync(id.StreamId, snapshot.Account.Version, limit, ct);
             foreach (var stored in page)
             {
-                account = Account.Evolve(account, LedgerEvents.ToFact(stored));
-                hash =
-                    HashChain.FromHeaders(stored.Headers, "hash")
-                    ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
+                snapshot = snapshot.Then(stored);
+                if (snapshot.Account.Version % Checkpoints.Every == 0)
+                    await Checkpoints.TrySaveAsync(snapshot, ct);
             }
 
-            if (page.Count == 0)
+            if (page.Count < limit)
                 break;
         }
 
-        return new(account, hash);
+        return snapshot;
+    }
+
+    /// <summary>The state right after the whole append of a command's answer: after the event that answers it and what came with that.</summary>
+    /// <param name="id">The account.</param>
+    /// <param name="command">The command's id.</param>
+    /// <param name="answer">The version of the event that answers it.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<AccountSnapshot> FoldAnswerAsync(AccountId id, Guid command, long answer, CancellationToken ct)
+    {
+        var snapshot = await FoldAsync(id, answer, ct);
+        while (true)
+        {
+            // One event comes with a settled spend or a grant, one per pocket at most with the end of a hold or a reversal.
+            var page = await log.ReadStreamAsync(id.StreamId, snapshot.Account.Version, PartsPage, ct);
+            foreach (var stored in page)
+            {
+                if (stored.Id != EventIds.Part(id, command, stored.Version))
+                    return snapshot;
+                snapshot = snapshot.Then(stored);
+            }
+
+            if (page.Count < PartsPage)
+                return snapshot;
+        }
+    }
+
+    /// <summary>A state with the rows that it consists of besides its own.</summary>
+    internal static Account Compose(Account account, IReadOnlyCollection<Pocket> pockets, IEnumerable<Hold> holds, IEnumerable<Key> keys)
+    {
+        var wallet = account.Wallet with
+        {
+            Open = [.. pockets.Where(pocket => pocket.Remaining > 0).Order(Comparer<Pocket>.Create(Pocket.CompareDrainOrder))],
+            Emptied = pockets.Where(pocket => pocket.Remaining == 0).ToImmutableDictionary(pocket => pocket.Id),
+            Holds = holds.ToImmutableDictionary(hold => hold.Id),
+        };
+        return account with { Wallet = wallet.WithDueReckoned(), Keys = new(keys.ToImmutableDictionary(key => key.Id)) };
     }
 
     private static void Add<T>(Dictionary<string, List<T>> to, string id, T item)

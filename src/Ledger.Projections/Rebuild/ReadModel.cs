@@ -16,19 +16,24 @@ internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tabl
     private static readonly ReadModel Usage = new("usage", [new("usage_daily", "account_id", "day", "key_id", "tool")], []);
     private static readonly ReadModel Prices = new("prices", [new("prices", "card", "entry")], []);
 
+    // Each row follows from a part of the log that never changes, so it is checked and mended where it stands, without a shadow.
+    private static readonly ReadModel Checkpoints = new("checkpoints", [], []);
+
     private static readonly ReadModel Everything = new(
         "all",
         [.. Balances.Tables, .. Keys.Tables, .. Usage.Tables, .. Prices.Tables],
         Balances.Views
     );
 
-    public static IReadOnlyList<ReadModel> All { get; } = [Balances, Keys, Usage, Prices, Everything];
+    public static IReadOnlyList<ReadModel> All { get; } = [Balances, Keys, Usage, Prices, Checkpoints, Everything];
 
     public bool HasUsage => Tables.Any(table => table.Name == "usage_daily");
 
     public bool HasPrices => Tables.Any(table => !table.IsOfAccounts);
 
     public bool HasAccounts => Tables.Any(table => table.IsOfAccounts);
+
+    public bool HasCheckpoints => this == Checkpoints || this == Everything;
 
     public static ReadModel Of(string name) =>
         All.FirstOrDefault(model => model.Name == name)

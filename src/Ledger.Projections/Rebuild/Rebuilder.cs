@@ -36,9 +36,16 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time)
     /// <exception cref="RebuildRefusedException">Another rebuild or comparison runs.</exception>
     public async Task RebuildAsync(string model, IProgress<RebuildProgress>? progress, CancellationToken ct)
     {
-        await using var shadow = await Shadow.OpenAsync(database, ReadModel.Of(model), time, progress, ct);
-        await shadow.FillAsync(ct);
-        await shadow.SwapAsync(ct);
+        var wanted = ReadModel.Of(model);
+        if (wanted.Tables.Count > 0)
+        {
+            await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct);
+            await shadow.FillAsync(ct);
+            await shadow.SwapAsync(ct);
+        }
+
+        if (wanted.HasCheckpoints)
+            await new CheckpointReview(database, progress).MendAsync(ct);
     }
 
     /// <summary>Rebuilds a read model beside the one that stands, and tells where the two differ; nothing where all is well.</summary>
@@ -46,8 +53,17 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time)
     /// <exception cref="RebuildRefusedException">Another rebuild or comparison runs.</exception>
     public async Task<IReadOnlyList<Drift>> CompareAsync(string model, IProgress<RebuildProgress>? progress, CancellationToken ct)
     {
-        await using var shadow = await Shadow.OpenAsync(database, ReadModel.Of(model), time, progress, ct);
-        await shadow.FillAsync(ct);
-        return await shadow.CompareAsync(ct);
+        var wanted = ReadModel.Of(model);
+        var drifts = new List<Drift>();
+        if (wanted.Tables.Count > 0)
+        {
+            await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct);
+            await shadow.FillAsync(ct);
+            drifts.AddRange(await shadow.CompareAsync(ct));
+        }
+
+        if (wanted.HasCheckpoints)
+            drifts.AddRange(await new CheckpointReview(database, progress).CompareAsync(ct));
+        return drifts;
     }
 }

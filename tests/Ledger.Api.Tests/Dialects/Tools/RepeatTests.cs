@@ -1,3 +1,8 @@
+using Ledger.Api.Application;
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Money;
+using Ledger.Domain.Wallets;
 using Ledger.Testing;
 
 namespace Ledger.Api.Tests.Dialects.Tools;
@@ -27,7 +32,7 @@ public sealed class RepeatTests
 
             // Also where the first answer's balance has to be found among events of later days.
             app.Clock.Advance(TimeSpan.FromDays(400));
-            await app.GrantAsync(account.Id, Domain.Money.Amount.Credits(1_000));
+            await app.GrantAsync(account.Id, Amount.Credits(1_000));
             app = await app.RestartAsync();
             await RepeatsAsync(app, account, first);
             (await app.AvailableAsync(account.Id)).ShouldBe(1_000);
@@ -64,7 +69,7 @@ public sealed class RepeatTests
         try
         {
             var account = await app.OpenAccountAsync();
-            await app.GrantAsync(account.Id, Domain.Money.Amount.Credits(100), expiresAt: FixedClock.Start.AddDays(1));
+            await app.GrantAsync(account.Id, Amount.Credits(100), expiresAt: FixedClock.Start.AddDays(1));
             var first = (await SpendAsync(app, account, "first")).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":95}""");
             app.Clock.Advance(TimeSpan.FromDays(1));
             await RepeatsAsync(app, account, first);
@@ -87,6 +92,55 @@ public sealed class RepeatTests
         app.Clock.Now = FixedClock.Start.AddHours(-1);
         (await SpendAsync(app, account, "second")).ShouldBe(200, """{"ok":true,"charged":5,"balance_after":90}""");
         (await app.EventsAsync(account.Id))[^1].At.ShouldBe(FixedClock.Start);
+    }
+
+    [Fact]
+    public async Task After_memory_has_forgotten_what_was_recorded_along_with_the_first()
+    {
+        var app = await LedgerApp.StartAsync();
+        try
+        {
+            // 10 credits, and work for 50: 40 are owed.
+            var account = await app.OpenAccountAsync(credits: 10);
+            var hold = await app.ExecuteAsync(
+                new PlaceHold(account.Id, account.KeyId, "chat", Quantity.Of(1), "hold", TimeSpan.FromMinutes(5))
+            );
+            await app.ExecuteAsync(new SettleHold(account.Id, account.KeyId, new(hold.Answer!.Value.Id), Quantity.Of(10)));
+
+            // One grant pays a part of it, the next the rest; then a reversal pays anew what a second settlement left owing.
+            AccountCommand[] commands =
+            [
+                Grant("1", 10),
+                Grant("2", 100),
+                new Spend(account.Id, account.KeyId, "chat", Quantity.Of(2), "spend"),
+                new PlaceHold(account.Id, account.KeyId, "chat", Quantity.Of(1), "again", TimeSpan.FromMinutes(5)),
+            ];
+            var verdicts = new List<Verdict>();
+            foreach (var command in commands)
+                verdicts.Add(await app.ExecuteAsync(command));
+            await app.ExecuteAsync(new SettleHold(account.Id, account.KeyId, new(verdicts[^1].Answer!.Value.Id), Quantity.Of(13)));
+            commands = [.. commands, new ReverseSpend(account.Id, new(verdicts[2].Answer!.Value.Id), "goodwill"), Grant("3", 7)];
+            foreach (var command in commands[^2..])
+                verdicts.Add(await app.ExecuteAsync(command));
+            verdicts.Select(verdict => verdict.Available.WholeFloor()).ShouldBe([0, 70, 60, 55, 5, 12]);
+            (await app.EventsAsync(account.Id)).Count(stored => stored.Type == "debt_repaid").ShouldBe(3);
+
+            app = await app.RestartAsync();
+            foreach (var (command, first) in commands.Zip(verdicts))
+            {
+                var again = await app.ExecuteAsync(command);
+                again.IsRepeat.ShouldBeTrue(command.ToString());
+                again.Available.ShouldBe(first.Available, command.ToString());
+                again.Answer!.Value.Id.ShouldBe(first.Answer!.Value.Id, command.ToString());
+            }
+
+            GrantCredits Grant(string payment, long credits) =>
+                new(account.Id, Amount.Credits(credits), PocketSource.Payg, null, null, "operator", payment, null);
+        }
+        finally
+        {
+            await app.DisposeAsync();
+        }
     }
 
     private static async Task RepeatsAsync(LedgerApp app, TestAccount account, Answer first)
