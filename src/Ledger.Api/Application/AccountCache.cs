@@ -9,10 +9,16 @@ namespace Ledger.Api.Application;
 /// so a stale entry costs an attempt and never a wrong answer.
 /// </summary>
 /// <param name="capacity">How many accounts are kept.</param>
-public sealed class AccountCache(int capacity)
+/// <param name="cleared">Called when everything is forgotten, so that what else is in memory is forgotten with it.</param>
+public sealed class AccountCache(int capacity, Action? cleared = null)
 {
     private readonly ConcurrentDictionary<AccountId, Entry> _entries = new();
     private readonly ConcurrentQueue<AccountId> _clock = new();
+
+    private int _epoch;
+
+    /// <summary>Changes whenever everything is forgotten: what was read before that is not to be kept after it.</summary>
+    public int Epoch => Volatile.Read(ref _epoch);
 
     /// <summary>How many accounts are kept now.</summary>
     public int Count => _entries.Count;
@@ -50,11 +56,31 @@ public sealed class AccountCache(int capacity)
         }
     }
 
+    /// <summary>Keeps a committed state as above, unless everything was forgotten since it was asked for.</summary>
+    /// <param name="snapshot">The state.</param>
+    /// <param name="epoch">The <see cref="Epoch"/> before it was asked for.</param>
+    public void Keep(AccountSnapshot snapshot, int epoch)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        if (epoch != Epoch)
+            return;
+        Keep(snapshot);
+
+        // Forgotten in between: then this entry came either before the end, and is gone, or after it.
+        if (epoch != Epoch)
+            Drop(snapshot.Account.Id);
+    }
+
     /// <summary>Forgets one account.</summary>
     public void Drop(AccountId id) => _entries.TryRemove(id, out _);
 
     /// <summary>Forgets everything, such as after a lost connection: nothing cached outlives a fail-over.</summary>
-    public void Clear() => _entries.Clear();
+    public void Clear()
+    {
+        Interlocked.Increment(ref _epoch);
+        _entries.Clear();
+        cleared?.Invoke();
+    }
 
     private void Evict()
     {
