@@ -57,7 +57,7 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
     public static string? Why(Exception fault) =>
         fault switch
         {
-            SchemaException or LedgerUnavailableException => fault.Message,
+            SchemaException or LedgerUnavailableException or StandbyAwayException => fault.Message,
             PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction } => ReadOnly,
             PostgresException { SqlState: ['2', '8', ..] or ['3', 'D', ..] } refused =>
                 $"The database does not let this server in: {refused.MessageText} ({refused.SqlState}).",
