@@ -74,12 +74,16 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     /// <param name="clock">Its clock; a new one where null.</param>
     /// <param name="onKestrel">Whether it listens on a real port instead of in memory: for limits that only the server itself knows, and for load.</param>
     /// <param name="settings">Configuration beside the usual, such as <c>Ledger:QueueCapacity</c>.</param>
+    /// <param name="mustBeReady">Whether one that is not ready is a failure.</param>
+    /// <param name="nodeClock">The clock that readiness compares with the database's; the machine's where null.</param>
     /// <exception cref="InvalidOperationException">It did not become ready; the message is its reason.</exception>
     public static async Task<LedgerApp> StartAsync(
         string? database = null,
         FixedClock? clock = null,
         bool onKestrel = false,
-        IReadOnlyDictionary<string, string>? settings = null
+        IReadOnlyDictionary<string, string>? settings = null,
+        bool mustBeReady = true,
+        TimeProvider? nodeClock = null
     )
     {
         database ??= await new PostgresFixture().CreateDatabaseAsync();
@@ -96,13 +100,14 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
                 // What lapses is journalled when a test says so.
                 ["Ledger:SweepInterval"] = "00:00:00",
             }.Concat(settings),
-            clock
+            clock,
+            nodeClock ?? TimeProvider.System
         );
         if (onKestrel)
             host.UseKestrel(0);
         var app = new LedgerApp(host, folder, database, clock, settings, onKestrel);
         var ready = await app.GetAsync("/health/ready");
-        if (ready.Status == 200)
+        if (ready.Status == 200 || !mustBeReady)
             return app;
         await app.DisposeAsync();
         throw new InvalidOperationException(ready.ToString());
@@ -274,7 +279,8 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     private string NextId(string kind) =>
         string.Create(CultureInfo.InvariantCulture, $"{kind}{Interlocked.Increment(ref _made):0000000000000}");
 
-    private sealed class Host(IEnumerable<KeyValuePair<string, string>> settings, FixedClock clock) : WebApplicationFactory<Program>
+    private sealed class Host(IEnumerable<KeyValuePair<string, string>> settings, FixedClock clock, TimeProvider nodeClock)
+        : WebApplicationFactory<Program>
     {
         protected override void ConfigureWebHost(IWebHostBuilder builder)
         {
@@ -292,7 +298,7 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
                         provider.GetRequiredService<IEventLog>(),
                         provider.GetRequiredService<NpgsqlDataSource>(),
                         provider.GetRequiredService<LedgerService>(),
-                        TimeProvider.System
+                        nodeClock
                     ))
                 );
             });

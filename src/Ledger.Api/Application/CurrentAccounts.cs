@@ -75,36 +75,55 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
             batch.Clear();
             while (batch.Count < _options.MaxBatch && _queue.Reader.TryRead(out var ask))
                 batch.Add(ask);
-            while (true)
+            await AnswerAsync(batch);
+        }
+    }
+
+    private async Task AnswerAsync(List<Ask> batch)
+    {
+        while (true)
+        {
+            var wasOpen = _reader is not null;
+            try
             {
-                var wasOpen = _reader is not null;
-                try
-                {
-                    await ConfirmAsync(batch);
-                    break;
-                }
-                catch (Exception fault)
+                await ConfirmAsync(batch);
+                return;
+            }
+            catch (Exception fault) when (Outage.Is(fault))
+            {
+                LogAway(_logger, fault);
+                await CloseAsync();
+
+                // A connection that broke may be older than an outage that is over: a new one tells.
+                if (wasOpen)
+                    continue;
+                Fail(
+                    batch,
+                    new LedgerUnavailableException("The ledger's database is away; come back in a moment.", TimeSpan.FromSeconds(1), fault)
+                );
+                return;
+            }
+            catch (Exception fault)
+            {
+                // One account's trouble, such as a history that a newer server wrote, is not its neighbours'.
+                if (batch.Count == 1)
                 {
                     LogFault(_logger, fault);
-                    var isOutage = fault is NpgsqlException or IOException or TimeoutException;
-                    await CloseAsync();
-
-                    // A connection that broke may be older than an outage that is over: a new one tells.
-                    if (isOutage && wasOpen)
-                        continue;
-                    var told = isOutage
-                        ? new LedgerUnavailableException(
-                            "The ledger's database is away; come back in a moment.",
-                            TimeSpan.FromSeconds(1),
-                            fault
-                        )
-                        : fault;
-                    foreach (var ask in batch)
-                        ask.Answer.TrySetException(told);
-                    break;
+                    Fail(batch, fault);
+                    return;
                 }
+
+                foreach (var ask in batch)
+                    await AnswerAsync([ask]);
+                return;
             }
         }
+    }
+
+    private static void Fail(List<Ask> batch, Exception fault)
+    {
+        foreach (var ask in batch)
+            ask.Answer.TrySetException(fault);
     }
 
     private async Task CloseAsync()
@@ -125,8 +144,15 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
 
     private async Task ConfirmAsync(List<Ask> batch)
     {
-        _reader ??= await _log.OpenWriterAsync([], CancellationToken.None);
+        if (_reader is null)
+        {
+            // Nothing that was known by an earlier connection is known to be in the log that this one leads to.
+            _reader = await _log.OpenWriterAsync([], CancellationToken.None);
+            await _cards.ReloadAsync(CancellationToken.None);
+        }
+
         var book = _cards.Book;
+        var epoch = _cache.Epoch;
         _trip.Clear();
         _trip.Confirm.Add(RateBook.StreamId);
         var kept = new Dictionary<AccountId, AccountSnapshot?>(batch.Count);
@@ -153,7 +179,7 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
             {
                 kept[id] = snapshot;
                 if (snapshot.Account.Version > 0)
-                    _cache.Keep(snapshot);
+                    _cache.Keep(snapshot, epoch);
             }
         }
 
@@ -168,6 +194,9 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
         public TaskCompletionSource<CurrentAccount> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Current states could not be confirmed.")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Current states could not be confirmed; the database is away.")]
+    private static partial void LogAway(ILogger logger, Exception fault);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A current state could not be read.")]
     private static partial void LogFault(ILogger logger, Exception fault);
 }

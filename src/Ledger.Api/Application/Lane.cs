@@ -453,13 +453,15 @@ internal sealed partial class Lane : IAsyncDisposable
                 if (_lostBackend is { } backend)
                     await EndAsync(backend);
                 _lostBackend = null;
+                await Replication.CatchUpAsync(_database, _stop.Token);
                 await _cards.ReloadAsync(CancellationToken.None);
                 LogRecovered(_logger);
                 _down = false;
                 return;
             }
-            catch (Exception again) when (IsOutage(again) || again is OperationCanceledException)
+            catch (Exception again)
             {
+                // Whatever it is, such as a database that is being restored and not there at all: a lane without a connection can only try again.
                 why = again;
                 await CloseAsync();
                 while (_queue.Reader.TryRead(out var queued))

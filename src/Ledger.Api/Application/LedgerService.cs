@@ -1,3 +1,4 @@
+using Ledger.Api.Keys;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.EventStore;
@@ -17,6 +18,7 @@ public sealed class LedgerService : IAsyncDisposable
     private readonly CurrentAccounts _current;
     private readonly CheckpointWriter _checkpoints;
     private readonly RateCards _cards;
+    private readonly NpgsqlDataSource _database;
     private bool _stopped;
 
     /// <summary>Makes the lanes.</summary>
@@ -26,15 +28,27 @@ public sealed class LedgerService : IAsyncDisposable
         NpgsqlDataSource database,
         AccountSnapshots snapshots,
         RateCards cards,
+        KeyDirectory keys,
         TimeProvider time,
         LedgerMetrics metrics,
         ILogger<LedgerService> logger
     )
     {
         ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(database);
+        ArgumentNullException.ThrowIfNull(keys);
         ArgumentNullException.ThrowIfNull(metrics);
         var settings = options.Value;
-        var cache = new AccountCache(settings.CachedAccounts);
+
+        // A lost connection may be a fail-over. Nothing in memory outlives that, and no idle connection either: it may lead to the old primary.
+        var cache = new AccountCache(
+            settings.CachedAccounts,
+            cleared: () =>
+            {
+                keys.Clear();
+                database.Clear();
+            }
+        );
         _cards = cards;
         _checkpoints = new(snapshots.Checkpoints, logger);
         _lanes =
@@ -44,6 +58,7 @@ public sealed class LedgerService : IAsyncDisposable
                 .Select(_ => new Lane(settings, log, database, snapshots, cache, _checkpoints, cards, time, metrics, logger)),
         ];
         _current = new(log, snapshots, cache, cards, settings, logger);
+        _database = database;
         metrics.WatchQueue(() => _lanes.Sum(lane => lane.Depth));
     }
 
@@ -67,6 +82,8 @@ public sealed class LedgerService : IAsyncDisposable
     /// <summary>Reads the price list, opens every lane's connection, and takes commands from then on. To be called again where it failed.</summary>
     public async Task StartAsync(CancellationToken ct)
     {
+        // What a crash left on this machine alone must be where commits are promised to be, before anybody is answered from it.
+        await Replication.CatchUpAsync(_database, ct);
         await _cards.ReloadAsync(ct);
         foreach (var lane in _lanes)
             await lane.StartAsync(ct);

@@ -17,7 +17,7 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
     /// <summary>Every version this node knows of. Whoever charges by it has its version checked in the same transaction.</summary>
     public RateBook Book => _book;
 
-    /// <summary>Reads what was published since.</summary>
+    /// <summary>Reads what was published since, and everything anew where the log no longer holds what was read before.</summary>
     public async Task<RateBook> ReloadAsync(CancellationToken ct)
     {
         await _gate.WaitAsync(ct);
@@ -91,20 +91,37 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
 
     private async Task<RateBook> ReadAsync(CancellationToken ct)
     {
-        var book = _book;
-        while (await log.ReadStreamAsync(RateBook.StreamId, book.Version, 100, ct) is { Count: > 0 } page)
+        // The last version known is read again, for a fail-over or a restore may have taken it away, or have put another in its place. The chain
+        // tells: where its hash stands, everything before it stands too. Where it does not, nothing that was known counts.
+        var (book, hash) = (_book, _lastHash);
+        var isKnown = book.Version == 0;
+        for (var after = Math.Max(book.Version - 1, 0); ; after = book.Version)
         {
-            foreach (var stored in page)
+            var page = await log.ReadStreamAsync(RateBook.StreamId, after, 100, ct);
+            if (!isKnown && !(page is [var last, ..] && HashOf(last).Span.SequenceEqual(hash.Span)))
+            {
+                (book, hash, isKnown) = (RateBook.Empty, HashChain.Start, true);
+                page = await log.ReadStreamAsync(RateBook.StreamId, 0, 100, ct);
+            }
+
+            if (page.Count == 0)
+                break;
+            foreach (var stored in isKnown ? page : page.Skip(1))
             {
                 book = RateBook.Evolve(book, (RateCardEvent)LedgerEvents.Types.Read(stored), stored.At);
-                _lastHash =
-                    HashChain.FromHeaders(stored.Headers, "hash")
-                    ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
+                hash = HashOf(stored);
             }
+
+            isKnown = true;
         }
 
-        return _book = book;
+        (_book, _lastHash) = (book, hash);
+        return book;
     }
+
+    private static ReadOnlyMemory<byte> HashOf(StoredEvent stored) =>
+        HashChain.FromHeaders(stored.Headers, "hash")
+        ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
 }
 
 /// <summary>What publishing came to.</summary>

@@ -62,9 +62,22 @@ public sealed class LedgerDatabase : IAsyncDisposable
     private static NpgsqlDataSource Connect(string connectionString)
     {
         var builder = new NpgsqlDataSourceBuilder(connectionString);
-        builder.ConnectionStringBuilder.ApplicationName = "ledger";
-        builder.ConnectionStringBuilder.MaxAutoPrepare = 50;
-        builder.ConnectionStringBuilder.Timeout = Math.Min(builder.ConnectionStringBuilder.Timeout, 5);
+        var settings = builder.ConnectionStringBuilder;
+        settings.ApplicationName = "ledger";
+        settings.MaxAutoPrepare = 50;
+        settings.Timeout = Math.Min(settings.Timeout, 5);
+        if (settings.Host?.Contains(',', StringComparison.Ordinal) == true)
+        {
+            // Several hosts are one database and its standbys. Only the one that takes writes will do, and after a fail-over the driver must not
+            // go on believing for long what it knew of each before.
+            settings.TargetSessionAttributes = "read-write";
+            settings.HostRecheckSeconds = Math.Min(settings.HostRecheckSeconds, 1);
+        }
+        else
+        {
+            // With one host there is nothing to choose, and the driver refuses the setting; whether it takes writes, readiness tells.
+            settings.Remove("Target Session Attributes");
+        }
 
         return builder.Build();
     }

@@ -15,6 +15,8 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
     /// <summary>How far the node's clock may be off the database's.</summary>
     public static readonly TimeSpan MaxSkew = TimeSpan.FromSeconds(1);
 
+    private const string ReadOnly = "The database is read-only.";
+
     // Whoever asks wants to know soon, also where the database neither answers nor refuses, such as on a stuck machine.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
@@ -43,13 +45,28 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
         {
             return "The database does not answer.";
         }
-        catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException)
+        catch (Exception e) when (Why(e) is { } fault)
         {
-            return "The database is not reachable.";
+            return fault;
         }
 
         return ledger.IsRunning ? null : "The writer has lost its connection and is reconnecting.";
     }
+
+    /// <summary>Why a fault keeps the node from serving; null where it is none that an operator could mend.</summary>
+    public static string? Why(Exception fault) =>
+        fault switch
+        {
+            SchemaException or LedgerUnavailableException or StandbyAwayException => fault.Message,
+            PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction } => ReadOnly,
+            PostgresException { SqlState: ['2', '8', ..] or ['3', 'D', ..] } refused =>
+                $"The database does not let this server in: {refused.MessageText} ({refused.SqlState}).",
+            PostgresException refused when !Outage.Is(refused) =>
+                $"The database refuses what this server needs: {refused.MessageText} ({refused.SqlState}).",
+            UnknownEventTypeException =>
+                "The log holds events that this server does not know: a newer one has written them. Upgrade this server.",
+            _ => Outage.Is(fault) ? "The database is not reachable." : null,
+        };
 
     /// <summary>Why the database may not be used; null where it may.</summary>
     public async Task<string?> CheckDatabaseAsync(CancellationToken ct)
@@ -63,7 +80,7 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
         var after = time.GetUtcNow();
         var theirs = row.GetFieldValue<DateTimeOffset>(0);
         if (row.GetBoolean(1))
-            return "The database is read-only.";
+            return ReadOnly;
         var skew =
             theirs < before ? before - theirs
             : theirs > after ? theirs - after

@@ -131,7 +131,7 @@ internal sealed record ServerBinaries(string Folder, Version Version)
             : null;
     }
 
-    private static IEnumerable<string> Installed()
+    internal static IEnumerable<string> Installed()
     {
         foreach (var folder in ChildProcess.PathFolders())
         {

@@ -1,7 +1,6 @@
 using Ledger.Api.Application;
 using Ledger.Api.Pricing;
 using Ledger.EventStore;
-using Npgsql;
 
 namespace Ledger.Api.Hosting;
 
@@ -58,7 +57,7 @@ internal sealed partial class Startup(
         }
     }
 
-    /// <summary>A rate card that cannot be used stops a start; later there is no start to stop, only a reason to give.</summary>
+    /// <summary>What no waiting can mend stops a start; later there is no start to stop, only a reason to give.</summary>
     private async Task<bool> TryAgainAsync(CancellationToken ct)
     {
         try
@@ -68,6 +67,12 @@ internal sealed partial class Startup(
         catch (RateCardFileException e)
         {
             return NotReady(e.Message);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // Never in silence: a node that has stopped trying looks like one that is still at it.
+            LogBroken(logger, e);
+            return NotReady("Starting failed; the log says why.");
         }
     }
 
@@ -84,18 +89,10 @@ internal sealed partial class Startup(
             LogReady(logger);
             return true;
         }
-        catch (SchemaException e)
-        {
-            return NotReady(e.Message);
-        }
-        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction)
-        {
-            return NotReady("The database is read-only.");
-        }
-        catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException or LedgerUnavailableException)
+        catch (Exception e) when (Readiness.Why(e) is { } reason)
         {
             LogAway(logger, e);
-            return NotReady("The database is not reachable.");
+            return NotReady(reason);
         }
     }
 
@@ -112,6 +109,9 @@ internal sealed partial class Startup(
     [LoggerMessage(Level = LogLevel.Warning, Message = "The ledger is not ready: {Reason}")]
     private static partial void LogNotReady(ILogger logger, string reason);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Starting failed.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Starting failed.")]
+    private static partial void LogBroken(ILogger logger, Exception fault);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Starting failed; trying again.")]
     private static partial void LogAway(ILogger logger, Exception fault);
 }

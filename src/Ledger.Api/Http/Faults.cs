@@ -1,4 +1,5 @@
 using Ledger.Api.Application;
+using Ledger.EventStore;
 using Npgsql;
 
 namespace Ledger.Api.Http;
@@ -17,6 +18,9 @@ public readonly record struct Fault(int Status, string Code, string Message);
 /// <summary>Turns exceptions, and statuses without a body, into the dialect's own error.</summary>
 internal static partial class Faults
 {
+    // A server that is too old gets better by an upgrade or by a balancer that sends the request elsewhere; neither takes one second.
+    private const int SkewSeconds = 10;
+
     /// <summary>Guards everything behind it.</summary>
     public static void UseFaults(this WebApplication app, params FaultShape[] shapes)
     {
@@ -37,24 +41,27 @@ internal static partial class Faults
                 catch (Exception e) when (!context.Response.HasStarted)
                 {
                     if (e is LedgerUnavailableException away)
-                    {
                         LogAway(logger, context.TraceIdentifier, away.Message);
-                        context.Response.Headers.RetryAfter = ((int)Math.Ceiling(away.RetryAfter.TotalSeconds)).ToString(
-                            System.Globalization.CultureInfo.InvariantCulture
-                        );
-                    }
                     else if (e is not BadHttpRequestException)
-                    {
                         LogFault(logger, context.TraceIdentifier, e);
-                    }
 
-                    if (e is NpgsqlException)
-                        context.Response.Headers.RetryAfter = "1";
+                    if (RetryAfter(e) is { } seconds)
+                        context.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
                     await SendAsync(context, shapes, OfException(e));
                 }
             }
         );
     }
+
+    /// <summary>After how many seconds it is worth coming back; null where that helps nothing.</summary>
+    private static int? RetryAfter(Exception e) =>
+        e switch
+        {
+            LedgerUnavailableException away => (int)Math.Ceiling(away.RetryAfter.TotalSeconds),
+            UnknownEventTypeException => SkewSeconds,
+            NpgsqlException when Outage.Is(e) => 1,
+            _ => null,
+        };
 
     private static Task SendAsync(HttpContext context, FaultShape[] shapes, Fault fault)
     {
@@ -94,10 +101,12 @@ internal static partial class Faults
         e switch
         {
             LedgerUnavailableException away => new(503, "unavailable", away.Message),
-            NpgsqlException => new(503, "unavailable", "The ledger's database is away; come back in a moment."),
+
+            // PostgreSQL refusing a statement of ours is a bug: a repeat would meet it again.
+            NpgsqlException when Outage.Is(e) => new(503, "unavailable", "The ledger's database is away; come back in a moment."),
             BadHttpRequestException { StatusCode: var status and not 400 } => OfStatus(status),
             BadHttpRequestException => new(400, "invalid_request", "The request is malformed."),
-            EventStore.UnknownEventTypeException => new(
+            UnknownEventTypeException => new(
                 503,
                 "version_skew",
                 "A newer server has written this account's history; this one must be upgraded."

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using Ledger.Testing;
+using Npgsql;
 
 namespace Ledger.Api.Tests.Http;
 
@@ -103,6 +104,95 @@ public sealed class FaultsTests : IAsyncLifetime
         request.Headers.TransferEncodingChunked = true;
         (await _app.SendAsync(request)).ShouldBe(413);
     }
+
+    [Fact]
+    public async Task A_statement_that_PostgreSQL_refuses_is_our_bug_and_nobody_is_asked_to_come_back()
+    {
+        await _app.QueryAsync("alter table keys rename to elsewhere");
+        (await CheckAsync(Api.Keys.KeySecret.Create("lk").Text))
+            .ShouldBe(
+                500,
+                """{"ok":false,"error":"internal_error","message":"Something broke on our side; nothing was charged unless the ledger says so."}"""
+            )
+            .ShouldHave("Retry-After", null);
+    }
+
+    [Fact]
+    public async Task A_database_that_is_busy_elsewhere_is_an_outage_and_passes()
+    {
+        await using var somebody = new NpgsqlConnection(_app.Database + ";Pooling=false");
+        await somebody.OpenAsync();
+        await using var transaction = await somebody.BeginTransactionAsync();
+        await using (var take = new NpgsqlCommand("lock table keys in access exclusive mode", somebody, transaction))
+            await take.ExecuteNonQueryAsync();
+        var unknown = CheckAsync(Api.Keys.KeySecret.Create("lk").Text);
+        await using var cancel = new NpgsqlCommand(
+            """
+            select count(pg_cancel_backend(pid))
+            from pg_stat_activity
+            where datname = current_database()
+              and wait_event_type = 'Lock'
+            """,
+            somebody,
+            transaction
+        );
+
+        // As a statement time-out of the operator's would.
+        await Eventually.IsSoAsync(async () => await cancel.ExecuteScalarAsync() is > 0L);
+        (await unknown)
+            .ShouldBe(503, """{"ok":false,"error":"unavailable","message":"The ledger's database is away; come back in a moment."}""")
+            .ShouldHave("Retry-After", "1");
+    }
+
+    [Fact]
+    public async Task A_history_that_a_newer_server_has_written_is_named_as_such_and_costs_the_neighbours_nothing()
+    {
+        var neighbour = await _app.OpenAccountAsync(credits: 100);
+        var skewed = await _app.OpenAccountAsync(credits: 100);
+        await _app.QueryAsync($"update accounts set format = 99 where account_id = '{skewed.Id.Value}'");
+        await _app.QueryAsync($"update mt_events set type = 'credits_lent' where stream_id = '{skewed.Id.StreamId}' and version = 2");
+        await using var app = await LedgerApp.StartAsync(_app.Database, _app.Clock);
+
+        // Asked for at the same time, so that they share a batch.
+        var checks = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(n => app.PostAsync("/api/v1/tools/check", KeyOf(n), new { tool = "chat", units = 1 }))
+        );
+        var spends = await Task.WhenAll(
+            Enumerable
+                .Range(0, 20)
+                .Select(n =>
+                    app.PostAsync(
+                        "/api/v1/tools/spend",
+                        KeyOf(n),
+                        new
+                        {
+                            tool = "chat",
+                            units = 1,
+                            reference = $"r{n}",
+                        }
+                    )
+                )
+        );
+        for (var n = 0; n < checks.Length; n++)
+        {
+            foreach (var answer in (Answer[])[checks[n], spends[n]])
+            {
+                if (n % 2 == 0)
+                    answer.ShouldBe(200);
+                else
+                    answer
+                        .ShouldBe(
+                            503,
+                            """{"ok":false,"error":"version_skew","message":"A newer server has written this account's history; this one must be upgraded."}"""
+                        )
+                        .ShouldHave("Retry-After", "10");
+            }
+        }
+
+        string KeyOf(int n) => n % 2 == 0 ? neighbour.Key : skewed.Key;
+    }
+
+    private Task<Answer> CheckAsync(string key) => _app.PostAsync("/api/v1/tools/check", key, new { tool = "chat", units = 1 });
 
     private async Task<Answer> SendLargeAsync(int bytes)
     {
