@@ -25,6 +25,9 @@ internal sealed class BatchPlan(RecentAnswers recent)
     /// <summary>The accounts that are appended to, in the order of the trip's streams.</summary>
     public IReadOnlyList<Work> Appended => _appended;
 
+    /// <summary>The price list that every decision was made by; empty before the first.</summary>
+    public RateBook Book { get; private set; } = RateBook.Empty;
+
     /// <summary>Whether any command was refused or answered from an earlier fact, so that versions must be confirmed.</summary>
     public bool Asks { get; private set; }
 
@@ -35,29 +38,36 @@ internal sealed class BatchPlan(RecentAnswers recent)
         _answers.Clear();
         _items.Clear();
         _appended.Clear();
+        Book = RateBook.Empty;
         Asks = false;
     }
 
+    /// <summary>An account's part, where the plan has touched it.</summary>
+    public Work? Find(AccountId account) => _works.GetValueOrDefault(account);
+
     /// <summary>Decides one command.</summary>
     /// <param name="pending">The command.</param>
-    /// <param name="snapshot">Its account's committed state, used where the batch has not touched the account yet.</param>
+    /// <param name="basis">What its account's part is to be based on, asked for where the plan has not touched the account yet.</param>
     /// <param name="past">The facts found under the command's ids; null where nobody has looked yet.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="book">The price list.</param>
-    public void Decide(Pending pending, AccountSnapshot snapshot, Past? past, TimeProvider time, RateBook book)
+    /// <param name="cards">The price list of now, asked for at the first decision.</param>
+    /// <param name="earlier">The plan whose trip is under way, on which this one builds.</param>
+    public void Decide(Pending pending, in Basis basis, Past? past, TimeProvider time, RateCards cards, BatchPlan? earlier)
     {
+        if (_items.Count == 0)
+            Book = cards.Book;
         var command = pending.Command;
         if (!_works.TryGetValue(command.Account, out var work))
-            _works.Add(command.Account, work = new(snapshot));
+            _works.Add(command.Account, work = new(basis));
         var before = work.Account;
         var now = LedgerTime.Later(time, before.LastAt);
-        var card = book.InForce(now) ?? throw new LedgerUnavailableException("No rate card is in force yet.", TimeSpan.FromSeconds(1));
+        var card = Book.InForce(now) ?? throw new LedgerUnavailableException("No rate card is in force yet.", TimeSpan.FromSeconds(1));
 
-        var known = FindAnswer(command.Id);
+        var known = FindAnswer(command.Id) ?? earlier?.FindAnswer(command.Id) ?? recent.Find(command.Id);
         var outcome = before.Transact(command, new(now, card, known is { } answer ? Past.Of(answer.Fact) : past ?? Past.None));
-        work.Account = outcome.After;
         if (outcome.Facts.IsEmpty)
         {
+            work.Account = outcome.After;
             Asks = true;
             var answered = outcome.Decision is Decision<AccountEvent>.Repeated { First: var first } ? first : (Fact?)null;
             var available = known?.Available ?? before.LapsedAt(now).Wallet.Available(Unit.Credits, now);
@@ -73,8 +83,7 @@ internal sealed class BatchPlan(RecentAnswers recent)
             return;
         }
 
-        work.Facts.AddRange(outcome.Facts);
-        work.Add(outcome.Facts, pending.Caller);
+        work.Add(outcome, pending.Caller);
         var own = AnswerAmong(outcome);
         var after = outcome.After.Wallet.Available(Unit.Credits, now);
         if (own is { } fact)
@@ -82,8 +91,18 @@ internal sealed class BatchPlan(RecentAnswers recent)
         _items.Add(new(pending, work, new(outcome.Decision, own, after), KnowsAvailable: true, MayRecall: false) { IsSettled = true });
     }
 
+    /// <summary>Takes an account's part out, where what it was based on did not come true.</summary>
+    /// <returns>The commands that must be decided again.</returns>
+    public IEnumerable<Pending> Void(AccountId account)
+    {
+        if (!_works.Remove(account, out var work))
+            return [];
+        work.IsVoid = true;
+        return _items.Where(item => item.Work == work).Select(item => item.Pending);
+    }
+
     /// <summary>Fills the trip and the read models' columns.</summary>
-    public void Fill(Trip trip, AccountWrites writes, RateBook book, bool confirm)
+    public void Fill(Trip trip, AccountWrites writes, bool confirm)
     {
         trip.Clear();
         writes.Clear();
@@ -102,13 +121,13 @@ internal sealed class BatchPlan(RecentAnswers recent)
             writes.Add(s + 1, work.Snapshot.Account, work.Account, work.Facts, work.Append!.LastHash);
         }
 
-        trip.Guard = (RateBook.StreamId, book.Version);
+        trip.Guard = (RateBook.StreamId, Book.Version);
         if (!confirm || !Asks)
             return;
         trip.Confirm.Add(RateBook.StreamId);
         foreach (var item in _items)
         {
-            if (item.IsSettled)
+            if (item.IsSettled || item.Work.IsVoid)
                 continue;
             if (item.Work.Append is null && !item.Work.IsConfirmed)
             {
@@ -123,10 +142,7 @@ internal sealed class BatchPlan(RecentAnswers recent)
         }
     }
 
-    /// <summary>The states that the trip made true: the new base of their accounts.</summary>
-    public static AccountSnapshot Committed(Work work) => new(work.Account, work.Append?.LastHash ?? work.Snapshot.LastHash);
-
-    /// <summary>Remembers the first answers of the accounts whose stream won.</summary>
+    /// <summary>Remembers the first answer of a command whose stream won.</summary>
     public void Remember(Item item)
     {
         if (item.Verdict is { IsRepeat: false, Answer: { } fact })
@@ -147,28 +163,50 @@ internal sealed class BatchPlan(RecentAnswers recent)
         return null;
     }
 
-    private RecentAnswer? FindAnswer(Guid id) => _answers.TryGetValue(id, out var inBatch) ? inBatch : recent.Find(id);
+    private RecentAnswer? FindAnswer(Guid id) => _answers.TryGetValue(id, out var answer) ? answer : null;
+
+    /// <summary>What an account's part of a plan is based on.</summary>
+    /// <param name="Snapshot">The state.</param>
+    /// <param name="Under">The part of the plan under way that is to make it true; null where it is committed.</param>
+    public readonly record struct Basis(AccountSnapshot Snapshot, Work? Under)
+    {
+        /// <summary>A state that is committed.</summary>
+        public static Basis Of(AccountSnapshot committed) => new(committed, null);
+
+        /// <summary>What a plan under way makes of an account.</summary>
+        public static Basis Of(Work under) => new(under.After, under);
+    }
 
     /// <summary>One account's part of a batch.</summary>
-    public sealed class Work(AccountSnapshot snapshot)
+    public sealed class Work(in Basis basis)
     {
-        public AccountSnapshot Snapshot { get; } = snapshot;
+        public AccountSnapshot Snapshot { get; } = basis.Snapshot;
 
-        public Account Account { get; set; } = snapshot.Account;
+        /// <summary>The part of the plan before, which must come true for this one to.</summary>
+        public Work? Under { get; } = basis.Under;
+
+        public Account Account { get; set; } = basis.Snapshot.Account;
 
         public List<Fact> Facts { get; } = [];
 
         public StreamAppend? Append { get; private set; }
 
+        /// <summary>The state that the trip makes true: the new base of the account.</summary>
+        public AccountSnapshot After => new(Account, Append?.LastHash ?? Snapshot.LastHash);
+
         public int Index { get; set; } = -1;
 
         public bool IsConfirmed { get; set; }
 
-        public void Add(IEnumerable<Fact> facts, Caller caller)
+        public bool IsVoid { get; set; }
+
+        public void Add(in Outcome outcome, Caller caller)
         {
             Append ??= new(Snapshot.Account.Id.StreamId, Account.StreamType, Snapshot.Account.Version, Snapshot.LastHash);
-            foreach (var fact in facts)
+            foreach (var fact in outcome.Facts)
                 Append.Add(new(fact.Id, LedgerEvents.Types.Of(fact.Event), fact.Event, fact.At, caller.Actor, caller.RequestId, null));
+            Facts.AddRange(outcome.Facts);
+            Account = outcome.After;
         }
     }
 

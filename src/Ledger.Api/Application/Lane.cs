@@ -1,5 +1,5 @@
-using System.Threading.Channels;
 using Ledger.Domain;
+using Ledger.Domain.Accounts;
 using Ledger.Domain.RateCards;
 using Ledger.EventStore;
 using Ledger.Projections;
@@ -9,37 +9,31 @@ using Npgsql;
 namespace Ledger.Api.Application;
 
 /// <summary>
-/// One lane of the write path. It takes whatever has queued while its last commit ran, decides all of it in memory, in order, and makes it
-/// true in one round trip and one transaction; then it answers. No timer fills a batch: under load batches grow by themselves.
+/// One lane of the write path: what <see cref="LaneState"/> has decided is sent in one round trip and one transaction, while the next batch
+/// gathers; and callers are answered when it has come back. No timer fills a batch: under load batches grow by themselves. What does not
+/// hold is decided again under locks. One pump at a time talks to the database; whoever comes while none runs starts it.
 /// </summary>
 internal sealed partial class Lane : IAsyncDisposable
 {
     /// <summary>A second attempt repeats only where a stream or a rate card came into being under it; more often than this is a bug.</summary>
     private const int MaxLockedRounds = 50;
 
-    /// <summary>The longest pause between two tries to reach a lost database.</summary>
-    private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(1);
-
     private readonly LedgerOptions _options;
     private readonly IEventLog _log;
-    private readonly NpgsqlDataSource _database;
     private readonly AccountSnapshots _snapshots;
     private readonly AccountCache _cache;
-    private readonly CheckpointWriter _checkpoints;
     private readonly RateCards _cards;
     private readonly TimeProvider _time;
     private readonly LedgerMetrics _metrics;
     private readonly ILogger _logger;
-    private readonly Channel<Pending> _queue;
+    private readonly LaneState _state;
+    private readonly LaneConnection _connection;
     private readonly AccountWrites _writes = new();
     private readonly Trip _trip = new();
-    private readonly RecentAnswers _recent;
-    private readonly BatchPlan _plan;
-    private readonly CancellationTokenSource _stop = new();
-    private ILogWriter? _writer;
-    private Backend? _lostBackend;
-    private volatile bool _down = true;
-    private Task _run = Task.CompletedTask;
+    private readonly BatchPlan _locked;
+    private List<Pending> _inHand = [];
+    private Task _late = Task.CompletedTask;
+    private int _misses;
 
     public Lane(
         LedgerOptions options,
@@ -54,206 +48,219 @@ internal sealed partial class Lane : IAsyncDisposable
         ILogger logger
     )
     {
-        (_options, _log, _database, _snapshots, _cache, _checkpoints, _cards, _time, _metrics, _logger) = (
+        (_options, _log, _snapshots, _cache, _cards, _time, _metrics, _logger) = (
             options,
             log,
-            database,
             snapshots,
             cache,
-            checkpoints,
             cards,
             time,
             metrics,
             logger
         );
-        _queue = Channel.CreateBounded<Pending>(new BoundedChannelOptions(options.QueueCapacity) { SingleReader = true });
-        _recent = new(options.RecentReferences);
-        _plan = new(_recent);
+        _state = new(options, cache, checkpoints, cards, time, metrics, logger);
+        _connection = new(log, database, _writes.All, time);
+        _locked = _state.NewPlan();
     }
 
-    /// <summary>Commands that wait.</summary>
-    public int Depth => _queue.Reader.Count;
+    /// <summary>Commands that wait for the trip under way to come back.</summary>
+    public int Depth => _state.Depth;
 
     /// <summary>Whether it has a connection and takes commands.</summary>
-    public bool IsRunning => !_down;
+    public bool IsRunning => !_state.IsDown;
 
     public async Task StartAsync(CancellationToken ct)
     {
-        if (_writer is not null)
+        if (_connection.IsOpen)
             return;
-        _writer = await _log.OpenWriterAsync(_writes.All, ct);
-        _down = false;
-        _run = Task.Run(RunAsync, CancellationToken.None);
+        await _connection.OpenAsync(ct);
+        _state.GoUp();
     }
 
-    /// <summary>Queues a command.</summary>
-    /// <exception cref="LedgerUnavailableException">The queue is full, or the database is away.</exception>
-    public Task<Verdict> SendAsync(Domain.Accounts.AccountCommand command, in Caller caller)
+    /// <summary>Takes a command.</summary>
+    /// <exception cref="LedgerUnavailableException">Too many wait, or the database is away.</exception>
+    public Task<Verdict> SendAsync(AccountCommand command, in Caller caller)
     {
-        if (_down)
-            throw Away();
         var pending = new Pending(command, caller, _time.GetTimestamp());
-        if (!_queue.Writer.TryWrite(pending))
-            throw new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
+        if (_state.Accept(pending))
+            _ = PumpAsync();
         return pending.Answer;
     }
 
     public async ValueTask DisposeAsync()
     {
-        // Whatever was queued is still decided and answered: a drain, not a cut.
-        _queue.Writer.TryComplete();
-        await _stop.CancelAsync();
-        await _run;
-        if (_writer is not null)
-            await _writer.DisposeAsync();
-        _stop.Dispose();
+        // Whatever has come is still decided and answered: a drain, not a cut.
+        var drained = _state.StopAsync();
+        await _connection.StopAsync();
+        await drained;
+        await _late;
+        await _connection.DisposeAsync();
     }
 
-    private async Task RunAsync()
+    /// <summary>Does what there is to do until there is nothing.</summary>
+    private async Task PumpAsync()
     {
-        var batch = new List<Pending>();
-        while (await _queue.Reader.WaitToReadAsync())
+        while (true)
         {
-            batch.Clear();
-            while (batch.Count < _options.MaxBatch && _queue.Reader.TryRead(out var pending))
-                batch.Add(pending);
             try
             {
-                await ProcessAsync(batch);
+                await RunAsync();
+                return;
             }
             catch (Exception fault)
             {
                 // Nothing lawful ends here. Whoever waits must hear of it, and the lane must live, without locks that nobody will give up.
                 LogFault(_logger, fault);
-                foreach (var pending in batch)
+                foreach (var pending in _inHand)
+                {
+                    _cache.Drop(pending.Command.Account);
                     pending.Fail(fault);
-                await LetGoAsync(batch);
+                }
+
+                await LetGoAsync();
             }
         }
     }
 
-    private async Task LetGoAsync(List<Pending> batch)
+    private async Task RunAsync()
     {
-        try
+        IReadOnlyDictionary<AccountId, AccountSnapshot>? loaded = null;
+        for (var losses = 0; ; )
         {
-            foreach (var pending in batch)
-                _cache.Drop(pending.Command.Account);
-            if (_writer is not null)
-                await _writer.RollbackAsync(CancellationToken.None);
-        }
-        catch (Exception lost) when (IsOutage(lost))
-        {
-            await RecoverAsync(batch, lost, isAgain: false);
+            switch (_state.Take(loaded))
+            {
+                case LaneState.Turn.Send(var plan):
+                    loaded = null;
+                    await AttemptAsync(plan);
+                    break;
+                case LaneState.Turn.Again(var batch):
+                    _inHand = batch;
+                    await DecideAgainAsync(batch);
+                    _inHand = [];
+                    break;
+                case LaneState.Turn.Load(var waiting):
+                    try
+                    {
+                        loaded = await LoadAsync(waiting);
+                        losses = 0;
+                    }
+                    catch (Exception lost) when (LaneConnection.IsOutage(lost))
+                    {
+                        await RecoverAsync(waiting, lost, losses++);
+                    }
+                    catch (Exception refused) when (refused is PostgresException or UnknownEventTypeException)
+                    {
+                        // One of them cannot be read; under locks it is found, and fails alone.
+                        _state.AgainWaiting(waiting.Count);
+                    }
+
+                    break;
+                default:
+                    return;
+            }
         }
     }
 
-    private async Task ProcessAsync(List<Pending> batch)
+    private async Task<IReadOnlyDictionary<AccountId, AccountSnapshot>> LoadAsync(List<Pending> waiting)
     {
-        // After an outage nobody knows what was committed, so only an attempt under locks, which looks references up first, will do.
-        for (var isUnsure = false; ; isUnsure = true)
+        var missing = new HashSet<AccountId>();
+        foreach (var pending in waiting)
+        {
+            if (_cache.Find(pending.Command.Account) is null)
+                missing.Add(pending.Command.Account);
+        }
+
+        _misses += missing.Count;
+        var loaded = await _snapshots.LoadAsync(missing, CancellationToken.None);
+        foreach (var snapshot in loaded.Values)
+        {
+            // What does not exist is not kept: made-up ids must not push real accounts out.
+            if (snapshot.Account.Version > 0)
+                _cache.Keep(snapshot);
+        }
+
+        return loaded;
+    }
+
+    /// <summary>The first attempt: what was decided over states in memory, without a lock. What does not hold is left to the second.</summary>
+    private async Task AttemptAsync(BatchPlan plan)
+    {
+        _metrics.LookedUp(Math.Max(plan.Items.Count - _misses, 0), _misses);
+        _misses = 0;
+        try
+        {
+            plan.Fill(_trip, _writes, confirm: true);
+            var result = await SendAsync(_trip, plan.Items.Count);
+            var isStale = !result.GuardHeld || (_trip.Confirm.Count > 0 && IsStale(result, plan));
+            if (isStale)
+                await _cards.ReloadAsync(CancellationToken.None);
+            Answer(_state.Conclude(plan, result, isStale));
+        }
+        catch (Exception lost) when (LaneConnection.IsOutage(lost))
+        {
+            // Nobody knows what was committed, so only an attempt under locks, which looks references up first, will do.
+            var unsure = _state.Abandon(plan);
+            await RecoverAsync(unsure, lost, losses: 0);
+            _state.Again(unsure);
+        }
+        catch (PostgresException)
+        {
+            // Under locks the culprit is found, and fails alone; whose id stands in the log already is found to repeat.
+            _state.Again(_state.Abandon(plan));
+        }
+        catch
+        {
+            _inHand = _state.Abandon(plan);
+            throw;
+        }
+    }
+
+    /// <summary>Decides commands again, under locks, until every one is answered.</summary>
+    private async Task DecideAgainAsync(List<Pending> batch)
+    {
+        for (var losses = 0; batch.Count > 0; batch = Unanswered(batch))
         {
             try
             {
-                if (_writer is null)
-                    throw Away();
-                var again = isUnsure ? batch : await AttemptAsync(batch);
-                if (again.Count > 0)
-                    await AttemptLockedAsync(again);
+                await AttemptLockedAsync(batch);
                 return;
             }
-            catch (Exception lost) when (IsOutage(lost))
+            catch (Exception lost) when (LaneConnection.IsOutage(lost))
             {
-                await RecoverAsync(batch, lost, isAgain: isUnsure);
-                batch = Unanswered(batch);
-                if (batch.Count == 0)
-                    return;
+                await RecoverAsync(batch, lost, losses++);
+            }
+            catch (PostgresException busy)
+                when (busy.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure)
+            {
+                // The other one went first.
             }
             catch (Exception refused) when (refused is PostgresException or UnknownEventTypeException)
             {
-                await SplitAsync(batch, refused);
+                await SplitAsync(Unanswered(batch), refused);
                 return;
             }
         }
     }
 
-    private static List<Pending> Unanswered(List<Pending> batch) => [.. batch.Where(pending => !pending.IsAnswered)];
-
-    /// <summary>The first attempt: decided over cached states, without a lock.</summary>
-    /// <returns>The commands that must be decided again.</returns>
-    private async Task<List<Pending>> AttemptAsync(List<Pending> batch)
+    /// <summary>
+    /// PostgreSQL refused something, or a stream holds what only a newer server can read: the batch is halved until the culprit stands alone,
+    /// so that its neighbours do not pay for it.
+    /// </summary>
+    private async Task SplitAsync(List<Pending> batch, Exception refused)
     {
-        await LoadMissingAsync(batch);
-        var book = _cards.Book;
-        _plan.Clear();
         foreach (var pending in batch)
+            _cache.Drop(pending.Command.Account);
+        if (batch is [var culprit])
         {
-            var snapshot = _cache.Find(pending.Command.Account) ?? AccountSnapshot.Missing(pending.Command.Account);
-            _plan.Decide(pending, snapshot, null, _time, book);
+            var state = (refused as PostgresException)?.SqlState ?? "version skew";
+            LogPoison(_logger, culprit.Command.GetType().Name, culprit.Caller.RequestId, state, refused);
+            culprit.Fail(refused);
+            return;
         }
 
-        _plan.Fill(_trip, _writes, book, confirm: true);
-        var result = await SendAsync(_trip, batch.Count);
-        if (!result.GuardHeld || (_trip.Confirm.Count > 0 && result.Versions.GetValueOrDefault(RateBook.StreamId) != book.Version))
-            await _cards.ReloadAsync(CancellationToken.None);
-
-        var conflicts = 0;
-        for (var s = 0; s < _plan.Appended.Count; s++)
-        {
-            if (result.Won[s])
-            {
-                Keep(_plan.Appended[s]);
-            }
-            else
-            {
-                if (result.GuardHeld && !result.Repeated.Contains(s))
-                    conflicts++;
-                _cache.Drop(_plan.Appended[s].Account.Id);
-            }
-        }
-
-        if (conflicts > 0)
-            _metrics.Conflicted(conflicts);
-
-        var recalled = result.Recalled.Count == 0 ? null : result.Recalled.Select(found => (found.StreamId, found.Id)).ToHashSet();
-        var again = new List<Pending>();
-        foreach (var item in _plan.Items)
-        {
-            if (Stands(item, result, book, recalled))
-                await AnswerAsync(item);
-            else
-                again.Add(item.Pending);
-        }
-
-        return again;
-    }
-
-    /// <summary>Whether a decision of the first attempt is still true now that the trip is back.</summary>
-    private bool Stands(BatchPlan.Item item, TripResult result, RateBook book, HashSet<(string, Guid)>? recalled)
-    {
-        var command = item.Pending.Command;
-        if (item.Work.Append is not null && !result.Won[item.Work.Index])
-            return false;
-        if (item.IsSettled)
-            return true;
-        if (item.Work.Append is null && result.Versions.GetValueOrDefault(command.Account.StreamId) != item.Work.Snapshot.Account.Version)
-        {
-            _cache.Drop(command.Account);
-            return false;
-        }
-
-        if (item.Verdict.Refusal is null)
-            return true;
-        if (result.Versions.GetValueOrDefault(RateBook.StreamId) != book.Version)
-            return false;
-        if (recalled is null || !item.MayRecall)
-            return true;
-        foreach (var id in command.Recalls)
-        {
-            if (recalled.Contains((command.Account.StreamId, id)))
-                return false;
-        }
-
-        return true;
+        var half = batch.Count / 2;
+        await DecideAgainAsync(batch[..half]);
+        await DecideAgainAsync(batch[half..]);
     }
 
     /// <summary>
@@ -262,47 +269,37 @@ internal sealed partial class Lane : IAsyncDisposable
     private async Task AttemptLockedAsync(List<Pending> batch)
     {
         _metrics.AttemptedAgain(batch.Count);
-        for (var round = 1; ; round++)
+        var writer = _connection.Writer;
+        for (var round = 1; batch.Count > 0; round++)
         {
             if (round > MaxLockedRounds)
                 throw new InvalidOperationException($"{batch.Count} commands could not be decided under their own locks.");
-            var ids = batch.Select(pending => pending.Command.Account).Distinct().ToList();
-            await _writer!.LockAsync([.. ids.Select(id => id.StreamId).Order(StringComparer.Ordinal)], CancellationToken.None);
-            var states = await _snapshots.LoadAsync(ids, CancellationToken.None);
-            var pasts = await RecallAsync(batch);
-            var book = _cards.Book;
-            _plan.Clear();
-            foreach (var pending in batch)
-                _plan.Decide(pending, states[pending.Command.Account], pasts[pending], _time, book);
-
-            _plan.Fill(_trip, _writes, book, confirm: false);
-            _trip.Confirm.Add(RateBook.StreamId);
-            var result = await SendAsync(_trip, batch.Count);
-            if (_trip.Streams.Count > 0 ? !result.GuardHeld : result.Versions.GetValueOrDefault(RateBook.StreamId) != book.Version)
+            try
             {
-                await _cards.ReloadAsync(CancellationToken.None);
-                continue;
-            }
+                var ids = batch.Select(pending => pending.Command.Account).Distinct().ToList();
+                await writer.LockAsync([.. ids.Select(id => id.StreamId).Order(StringComparer.Ordinal)], CancellationToken.None);
+                var states = _snapshots.LoadAsync(ids, CancellationToken.None);
+                var pasts = RecallAsync(batch);
+                await Task.WhenAll(states, pasts);
+                _state.DecideLocked(_locked, batch, await states, await pasts);
+                _locked.Fill(_trip, _writes, confirm: false);
+                _trip.Confirm.Add(RateBook.StreamId);
+                var result = await SendAsync(_trip, batch.Count);
+                if (_trip.Streams.Count > 0 ? !result.GuardHeld : IsStale(result, _locked))
+                {
+                    await _cards.ReloadAsync(CancellationToken.None);
+                    continue;
+                }
 
-            for (var s = 0; s < _plan.Appended.Count; s++)
+                var again = new List<Pending>();
+                Answer(_state.ConcludeLocked(_locked, result, again));
+                batch = again;
+            }
+            catch (Exception refused) when (refused is PostgresException or UnknownEventTypeException && !LaneConnection.IsOutage(refused))
             {
-                if (result.Won[s])
-                    Keep(_plan.Appended[s]);
+                await writer.RollbackAsync(CancellationToken.None);
+                throw;
             }
-
-            var again = new List<Pending>();
-            foreach (var item in _plan.Items)
-            {
-                // A stream that did not exist had no row to lock; who lost the race to open it decides again, on what is there now.
-                if (item.Work.Append is not null && !result.Won[item.Work.Index])
-                    again.Add(item.Pending);
-                else
-                    await AnswerAsync(item);
-            }
-
-            if (again.Count == 0)
-                return;
-            batch = again;
         }
     }
 
@@ -327,222 +324,118 @@ internal sealed partial class Lane : IAsyncDisposable
         );
     }
 
-    private async Task LoadMissingAsync(List<Pending> batch)
-    {
-        HashSet<AccountId>? missing = null;
-        foreach (var pending in batch)
-        {
-            if (_cache.Find(pending.Command.Account) is null)
-                (missing ??= []).Add(pending.Command.Account);
-        }
-
-        _metrics.LookedUp(batch.Count - (missing?.Count ?? 0), missing?.Count ?? 0);
-        if (missing is null)
-            return;
-        foreach (var snapshot in (await _snapshots.LoadAsync(missing, CancellationToken.None)).Values)
-        {
-            // What does not exist is not kept: made-up ids must not push real accounts out.
-            if (snapshot.Account.Version > 0)
-                _cache.Keep(snapshot);
-        }
-    }
-
     private async Task<TripResult> SendAsync(Trip trip, int commands)
     {
         using var activity = LedgerMetrics.Activities.StartActivity("ledger.commit");
         activity?.SetTag("ledger.commit.size", commands);
         var started = _time.GetTimestamp();
-        var result = await _writer!.SendAsync(trip, CancellationToken.None);
+        var result = await _connection.Writer.SendAsync(trip, CancellationToken.None);
         if (trip.Streams.Count > 0)
             _metrics.Committed(commands, _time.GetElapsedTime(started));
         return result;
     }
 
-    private void Keep(BatchPlan.Work work)
+    private static bool IsStale(TripResult result, BatchPlan plan) =>
+        result.Versions.GetValueOrDefault(RateBook.StreamId) != plan.Book.Version;
+
+    private void Answer(List<BatchPlan.Item> items)
     {
-        var committed = BatchPlan.Committed(work);
-        _cache.Keep(committed);
-        _checkpoints.Offer(work.Snapshot.Account.Version, committed);
+        foreach (var item in items)
+        {
+            // Who has forgotten what was available at the first answer must read it from the log, and must not hold the others up.
+            if (item.KnowsAvailable || item.Verdict.Answer is not { } first)
+                Complete(item.Pending, item.Verdict);
+            else
+                _late = AnswerLateAsync(_late, item, first);
+        }
     }
 
-    private async Task AnswerAsync(BatchPlan.Item item)
+    /// <summary>The first answer told what was available then. Memory no longer knows; the log does. One at a time.</summary>
+    private async Task AnswerLateAsync(Task before, BatchPlan.Item item, Fact first)
     {
-        var verdict = item.Verdict;
-        if (item.IsSettled)
+        await before;
+        var command = item.Pending.Command;
+        try
         {
-            _plan.Remember(item);
-        }
-        else if (!item.KnowsAvailable && verdict.Answer is { } first)
-        {
-            // The first answer told what was available then. Memory no longer knows; the log does.
-            var command = item.Pending.Command;
             var then = await _snapshots.FoldAnswerAsync(command.Account, command.Id, first.Version, CancellationToken.None);
-            verdict = verdict with { Available = then.Account.Wallet.Available(Domain.Money.Unit.Credits, first.At) };
-            _recent.Keep(first, verdict.Available);
+            var verdict = item.Verdict with { Available = then.Account.Wallet.Available(Domain.Money.Unit.Credits, first.At) };
+            _state.Remember(first, verdict.Available);
+            Complete(item.Pending, verdict);
         }
+        catch (Exception fault)
+        {
+            LogFault(_logger, fault);
+            item.Pending.Fail(LaneConnection.IsOutage(fault) ? LaneState.Away(fault) : fault);
+        }
+    }
 
+    private void Complete(Pending pending, Verdict verdict)
+    {
         _metrics.Answered(verdict);
-        item.Pending.Complete(verdict);
+        pending.Complete(verdict);
+    }
+
+    private async Task LetGoAsync()
+    {
+        _inHand = [];
+        try
+        {
+            if (_connection.IsOpen)
+                await _connection.Writer.RollbackAsync(CancellationToken.None);
+        }
+        catch (Exception lost)
+        {
+            await RecoverAsync([], lost, losses: 0);
+        }
     }
 
     /// <summary>
-    /// PostgreSQL refused something, or a stream holds what only a newer server can read: the batch is halved until the culprit stands alone,
-    /// so that its neighbours do not pay for it.
+    /// The connection is gone and nobody knows whether what was under way was committed. Everything in memory is dropped, and the old server
+    /// process is ended and waited for, so that references can be looked up and decided on. Who has no patience gets 503 and may repeat.
+    /// Returns with a connection, or with everybody answered where the lane stops.
     /// </summary>
-    private async Task SplitAsync(List<Pending> batch, Exception refused)
+    /// <param name="unsure">Whose outcome is unknown.</param>
+    /// <param name="lost">What it came to.</param>
+    /// <param name="losses">How often it was lost right after it was found again, as on a full disk: not at full speed.</param>
+    private async Task RecoverAsync(List<Pending> unsure, Exception lost, int losses)
     {
-        await _writer!.RollbackAsync(CancellationToken.None);
-        var open = Unanswered(batch);
-        var state = (refused as PostgresException)?.SqlState;
-        if (state is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure)
-        {
-            if (open.Count > 0)
-                await ProcessAsync(open);
-            return;
-        }
-
-        foreach (var pending in open)
-            _cache.Drop(pending.Command.Account);
-        if (open.Count == 0)
-            return;
-        if (open.Count == 1)
-        {
-            LogPoison(_logger, open[0].Command.GetType().Name, open[0].Caller.RequestId, state ?? "version skew", refused);
-            open[0].Fail(refused);
-            return;
-        }
-
-        var half = open.Count / 2;
-        await ProcessAsync(open[..half]);
-        await ProcessAsync(open[half..]);
-    }
-
-    /// <summary>
-    /// The connection is gone and nobody knows whether the last batch was committed. Everything cached is dropped, and the old server process
-    /// is ended and waited for, so that references can be looked up and decided on. Who has no patience gets 503 and may repeat. Returns
-    /// with a connection, or with the whole batch answered where the lane stops.
-    /// </summary>
-    private async Task RecoverAsync(List<Pending> batch, Exception lost, bool isAgain)
-    {
-        _down = true;
         _metrics.LostConnection();
         LogLost(_logger, lost);
-        var why = lost;
-        await CloseAsync();
-        _cache.Clear();
-        _recent.Clear();
-
-        // Lost right after it was found again, as on a full disk: not at full speed.
-        for (var delay = TimeSpan.FromMilliseconds(50); ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
+        await _connection.CloseAsync();
+        _state.GoDown();
+        for (var (tries, why) = (losses, lost); ; tries++)
         {
-            if (isAgain)
-                await PauseAsync(delay);
-            isAgain = true;
-            foreach (var pending in batch)
+            if (tries > 0)
+                await _connection.PauseAsync(tries - 1);
+            foreach (var pending in unsure)
             {
-                if (
-                    !pending.IsAnswered
-                    && (_stop.IsCancellationRequested || _time.GetElapsedTime(pending.Since) > _options.RecoveryPatience)
-                )
-                    pending.Fail(Away(why));
+                if (_connection.IsStopping || _time.GetElapsedTime(pending.Since) > _options.RecoveryPatience)
+                    pending.Fail(LaneState.Away(why));
             }
 
             try
             {
-                _writer = await _log.OpenWriterAsync(_writes.All, _stop.Token);
-                if (_lostBackend is { } backend)
-                    await EndAsync(backend);
-                _lostBackend = null;
-                await Replication.CatchUpAsync(_database, _stop.Token);
+                await _connection.ReopenAsync();
                 await _cards.ReloadAsync(CancellationToken.None);
                 LogRecovered(_logger);
-                _down = false;
+                _state.GoUp();
                 return;
             }
             catch (Exception again)
             {
                 // Whatever it is, such as a database that is being restored and not there at all: a lane without a connection can only try again.
                 why = again;
-                await CloseAsync();
-                while (_queue.Reader.TryRead(out var queued))
-                    queued.Fail(Away(again));
-                if (_stop.IsCancellationRequested && Unanswered(batch).Count == 0)
+                await _connection.CloseAsync();
+                _state.FailWaiting(LaneState.Away(again));
+                if (_connection.IsStopping && unsure.TrueForAll(pending => pending.IsAnswered))
                     return;
             }
         }
     }
 
-    private async Task CloseAsync()
-    {
-        if (_writer is null)
-            return;
-        _lostBackend ??= _writer.Backend;
-        await DisposeQuietlyAsync(_writer);
-        _writer = null;
-    }
+    private static List<Pending> Unanswered(List<Pending> batch) => [.. batch.Where(pending => !pending.IsAnswered)];
 
-    private async Task PauseAsync(TimeSpan delay)
-    {
-        try
-        {
-            await Task.Delay(delay, _time, _stop.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // Stopping: whoever still waits is answered at once.
-        }
-    }
-
-    /// <summary>Ends the server process behind a lost connection and waits until it is gone: until then its transaction could still commit.</summary>
-    private async Task EndAsync(Backend backend)
-    {
-        while (true)
-        {
-            await using var command = _database.CreateCommand(
-                "select pg_terminate_backend(a.pid) from pg_stat_activity a where a.pid = $1 and a.backend_start = $2"
-            );
-            command.Parameters.Add(new() { Value = backend.ProcessId });
-            command.Parameters.Add(new() { Value = backend.StartedAt });
-            if (await command.ExecuteScalarAsync(_stop.Token) is null)
-                return;
-            await Task.Delay(TimeSpan.FromMilliseconds(20), _time, _stop.Token);
-        }
-    }
-
-    private static async Task DisposeQuietlyAsync(ILogWriter writer)
-    {
-        try
-        {
-            await writer.DisposeAsync();
-        }
-        catch (NpgsqlException)
-        {
-            // The connection was broken already; that is why it is disposed of.
-        }
-    }
-
-    private static LedgerUnavailableException Away(Exception? why = null) =>
-        new("The ledger's database is away; come back in a moment.", TimeSpan.FromSeconds(1), why);
-
-    /// <summary>Whether the outcome is unknown or the server cannot serve at all, as opposed to PostgreSQL having refused our statement.</summary>
-    private static bool IsOutage(Exception fault) =>
-        fault switch
-        {
-            PostgresException { SqlState: var state } => state.StartsWith("08", StringComparison.Ordinal)
-                || state.StartsWith("57", StringComparison.Ordinal)
-                || state.StartsWith("53", StringComparison.Ordinal)
-                || state.StartsWith("58", StringComparison.Ordinal)
-                || state is PostgresErrorCodes.ReadOnlySqlTransaction,
-            LedgerUnavailableException
-            or NpgsqlException
-            or IOException
-            or TimeoutException
-            or System.Net.Sockets.SocketException
-            or ObjectDisposedException => true,
-            _ => false,
-        };
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "A lane failed; its batch was answered with the fault.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "A lane failed; whoever it concerned was answered with the fault.")]
     private static partial void LogFault(ILogger logger, Exception fault);
 
     [LoggerMessage(
