@@ -133,7 +133,9 @@ public sealed class CheckpointTests
             await history.StepAsync();
         var snapshots = new AccountSnapshots(ledger.Database, ledger.Log, new(ledger.Database, every: 10));
         await snapshots.FoldAsync(Id, long.MaxValue, default);
-        await ledger.ExecuteAsync("""update account_checkpoints set format = 99, state = '{"status":"nonsense"}' where version > 20""");
+        await ledger.ExecuteAsync(
+            """update account_checkpoints set format = 99, state = jsonb_set(state, '{credits,granted}', '1') where version > 20"""
+        );
         (await snapshots.Checkpoints.FindAsync(Id, long.MaxValue, default))!.Account.Version.ShouldBe(20);
         History.Describe(await snapshots.FoldAsync(Id, long.MaxValue, default)).ShouldBe(History.Describe(history.States[Id]));
 
