@@ -4,14 +4,14 @@ namespace Ledger.EventStore;
 
 /// <summary>
 /// Reads the log in order and misses nothing. Positions are drawn before they are committed, so a gap is either a rollback or a commit still
-/// under way: the reader stops there, and passes only after every transaction that ran when it first saw the gap has ended and a second look
-/// still finds it empty. Never by a time-out. It holds no transaction between calls. Not safe for concurrent use.
+/// under way: the reader stops there, and passes only after every transaction that had drawn a position when it first saw the gap has ended
+/// and a second look still finds it empty. Never by a time-out. It holds no transaction between calls. Not safe for concurrent use.
 /// </summary>
-/// <param name="database">Connections for reading.</param>
+/// <param name="database">Connections for reading, to the primary.</param>
 /// <param name="after">The checkpoint: the last position that was dealt with.</param>
 public sealed class LogReader(NpgsqlDataSource database, long after)
 {
-    private (long Position, ulong EndedBefore)? _gap;
+    private Gap? _gap;
 
     /// <summary>The last position that was read; with what the caller did about it, the checkpoint to keep.</summary>
     public long Position { get; private set; } = after;
@@ -19,58 +19,72 @@ public sealed class LogReader(NpgsqlDataSource database, long after)
     /// <summary>
     /// The next events, at most <paramref name="limit"/>; empty at the end of the log, and while a gap may still be filled.
     /// </summary>
+    /// <exception cref="InvalidOperationException">There is a gap, and the database is a standby, which cannot tell what is under way.</exception>
     public async Task<IReadOnlyList<StoredEvent>> NextAsync(int limit, CancellationToken ct)
     {
-        // Taken before the rows are read: what had ended by then is visible in them.
         await using var connection = await database.OpenConnectionAsync(ct);
-        var oldestRunning = await Snapshots.OldestRunningAsync(connection, ct);
-
-        var found = new List<StoredEvent>();
-        await using (
-            var read = new NpgsqlCommand(
-                $"""
-                select {NpgsqlEventLog.EventColumns}
-                from mt_events m
-                where m.seq_id > $1
-                order by m.seq_id
-                limit $2
-                """,
-                connection
-            )
-            {
-                Parameters =
-                {
-                    new() { Value = Position },
-                    new() { Value = limit },
-                },
-            }
-        )
-        await using (var rows = await read.ExecuteReaderAsync(ct))
+        while (true)
         {
-            while (await rows.ReadAsync(ct))
-                found.Add(NpgsqlEventLog.Read(rows));
-        }
-
-        var whole = 0;
-        var expected = Position + 1;
-        while (whole < found.Count)
-        {
-            var position = found[whole].Position;
-            if (position != expected && !(_gap is { } seen && seen.Position >= position && oldestRunning >= seen.EndedBefore))
+            // Before the rows are read: what had ended by then is visible in them.
+            if (_gap is not null)
+                await _gap.Drawers.LookAsync(connection, ct);
+            var found = await ReadAsync(connection, limit, ct);
+            var whole = Whole(found);
+            if (whole < found.Count && !(_gap?.UpTo >= found[whole].Position))
             {
-                // Whoever drew a number of this gap drew it before the one behind it, which is committed; and had its transaction id before that.
-                // So an id drawn now, after the rows were read, lies beyond all of theirs.
-                if (!(_gap is { } known && known.Position >= position))
-                    _gap = (position, await Snapshots.NextTransactionAsync(connection, ct));
-                break;
+                // After the rows were read. Whoever drew a position before one that is among them has drawn it by now, and has ended or is seen.
+                _gap = new(found[^1].Position, await Drawers.OfNowAsync(connection, ct));
+
+                // Nobody is under way, as after a rollback: a second look is all it takes.
+                if (whole == 0 && _gap.Drawers.HaveEnded)
+                    continue;
             }
 
-            expected = position + 1;
-            whole++;
+            if (whole > 0)
+                Position = found[whole - 1].Position;
+            return whole == found.Count ? found : found[..whole];
         }
-
-        if (whole > 0)
-            Position = found[whole - 1].Position;
-        return whole == found.Count ? found : found[..whole];
     }
+
+    /// <summary>How many of the rows follow without a gap that may still be filled.</summary>
+    private int Whole(List<StoredEvent> found)
+    {
+        var over = _gap is { Drawers.HaveEnded: true } ? _gap.UpTo : 0;
+        var expected = Position + 1;
+        var whole = 0;
+        while (whole < found.Count && (found[whole].Position == expected || found[whole].Position <= over))
+            expected = found[whole++].Position + 1;
+        return whole;
+    }
+
+    private async Task<List<StoredEvent>> ReadAsync(NpgsqlConnection connection, int limit, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            $"""
+            select {NpgsqlEventLog.EventColumns}
+            from mt_events m
+            where m.seq_id > $1
+            order by m.seq_id
+            limit $2
+            """,
+            connection
+        )
+        {
+            Parameters =
+            {
+                new() { Value = Position },
+                new() { Value = limit },
+            },
+        };
+        var found = new List<StoredEvent>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+            found.Add(NpgsqlEventLog.Read(rows));
+        return found;
+    }
+
+    /// <summary>Gaps that were seen, and who may still fill them.</summary>
+    /// <param name="UpTo">The last position that was seen behind them: every one before it had been drawn.</param>
+    /// <param name="Drawers">Who had drawn and not ended then.</param>
+    private sealed record Gap(long UpTo, Drawers Drawers);
 }

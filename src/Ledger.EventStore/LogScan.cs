@@ -103,7 +103,8 @@ public sealed class LogScan(NpgsqlDataSource database)
     }
 
     /// <summary>
-    /// A position up to which the log is settled: no event at or before it can still be committed. Waits for the transactions that run now.
+    /// A position up to which the log is settled: no event at or before it can still be committed. Waits for the transactions that have drawn
+    /// positions by now.
     /// </summary>
     public async Task<long> SettledAsync(TimeProvider time, CancellationToken ct)
     {
@@ -115,10 +116,13 @@ public sealed class LogScan(NpgsqlDataSource database)
         )
             drawn = (long)(await last.ExecuteScalarAsync(ct))!;
 
-        // Whoever drew a number had its transaction id before that, and so has a lower one than this.
-        var next = await Snapshots.NextTransactionAsync(connection, ct);
-        while (await Snapshots.OldestRunningAsync(connection, ct) < next)
+        var drawers = await Drawers.OfNowAsync(connection, ct);
+        while (!drawers.HaveEnded)
+        {
             await Task.Delay(TimeSpan.FromMilliseconds(5), time, ct);
+            await drawers.LookAsync(connection, ct);
+        }
+
         return drawn;
     }
 

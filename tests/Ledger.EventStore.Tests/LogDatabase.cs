@@ -26,6 +26,8 @@ internal sealed class LogDatabase : IAsyncDisposable
 
     public string ConnectionString { get; }
 
+    public string Name => new NpgsqlConnectionStringBuilder(ConnectionString).Database!;
+
     public NpgsqlDataSource Database { get; }
 
     public NpgsqlEventLog Log { get; }

@@ -31,7 +31,7 @@ public sealed class LogReaderTests
         for (var look = 0; look < 5; look++)
             (await reader.NextAsync(10, default)).ShouldBeEmpty();
         await late.CommitAsync();
-        (await NextAsync(reader)).Select(stored => stored.StreamId).ShouldBe(["account-late", "account-a"]);
+        (await reader.NextAsync(10, default)).Select(stored => stored.StreamId).ShouldBe(["account-late", "account-a"]);
     }
 
     [Fact]
@@ -50,39 +50,165 @@ public sealed class LogReaderTests
         for (var look = 0; look < 5; look++)
             (await reader.NextAsync(10, default)).ShouldBeEmpty();
         await late.CommitAsync();
-        (await NextAsync(reader)).Select(stored => stored.StreamId).ShouldBe(["account-late", "account-early"]);
+        (await reader.NextAsync(10, default)).Select(stored => stored.StreamId).ShouldBe(["account-late", "account-early"]);
     }
 
     [Fact]
-    public async Task A_gap_that_was_rolled_back_is_passed_once_every_transaction_of_that_time_has_ended_and_not_before()
+    public async Task A_gap_that_was_rolled_back_is_passed_once_everybody_who_had_drawn_by_then_has_ended_and_not_before()
     {
         await using var log = await LogDatabase.CreateAsync();
-        await using var bystander = await BeginAsync(log);
-        await ExecuteAsync(bystander, "select pg_current_xact_id()");
         await using var undone = await BeginAsync(log);
         await InsertAsync(undone, "account-undone", 1);
-        await log.AppendAsync(LogDatabase.Stream("account-a", 2));
+        await using var neighbour = await BeginAsync(log);
+        await InsertAsync(neighbour, "account-neighbour", 2);
+        await log.AppendAsync(LogDatabase.Stream("account-a", 3));
         var reader = new LogReader(log.Database, 0);
         (await reader.NextAsync(10, default)).ShouldBeEmpty();
 
         await undone.RollbackAsync();
-        (await reader.NextAsync(10, default)).ShouldBeEmpty();
-        await bystander.CommitAsync();
-        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([2]);
+        (await reader.NextAsync(10, default)).ShouldBeEmpty("nobody knows whose position it was");
+        await neighbour.CommitAsync();
+        (await PositionsAsync(reader)).ShouldBe([2, 3]);
+    }
+
+    [Fact]
+    public async Task A_gap_that_nobody_can_fill_any_more_is_passed_at_once()
+    {
+        // As after a rollback that was over before anybody looked, and after a crash, which skips up to 32 positions.
+        await using var log = await LogDatabase.CreateAsync();
+        await log.ExecuteAsync("select nextval('mt_events_sequence')");
+        await log.AppendAsync(LogDatabase.Stream("account-a", 1));
+        await log.ExecuteAsync("select nextval('mt_events_sequence') from generate_series(1, 32)");
+        await log.AppendAsync(LogDatabase.Stream("account-b", 2));
+        var reader = new LogReader(log.Database, 0);
+
+        (await PositionsAsync(reader)).ShouldBe([2, 35]);
+    }
+
+    [Fact]
+    public async Task Positions_that_were_drawn_at_the_end_of_the_log_for_nothing_hold_nobody_up()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await log.AppendAsync(LogDatabase.Stream("account-a", 1));
+        await log.ExecuteAsync("select nextval('mt_events_sequence')");
+        var reader = new LogReader(log.Database, 0);
+        (await PositionsAsync(reader)).ShouldBe([1]);
+        (await PositionsAsync(reader)).ShouldBeEmpty();
+        reader.Position.ShouldBe(1);
+
+        await using var late = await BeginAsync(log);
+        await InsertAsync(late, "account-late", 2);
+        (await PositionsAsync(reader)).ShouldBeEmpty();
+        await late.CommitAsync();
+        (await PositionsAsync(reader)).ShouldBe([3]);
+    }
+
+    [Fact]
+    public async Task Strangers_hold_nobody_up_whatever_they_have_written_and_wherever()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var elsewhere = await LogDatabase.CreateAsync();
+
+        // One that has an id and locks, but no position; one that reads the log under an old snapshot; one in another log of the same cluster.
+        await using var writer = await BeginAsync(log);
+        await ExecuteAsync(
+            writer,
+            "insert into mt_streams (id, type, version) values ('account-idle', 'account', 0); lock table mt_events in row exclusive mode"
+        );
+        await using var reading = await BeginAsync(log);
+        await ExecuteAsync(reading, "set transaction isolation level repeatable read; select count(*) from mt_events");
+        await using var other = await BeginAsync(elsewhere);
+        await InsertAsync(other, "account-other", 1);
+        await ExecuteAsync(reading, "select last_value from mt_events_sequence");
+
+        await using var undone = await BeginAsync(log);
+        await InsertAsync(undone, "account-undone", 1);
+        await log.AppendAsync(LogDatabase.Stream("account-a", 2));
+        var reader = new LogReader(log.Database, 0);
+        (await PositionsAsync(reader)).ShouldBeEmpty();
+        await undone.RollbackAsync();
+        (await PositionsAsync(reader)).ShouldBe([2]);
+        (await new LogScan(log.Database).SettledAsync(TimeProvider.System, default)).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_prepared_transaction_is_waited_for_under_its_new_name()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        foreach (var (name, end) in ((string, string)[])[("one", "commit prepared"), ("two", "rollback prepared")])
+            await TryAsync(name, end);
+
+        async Task TryAsync(string name, string end)
+        {
+            var last = await log.QueryAsync<long>("select coalesce(max(m.seq_id), 0) from mt_events m");
+            var reader = new LogReader(log.Database, last);
+            await using var connection = await log.Database.OpenConnectionAsync();
+            await using var begin = new NpgsqlCommand("begin", connection);
+            await begin.ExecuteNonQueryAsync();
+            await using var insert = new NpgsqlCommand(InsertSql($"account-{name}", (int)last + 1), connection);
+            await insert.ExecuteNonQueryAsync();
+            await log.AppendAsync(LogDatabase.Stream($"account-behind-{name}", (int)last + 2));
+            (await PositionsAsync(reader)).ShouldBeEmpty();
+
+            // Seen first while it ran, then only as prepared.
+            await using var prepare = new NpgsqlCommand($"prepare transaction '{log.Name}-{name}'", connection);
+            await prepare.ExecuteNonQueryAsync();
+            for (var look = 0; look < 3; look++)
+                (await PositionsAsync(reader)).ShouldBeEmpty();
+            (await PositionsAsync(new LogReader(log.Database, last))).ShouldBeEmpty("seen as prepared only");
+            await log.ExecuteAsync($"{end} '{log.Name}-{name}'");
+            (await PositionsAsync(reader)).ShouldBe(end.StartsWith("commit", StringComparison.Ordinal) ? [last + 1, last + 2] : [last + 2]);
+        }
+    }
+
+    [Fact]
+    public async Task What_a_savepoint_took_back_and_what_it_did_not_is_told_apart_at_the_end()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var late = await BeginAsync(log);
+        await ExecuteAsync(late, "savepoint s");
+        await InsertAsync(late, "account-undone", 1);
+        await ExecuteAsync(late, "rollback to savepoint s");
+        await log.AppendAsync(LogDatabase.Stream("account-a", 2));
+        var reader = new LogReader(log.Database, 0);
+        (await PositionsAsync(reader)).ShouldBeEmpty();
+
+        // It had drawn before: what it draws now is behind.
+        await InsertAsync(late, "account-late", 3);
+        (await PositionsAsync(reader)).ShouldBeEmpty();
+        await late.CommitAsync();
+        (await PositionsAsync(reader)).ShouldBe([2, 3]);
+    }
+
+    [Fact]
+    public async Task A_position_that_is_used_long_after_it_was_drawn_is_waited_for()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var late = await BeginAsync(log);
+        await ExecuteAsync(late, "select nextval('mt_events_sequence')");
+        await log.AppendAsync(LogDatabase.Stream("account-a", 2));
+        var reader = new LogReader(log.Database, 0);
+        (await PositionsAsync(reader)).ShouldBeEmpty();
+        await ExecuteAsync(late, InsertSql("account-late", 1).Replace("nextval('mt_events_sequence')", "1", StringComparison.Ordinal));
+        (await PositionsAsync(reader)).ShouldBeEmpty();
+        await late.CommitAsync();
+        (await PositionsAsync(reader)).ShouldBe([1, 2]);
     }
 
     [Fact]
     public async Task Transactions_that_begin_after_a_gap_was_seen_do_not_hold_the_reader_up()
     {
         await using var log = await LogDatabase.CreateAsync();
-        await log.ExecuteAsync("select nextval('mt_events_sequence')");
-        await log.AppendAsync(LogDatabase.Stream("account-a", 1));
+        await using var undone = await BeginAsync(log);
+        await InsertAsync(undone, "account-undone", 1);
+        await log.AppendAsync(LogDatabase.Stream("account-a", 2));
         var reader = new LogReader(log.Database, 0);
-        (await reader.NextAsync(10, default)).ShouldBeEmpty();
+        (await PositionsAsync(reader)).ShouldBeEmpty();
 
         await using var later = await BeginAsync(log);
-        await InsertAsync(later, "account-later", 2);
-        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([2]);
+        await InsertAsync(later, "account-later", 3);
+        await undone.RollbackAsync();
+        (await PositionsAsync(reader)).ShouldBe([2]);
     }
 
     [Fact]
@@ -99,10 +225,10 @@ public sealed class LogReaderTests
         (await reader.NextAsync(10, default)).ShouldBeEmpty();
 
         await first.CommitAsync();
-        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([1, 2]);
+        (await reader.NextAsync(10, default)).Select(stored => stored.Position).ShouldBe([1, 2]);
         (await reader.NextAsync(10, default)).ShouldBeEmpty();
         await second.CommitAsync();
-        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([3, 4]);
+        (await reader.NextAsync(10, default)).Select(stored => stored.Position).ShouldBe([3, 4]);
     }
 
     [Fact]
@@ -120,7 +246,7 @@ public sealed class LogReaderTests
         await late.CommitAsync();
         (await reader.NextAsync(10, default)).ShouldBeEmpty();
         await undone.RollbackAsync();
-        (await NextAsync(reader)).Select(stored => stored.Position).ShouldBe([2, 3]);
+        (await reader.NextAsync(10, default)).Select(stored => stored.Position).ShouldBe([2, 3]);
     }
 
     [Fact]
@@ -190,17 +316,8 @@ public sealed class LogReaderTests
         string.Join(' ', await reading).ShouldBe(string.Join(' ', positions));
     }
 
-    /// <summary>Polls: tests of other databases run at the same time, and their transactions hold a snapshot back as well.</summary>
-    private static async Task<IReadOnlyList<StoredEvent>> NextAsync(LogReader reader)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (true)
-        {
-            if (await reader.NextAsync(10, patience.Token) is { Count: > 0 } page)
-                return page;
-            await Task.Yield();
-        }
-    }
+    private static async Task<IReadOnlyList<long>> PositionsAsync(LogReader reader) =>
+        [.. (await reader.NextAsync(10, default)).Select(stored => stored.Position)];
 
     private static async Task<OpenTransaction> BeginAsync(LogDatabase log)
     {
@@ -209,9 +326,10 @@ public sealed class LogReaderTests
     }
 
     private static Task InsertAsync(OpenTransaction transaction, string streamId, int id) =>
-        ExecuteAsync(
-            transaction,
-            $$"""
+        ExecuteAsync(transaction, InsertSql(streamId, id));
+
+    private static string InsertSql(string streamId, int id) =>
+        $$"""
             with moved as (
               insert into mt_streams (id, type, version) values ('{{streamId}}', 'account', 1)
               on conflict (id) do update set version = mt_streams.version + 1
@@ -220,8 +338,7 @@ public sealed class LogReaderTests
             insert into mt_events (seq_id, id, stream_id, version, data, type)
             select nextval('mt_events_sequence'), '{{LogDatabase.Id(id)}}', '{{streamId}}', version, '{}', 'noted'
             from moved
-            """
-        );
+            """;
 
     private static async Task ExecuteAsync(OpenTransaction transaction, string sql)
     {

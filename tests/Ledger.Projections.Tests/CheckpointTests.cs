@@ -129,11 +129,14 @@ public sealed class CheckpointTests
     {
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await ledger.OpenHistoryAsync(5, 1);
-        for (var step = 0; step < 60; step++)
+        for (var step = 0; step < 120; step++)
             await history.StepAsync();
         var snapshots = new AccountSnapshots(ledger.Database, ledger.Log, new(ledger.Database, every: 10));
         await snapshots.FoldAsync(Id, long.MaxValue, default);
-        await ledger.ExecuteAsync("""update account_checkpoints set format = 99, state = '{"status":"nonsense"}' where version > 20""");
+        (await VersionsAsync(ledger)).ShouldStartWith("10 20 30 40");
+        await ledger.ExecuteAsync(
+            """update account_checkpoints set format = 99, state = jsonb_set(state, '{credits,granted}', '1') where version > 20"""
+        );
         (await snapshots.Checkpoints.FindAsync(Id, long.MaxValue, default))!.Account.Version.ShouldBe(20);
         History.Describe(await snapshots.FoldAsync(Id, long.MaxValue, default)).ShouldBe(History.Describe(history.States[Id]));
 
@@ -151,10 +154,11 @@ public sealed class CheckpointTests
     {
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await ledger.OpenHistoryAsync(5, 1);
-        for (var step = 0; step < 60; step++)
+        for (var step = 0; step < 120; step++)
             await history.StepAsync();
         var snapshots = new AccountSnapshots(ledger.Database, ledger.Log, new(ledger.Database, every: 10));
         await snapshots.FoldAsync(Id, long.MaxValue, default);
+        (await VersionsAsync(ledger)).ShouldStartWith("10 20 30 40");
         await ledger.ExecuteAsync(harm);
         (await snapshots.Checkpoints.FindAsync(Id, long.MaxValue, default))!.Account.Version.ShouldBe(20);
         History.Describe(await snapshots.FoldAsync(Id, long.MaxValue, default)).ShouldBe(History.Describe(history.States[Id]));

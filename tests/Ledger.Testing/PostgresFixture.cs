@@ -17,6 +17,9 @@ public sealed class PostgresFixture
     {
         ["shared_buffers"] = "128MB",
         ["max_connections"] = "500",
+
+        // For the reader of the log, which must wait for such transactions too, though the ledger makes none.
+        ["max_prepared_transactions"] = "10",
     };
 
     private static readonly Lazy<Task<EmbeddedPostgres>> Cluster = new(StartAsync);

@@ -170,7 +170,8 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
             var page = await log.ReadStreamAsync(id.StreamId, snapshot.Account.Version, PartsPage, ct);
             foreach (var stored in page)
             {
-                if (stored.Id != EventIds.Part(id, command, stored.Version))
+                // The time too: a command that is given again, and finds things already so, records what fell due since under its own id.
+                if (stored.At != snapshot.Account.LastAt || stored.Id != EventIds.Part(id, command, stored.Version))
                     return snapshot;
                 snapshot = snapshot.Then(stored);
             }
