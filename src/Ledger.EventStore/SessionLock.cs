@@ -15,7 +15,16 @@ public sealed class SessionLock : IAsyncDisposable
     private readonly NpgsqlConnection _connection;
     private readonly long _number;
 
+    /// <summary>The session that has the turn: what is done through it is done under the turn or not at all.</summary>
+    internal NpgsqlConnection Connection => _connection;
+
     private SessionLock(NpgsqlConnection connection, long number) => (_connection, _number) = (connection, number);
+
+    /// <summary>The turn of something that has a name.</summary>
+    public static long Of(string name) =>
+        System.Buffers.Binary.BinaryPrimitives.ReadInt64BigEndian(
+            System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes("ledger " + name))
+        );
 
     /// <summary>Takes a turn, or answers null where another session has it.</summary>
     public static async Task<SessionLock?> TryTakeAsync(NpgsqlDataSource database, long number, CancellationToken ct)

@@ -99,6 +99,7 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
 
                 // What lapses is journalled when a test says so.
                 ["Ledger:SweepInterval"] = "00:00:00",
+                ["Ledger:DriftInterval"] = "00:00:00",
             }.Concat(settings),
             clock,
             nodeClock ?? TimeProvider.System
@@ -298,6 +299,7 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
                         provider.GetRequiredService<IEventLog>(),
                         provider.GetRequiredService<NpgsqlDataSource>(),
                         provider.GetRequiredService<LedgerService>(),
+                        provider.GetRequiredService<LedgerMetrics>(),
                         nodeClock
                     ))
                 );

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Ledger.Domain;
+using Ledger.EventStore;
 
 namespace Ledger.Api.Application;
 
@@ -24,12 +26,20 @@ public sealed class LedgerMetrics : IDisposable
     private readonly Counter<long> _cacheLookups;
     private readonly Counter<long> _lostConnections;
     private readonly Counter<long> _settlementsAboveHold;
+    private readonly Counter<long> _driftFound;
+    private readonly Counter<long> _driftChecked;
+    private readonly Counter<long> _driftSkipped;
+    private readonly ConcurrentDictionary<string, ReaderLag> _readers = new(StringComparer.Ordinal);
+    private long _drifted;
+    private double _clockOffset = double.NaN;
 
     /// <summary>Makes the instruments.</summary>
     /// <param name="factory">The host's factory.</param>
-    public LedgerMetrics(IMeterFactory factory)
+    /// <param name="time">The clock that lags are told by.</param>
+    public LedgerMetrics(IMeterFactory factory, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(factory);
+        ArgumentNullException.ThrowIfNull(time);
         _meter = factory.Create(Name);
         _commitSize = _meter.CreateHistogram<int>("ledger.commit.size", "{command}", "Commands in one commit.");
         _commitDuration = _meter.CreateHistogram(
@@ -57,11 +67,59 @@ public sealed class LedgerMetrics : IDisposable
             "{settlement}",
             "Settlements that cost more than was held."
         );
+        _driftFound = _meter.CreateCounter<long>(
+            "ledger.drift.found",
+            "{account}",
+            "Accounts whose rows were found not to be what the log says."
+        );
+        _driftChecked = _meter.CreateCounter<long>("ledger.drift.checked", "{account}", "Accounts whose rows were compared with the log.");
+        _driftSkipped = _meter.CreateCounter<long>(
+            "ledger.drift.skipped",
+            "{account}",
+            "Accounts that were passed over instead of compared, by reason."
+        );
+        _meter.CreateObservableGauge(
+            "ledger.drift.accounts",
+            () => Interlocked.Read(ref _drifted),
+            "{account}",
+            "Accounts whose rows are not what the log says, as far as this node knows."
+        );
+        _meter.CreateObservableGauge(
+            "ledger.reader.lag",
+            () => _readers.Select(reader => new Measurement<long>(reader.Value.Positions, Tag("reader", reader.Key))),
+            "{event}",
+            "Events that a reader of the log has not dealt with."
+        );
+
+        // Reckoned when it is asked for: the lag of a reader that is stuck must be seen to grow.
+        _meter.CreateObservableGauge(
+            "ledger.reader.lag.time",
+            () =>
+                _readers.Select(reader => new Measurement<double>(
+                    reader.Value.Oldest is { } oldest ? Math.Max((time.GetUtcNow() - oldest).TotalSeconds, 0) : 0,
+                    Tag("reader", reader.Key)
+                )),
+            "s",
+            "The age of the oldest event that a reader of the log has not dealt with."
+        );
+        _meter.CreateObservableGauge(
+            "ledger.clock.offset",
+            () => Volatile.Read(ref _clockOffset) is var offset && double.IsNaN(offset) ? [] : (Measurement<double>[])[new(offset)],
+            "s",
+            "How far this node's clock was ahead of the database's when readiness was last asked for."
+        );
     }
 
-    /// <summary>Watches how many commands wait.</summary>
-    public void WatchQueue(Func<int> depth) =>
+    /// <summary>Watches the write path.</summary>
+    /// <param name="depth">How many commands wait.</param>
+    /// <param name="running">How many lanes have their connection.</param>
+    /// <param name="cached">How many accounts are in memory.</param>
+    public void Watch(Func<int> depth, Func<int> running, Func<int> cached)
+    {
         _meter.CreateObservableGauge("ledger.queue.depth", depth, "{command}", "Commands waiting for a lane.");
+        _meter.CreateObservableGauge("ledger.lanes.running", running, "{lane}", "Lanes that have their connection and take commands.");
+        _meter.CreateObservableGauge("ledger.cache.accounts", cached, "{account}", "Accounts whose state is in memory.");
+    }
 
     internal void Committed(int commands, TimeSpan took)
     {
@@ -72,7 +130,7 @@ public sealed class LedgerMetrics : IDisposable
     internal void Answered(Verdict verdict)
     {
         if (verdict.Refusal is { } refusal)
-            _refusals.Add(1, new KeyValuePair<string, object?>("code", CodeName(refusal.Code)));
+            _refusals.Add(1, Tag("code", CodeName(refusal.Code)));
         else if (verdict.IsRepeat)
             _repeats.Add(1);
         else if (verdict.Answer?.Event is Domain.Wallets.CreditsSpent or Domain.Wallets.HoldSettled or Domain.Wallets.HoldSettledLate)
@@ -94,15 +152,38 @@ public sealed class LedgerMetrics : IDisposable
     internal void LookedUp(int hits, int misses)
     {
         if (hits > 0)
-            _cacheLookups.Add(hits, new KeyValuePair<string, object?>("hit", true));
+            _cacheLookups.Add(hits, Tag("hit", true));
         if (misses > 0)
-            _cacheLookups.Add(misses, new KeyValuePair<string, object?>("hit", false));
+            _cacheLookups.Add(misses, Tag("hit", false));
     }
 
     internal void LostConnection() => _lostConnections.Add(1);
 
+    /// <summary>How far a reader is behind; null where this node is not the one that runs it.</summary>
+    internal void Following(string reader, ReaderLag? lag)
+    {
+        if (lag is { } known)
+            _readers[reader] = known;
+        else
+            _readers.TryRemove(reader, out _);
+    }
+
+    internal void DriftChecked(bool isNew, int drifted)
+    {
+        _driftChecked.Add(1);
+        if (isNew)
+            _driftFound.Add(1);
+        Interlocked.Exchange(ref _drifted, drifted);
+    }
+
+    internal void DriftSkipped(string reason) => _driftSkipped.Add(1, Tag("reason", reason));
+
+    internal void ClockIsOff(TimeSpan ahead) => Volatile.Write(ref _clockOffset, ahead.TotalSeconds);
+
     /// <summary>The code in snake case, as metrics and logs carry it.</summary>
-    public static string CodeName(RejectionCode code) => EventStore.EventTypes.SnakeCase(code.ToString());
+    public static string CodeName(RejectionCode code) => EventTypes.SnakeCase(code.ToString());
+
+    private static KeyValuePair<string, object?> Tag(string name, object value) => new(name, value);
 
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();

@@ -27,6 +27,15 @@ public sealed class LedgerOptions
     /// <summary>How often lapsed holds and pockets of idle accounts are journalled; zero for never.</summary>
     public TimeSpan SweepInterval { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How often a few accounts' rows are compared with the log; zero for never.</summary>
+    public TimeSpan DriftInterval { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Accounts that are compared at a time.</summary>
+    public int DriftAccounts { get; set; } = 3;
+
+    /// <summary>The most events that are folded for one of them; an account with more is passed over, and counted.</summary>
+    public int DriftEvents { get; set; } = 1000;
+
     /// <summary>Reads the settings.</summary>
     /// <exception cref="SettingsException">One of them cannot be used; the message names it.</exception>
     public static LedgerOptions From(IConfiguration configuration)
@@ -53,6 +62,9 @@ public sealed class LedgerOptions
                     (options.RecentReferences >= 0, "Ledger:RecentReferences must not be negative."),
                     (options.RecoveryPatience >= TimeSpan.Zero, "Ledger:RecoveryPatience must not be negative."),
                     (options.SweepInterval >= TimeSpan.Zero, "Ledger:SweepInterval must not be negative."),
+                    (options.DriftInterval >= TimeSpan.Zero, "Ledger:DriftInterval must not be negative."),
+                    (options.DriftAccounts is >= 1 and <= 100, "Ledger:DriftAccounts must be from 1 to 100."),
+                    (options.DriftEvents >= 1, "Ledger:DriftEvents must be at least 1."),
                 ]
         )
         {

@@ -59,7 +59,7 @@ public sealed class LedgerService : IAsyncDisposable
         ];
         _current = new(log, snapshots, cache, cards, settings, logger);
         _database = database;
-        metrics.WatchQueue(() => _lanes.Sum(lane => lane.Depth));
+        metrics.Watch(() => _lanes.Sum(lane => lane.Depth), () => _lanes.Count(lane => lane.IsRunning), () => cache.Count);
     }
 
     /// <summary>Whether every lane has its connection and takes commands.</summary>

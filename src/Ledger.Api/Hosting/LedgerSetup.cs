@@ -1,10 +1,12 @@
 using Ledger.Api.Application;
+using Ledger.Api.Application.Readers;
 using Ledger.Api.Keys;
 using Ledger.EventStore;
 using Ledger.Projections;
 using Ledger.Projections.Accounts;
 using Ledger.Projections.Balances;
 using Ledger.Projections.Keys;
+using Ledger.Projections.Rebuild;
 using Microsoft.Extensions.Options;
 
 namespace Ledger.Api.Hosting;
@@ -43,6 +45,9 @@ public static class LedgerSetup
         // After the start-up, so that it stops before the write path does.
         services.AddSingleton<Sweep>();
         services.AddHostedService(provider => provider.GetRequiredService<Sweep>());
+        services.AddSingleton<DriftCheck>();
+        services.AddSingleton<LogFollower, DriftFollower>();
+        services.AddHostedService<ReaderHost>();
         return services;
     }
 }

@@ -9,8 +9,9 @@ namespace Ledger.Api.Hosting;
 /// <param name="log">The log.</param>
 /// <param name="database">Its database.</param>
 /// <param name="ledger">The write path.</param>
+/// <param name="metrics">Told how far the clock is off.</param>
 /// <param name="time">The clock.</param>
-public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerService ledger, TimeProvider time)
+public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerService ledger, LedgerMetrics metrics, TimeProvider time)
 {
     /// <summary>How far the node's clock may be off the database's.</summary>
     public static readonly TimeSpan MaxSkew = TimeSpan.FromSeconds(1);
@@ -81,10 +82,14 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
         var theirs = row.GetFieldValue<DateTimeOffset>(0);
         if (row.GetBoolean(1))
             return ReadOnly;
-        var skew =
+
+        // The database looked at its clock somewhere between our two looks at ours.
+        var ahead =
             theirs < before ? before - theirs
-            : theirs > after ? theirs - after
+            : theirs > after ? after - theirs
             : TimeSpan.Zero;
+        metrics.ClockIsOff(ahead);
+        var skew = ahead.Duration();
         return skew > MaxSkew
             ? string.Create(
                 CultureInfo.InvariantCulture,

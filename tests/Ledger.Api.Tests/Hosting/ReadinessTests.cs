@@ -114,6 +114,7 @@ public sealed class ReadinessTests
 
         // As when it is restored from a dump: gone for a while, also for a server that runs.
         var account = await app.OpenAccountAsync(credits: 100);
+        (await SpendAsync(app, account, "before")).ShouldBe(200);
         await operatorsOwn.ExecuteAsync(
             $"""
             alter database {missing.Database} allow_connections false;

@@ -1,0 +1,25 @@
+using Ledger.EventStore;
+
+namespace Ledger.Api.Application.Readers;
+
+/// <summary>
+/// Somebody who does something about every event, after it was committed, on one node at a time. A page may be handed over twice, after a crash
+/// or a lost connection, so what is done must be the same when done again: by ids that are derived from the events.
+/// </summary>
+public abstract class LogFollower
+{
+    /// <summary>Its name, under which its checkpoint and its lease stand; never changed.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The most events at a time.</summary>
+    public virtual int Page => 500;
+
+    /// <summary>How long it rests where there is nothing to read; zero or less switches it off on this node.</summary>
+    public virtual TimeSpan Pause => TimeSpan.FromSeconds(1);
+
+    /// <summary>How many of the latest events it cares for: older ones are passed over unread. Null where it must see all.</summary>
+    public virtual int? OnlyLast => null;
+
+    /// <summary>Deals with the next events, in order. Once it returns they count as dealt with; where it throws, the same are handed over again.</summary>
+    public abstract Task HandleAsync(IReadOnlyList<StoredEvent> page, CancellationToken ct);
+}
