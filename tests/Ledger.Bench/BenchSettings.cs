@@ -5,4 +5,5 @@ namespace Ledger.Bench;
 /// <param name="Accounts">Accounts the load is spread over.</param>
 /// <param name="Connections">Connections, or callers, at once.</param>
 /// <param name="Lanes">Lanes of the server.</param>
-internal sealed record BenchSettings(TimeSpan Duration, int Accounts, int Connections, int Lanes);
+/// <param name="Events">How many events the log holds before anything is measured.</param>
+internal sealed record BenchSettings(TimeSpan Duration, int Accounts, int Connections, int Lanes, long Events);

@@ -12,6 +12,7 @@ var seconds = new Option<int>("--seconds") { Description = "How long each measur
 var accounts = new Option<int>("--accounts") { Description = "Accounts the load is spread over.", DefaultValueFactory = _ => 1000 };
 var connections = new Option<int>("--connections") { Description = "Connections, or callers, at once.", DefaultValueFactory = _ => 64 };
 var lanes = new Option<int>("--lanes") { Description = "Lanes of the server.", DefaultValueFactory = _ => 1 };
+var events = new Option<long>("--events") { Description = "Spends that are in the log before anything is measured." };
 var json = new Option<FileInfo?>("--json") { Description = "Also writes the results to this file." };
 var scenario = new Argument<string>("scenario") { Description = "One of: " + string.Join(", ", Catalogue.Names) + ", or all." };
 
@@ -22,6 +23,7 @@ var root = new RootCommand("Measures the ledger, each scenario next to its basel
     accounts,
     connections,
     lanes,
+    events,
     json,
 };
 root.SetAction(
@@ -31,7 +33,8 @@ root.SetAction(
             TimeSpan.FromSeconds(parsed.GetValue(seconds)),
             parsed.GetValue(accounts),
             parsed.GetValue(connections),
-            parsed.GetValue(lanes)
+            parsed.GetValue(lanes),
+            parsed.GetValue(events)
         );
         var wanted = Catalogue.Find(parsed.GetValue(scenario)!);
         if (wanted.Count == 0)

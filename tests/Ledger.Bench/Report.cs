@@ -11,7 +11,24 @@ namespace Ledger.Bench;
 /// <param name="Errors">Answers other than success.</param>
 /// <param name="Baseline">What it stands next to; null for a baseline itself.</param>
 /// <param name="Ratio">Operations per second over the baseline's.</param>
-internal sealed record Row(string Scenario, double PerSecond, double? P50, double? P99, long Errors, string? Baseline, double? Ratio);
+/// <param name="Micros">Processor time per operation, in microseconds; null where it was not measured.</param>
+internal sealed record Row(
+    string Scenario,
+    double PerSecond,
+    double? P50,
+    double? P99,
+    long Errors,
+    string? Baseline,
+    double? Ratio,
+    Micros? Micros
+);
+
+/// <summary>Processor time per operation, in microseconds.</summary>
+/// <param name="Server">The server's.</param>
+/// <param name="Postgres">PostgreSQL's, all of its processes.</param>
+/// <param name="Load">The load's.</param>
+/// <param name="Idle">What no process of the three used of the machine's cores.</param>
+internal sealed record Micros(double Server, double Postgres, double Load, double Idle);
 
 /// <summary>What a run found: a table for people, JSON for machines.</summary>
 internal sealed class Report
@@ -28,7 +45,8 @@ internal sealed class Report
             measured.P99,
             measured.Errors,
             baseline?.Scenario,
-            baseline is null ? null : measured.PerSecond / baseline.PerSecond
+            baseline is null ? null : measured.PerSecond / baseline.PerSecond,
+            measured.Micros
         );
         _rows.Add(row);
         Console.WriteLine(Line(row));
@@ -46,6 +64,23 @@ internal sealed class Report
         Console.WriteLine("| --- | ---: | ---: | ---: | ---: | ---: | --- |");
         foreach (var row in _rows)
             Console.WriteLine(Line(row));
+        if (!_rows.Exists(row => row.Micros is not null))
+            return;
+        Console.WriteLine();
+        Console.WriteLine("| Microseconds of processor time per operation | server | PostgreSQL | load | idle or others |");
+        Console.WriteLine("| --- | ---: | ---: | ---: | ---: |");
+        foreach (var row in _rows)
+        {
+            if (row.Micros is { } micros)
+            {
+                Console.WriteLine(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"| {row.Scenario} | {micros.Server:0} | {micros.Postgres:0} | {micros.Load:0} | {micros.Idle:0} |"
+                    )
+                );
+            }
+        }
     }
 
     public Task WriteAsync(string path, CancellationToken ct) =>
@@ -63,4 +98,8 @@ internal sealed class Report
 /// <param name="P50">Median latency in milliseconds, where it was measured.</param>
 /// <param name="P99">99th percentile in milliseconds, where it was measured.</param>
 /// <param name="Errors">Answers other than success.</param>
-internal readonly record struct Measurement(double PerSecond, double? P50, double? P99, long Errors);
+internal readonly record struct Measurement(double PerSecond, double? P50, double? P99, long Errors)
+{
+    /// <summary>Processor time per operation, where it was measured.</summary>
+    public Micros? Micros { get; init; }
+}

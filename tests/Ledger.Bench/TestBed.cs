@@ -40,8 +40,58 @@ internal sealed class TestBed : IAsyncDisposable
         var postgres = await EmbeddedPostgres.StartAsync(new(Path.Combine(folder, "data")), NullLogger.Instance, TimeProvider.System, ct);
         var bed = new TestBed(settings, postgres, folder);
         await using var ledger = await bed.OpenLedgerAsync(1, ct);
-        bed.Accounts = await MakeAccountsAsync(ledger.GetRequiredService<LedgerService>(), settings.Accounts);
+        var service = ledger.GetRequiredService<LedgerService>();
+        bed.Accounts = await MakeAccountsAsync(service, settings.Accounts);
+        await FillAsync(service, bed.Accounts, settings.Events);
+        await bed.SettleAsync(ct);
         return bed;
+    }
+
+    /// <summary>
+    /// Brings PostgreSQL to where it is after it has run for a while: statistics of what there is, nothing left to clean up, and segments of
+    /// its write-ahead log that are used again instead of being made. A new cluster makes every segment while a commit waits for it.
+    /// </summary>
+    public async Task SettleAsync(CancellationToken ct)
+    {
+        const int Segments = 128;
+        await using var database = NpgsqlDataSource.Create(ConnectionString);
+        await using var connection = await database.OpenConnectionAsync(ct);
+        async Task RunAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+            await command.ExecuteNonQueryAsync(ct);
+        }
+
+        await RunAsync("vacuum (analyze)");
+        for (var segment = 0; segment < Segments; segment++)
+            await RunAsync("select pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()");
+        await RunAsync("checkpoint");
+    }
+
+    /// <summary>Spends until the log holds as many, through the ledger itself, many of one account at once.</summary>
+    private static async Task FillAsync(LedgerService ledger, IReadOnlyList<BenchAccount> accounts, long events)
+    {
+        const int AtOnce = 100;
+        const int Side = 10;
+        var caller = new Caller("bench", "bench");
+        var done = 0L;
+        for (var round = 0; done < events; round++)
+        {
+            foreach (var some in accounts.Chunk(Side))
+            {
+                await Task.WhenAll(
+                    from account in some
+                    from i in Enumerable.Range(0, AtOnce)
+                    select ledger.ExecuteAsync(
+                        new Spend(account.Account, account.Key, "chat", Quantity.Of(1), $"fill-{round}-{i}"),
+                        caller
+                    )
+                );
+                done += some.Length * AtOnce;
+                if (done >= events)
+                    break;
+            }
+        }
     }
 
     /// <summary>The ledger without a web server, in this process.</summary>

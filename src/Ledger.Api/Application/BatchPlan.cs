@@ -54,7 +54,7 @@ internal sealed class BatchPlan(RecentAnswers recent)
     /// <param name="earlier">The plan whose trip is under way, on which this one builds.</param>
     public void Decide(Pending pending, in Basis basis, Past? past, TimeProvider time, RateCards cards, BatchPlan? earlier)
     {
-        if (_items.Count == 0)
+        if (Book.Version == 0)
             Book = cards.Book;
         var command = pending.Command;
         if (!_works.TryGetValue(command.Account, out var work))
@@ -89,6 +89,18 @@ internal sealed class BatchPlan(RecentAnswers recent)
         if (own is { } fact)
             _answers.TryAdd(fact.Id, new(fact, after));
         _items.Add(new(pending, work, new(outcome.Decision, own, after), KnowsAvailable: true, MayRecall: false) { IsSettled = true });
+    }
+
+    /// <summary>Takes what a command did before its connection was lost for its answer: it is neither decided again nor a repeat.</summary>
+    public void AddDone(Pending pending, AccountSnapshot snapshot, in Fact done, RateCards cards)
+    {
+        if (Book.Version == 0)
+            Book = cards.Book;
+        if (!_works.TryGetValue(pending.Command.Account, out var work))
+            _works.Add(pending.Command.Account, work = new(Basis.Of(snapshot)));
+        Asks = true;
+        var verdict = new Verdict(new Decision<AccountEvent>.Accepted([done.Event]), done, default);
+        _items.Add(new(pending, work, verdict, KnowsAvailable: false, MayRecall: false));
     }
 
     /// <summary>Takes an account's part out, where what it was based on did not come true.</summary>

@@ -200,6 +200,7 @@ internal sealed partial class Lane : IAsyncDisposable
         {
             // Nobody knows what was committed, so only an attempt under locks, which looks references up first, will do.
             var unsure = _state.Abandon(plan);
+            MarkUnsure(unsure);
             await RecoverAsync(unsure, lost, losses: 0);
             _state.Again(unsure);
         }
@@ -227,6 +228,7 @@ internal sealed partial class Lane : IAsyncDisposable
             }
             catch (Exception lost) when (LaneConnection.IsOutage(lost))
             {
+                MarkUnsure(batch);
                 await RecoverAsync(batch, lost, losses++);
             }
             catch (PostgresException busy)
@@ -303,7 +305,7 @@ internal sealed partial class Lane : IAsyncDisposable
         }
     }
 
-    private async Task<Dictionary<Pending, Past>> RecallAsync(List<Pending> batch)
+    private async Task<Dictionary<Pending, Recollection>> RecallAsync(List<Pending> batch)
     {
         var wanted = batch
             .SelectMany(pending => pending.Command.Recalls.Select(id => (pending.Command.Account.StreamId, id)))
@@ -311,17 +313,26 @@ internal sealed partial class Lane : IAsyncDisposable
             .ToList();
         var found = (await _log.FindAsync(wanted, CancellationToken.None)).ToDictionary(
             stored => (stored.StreamId, stored.Id),
-            LedgerEvents.ToFact
+            stored => (Fact: LedgerEvents.ToFact(stored), stored.CorrelationId)
         );
-        return batch.ToDictionary(
-            pending => pending,
-            pending =>
-                Past.Of(
-                    from id in pending.Command.Recalls
-                    where found.ContainsKey((pending.Command.Account.StreamId, id))
-                    select found[(pending.Command.Account.StreamId, id)]
-                )
-        );
+        var recalled = new Dictionary<Pending, Recollection>(batch.Count);
+        foreach (var pending in batch)
+        {
+            var facts = new List<Fact>(1);
+            Fact? done = null;
+            foreach (var id in pending.Command.Recalls)
+            {
+                if (!found.TryGetValue((pending.Command.Account.StreamId, id), out var known))
+                    continue;
+                facts.Add(known.Fact);
+                if (known.CorrelationId == pending.Caller.RequestId && !(done?.Version > known.Fact.Version))
+                    done = known.Fact;
+            }
+
+            recalled.Add(pending, new(Past.Of(facts), done));
+        }
+
+        return recalled;
     }
 
     private async Task<TripResult> SendAsync(Trip trip, int commands)
@@ -431,6 +442,12 @@ internal sealed partial class Lane : IAsyncDisposable
                     return;
             }
         }
+    }
+
+    private static void MarkUnsure(List<Pending> batch)
+    {
+        foreach (var pending in batch)
+            pending.MayBeDone = true;
     }
 
     private static List<Pending> Unanswered(List<Pending> batch) => [.. batch.Where(pending => !pending.IsAnswered)];

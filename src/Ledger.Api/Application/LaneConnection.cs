@@ -98,8 +98,10 @@ internal sealed class LaneConnection(IEventLog log, NpgsqlDataSource database, I
             _ => false,
         };
 
+    /// <exception cref="TimeoutException">It does not end, such as one that is stopped: whoever waits behind it must be told.</exception>
     private async Task EndAsync(Backend backend)
     {
+        var since = time.GetTimestamp();
         while (true)
         {
             await using var command = database.CreateCommand(
@@ -109,6 +111,8 @@ internal sealed class LaneConnection(IEventLog log, NpgsqlDataSource database, I
             command.Parameters.Add(new() { Value = backend.StartedAt });
             if (await command.ExecuteScalarAsync(_stop.Token) is null)
                 return;
+            if (time.GetElapsedTime(since) > MaxPause)
+                throw new TimeoutException("The server process behind the lost connection does not end.");
             await Task.Delay(TimeSpan.FromMilliseconds(20), time, _stop.Token);
         }
     }

@@ -246,14 +246,20 @@ internal sealed partial class LaneState
         BatchPlan plan,
         List<Pending> batch,
         IReadOnlyDictionary<AccountId, AccountSnapshot> states,
-        IReadOnlyDictionary<Pending, Past> pasts
+        IReadOnlyDictionary<Pending, Recollection> pasts
     )
     {
         lock (_gate)
         {
             plan.Clear();
             foreach (var pending in batch)
-                Decide(plan, pending, BatchPlan.Basis.Of(states[pending.Command.Account]), pasts[pending], underWay: null);
+            {
+                var state = states[pending.Command.Account];
+                if (pending.MayBeDone && pasts[pending].Done is { } done)
+                    plan.AddDone(pending, state, done, _cards);
+                else
+                    Decide(plan, pending, BatchPlan.Basis.Of(state), pasts[pending].Past, underWay: null);
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using Ledger.Domain;
 using Ledger.Domain.Accounts;
 
 namespace Ledger.Api.Application;
@@ -19,9 +20,17 @@ internal sealed class Pending(AccountCommand command, Caller caller, long since)
 
     public Task<Verdict> Answer => _answer.Task;
 
+    /// <summary>Whether it was sent and the connection lost: then it may be done already, and what it did is its answer, also where it would be refused now.</summary>
+    public bool MayBeDone { get; set; }
+
     public bool IsAnswered => _answer.Task.IsCompleted;
 
     public void Complete(Verdict verdict) => _answer.TrySetResult(verdict);
 
     public void Fail(Exception fault) => _answer.TrySetException(fault);
 }
+
+/// <summary>What the log holds under a command's ids.</summary>
+/// <param name="Past">The facts.</param>
+/// <param name="Done">The last one of them that the very same request recorded; null where it recorded none.</param>
+internal readonly record struct Recollection(Past Past, Fact? Done);

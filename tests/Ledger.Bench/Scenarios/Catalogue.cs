@@ -1,8 +1,11 @@
 using System.Diagnostics;
+using System.IO.Compression;
+using System.Text.Json;
 using Ledger.Api.Application;
 using Ledger.Bench.Load;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
+using Ledger.EventStore;
 using Ledger.Projections.Accounts;
 using Ledger.Projections.Rebuild;
 using Npgsql;
@@ -32,7 +35,7 @@ internal static class Catalogue
         new("caller", OneCallerAsync),
         new("store", StoreAsync),
         new("two", TwoServersAsync),
-        new("rebuild", WhileRebuildingAsync),
+        new("beside", WhileOthersWorkAsync),
         new("million", MillionAccountsAsync),
     ];
 
@@ -191,38 +194,71 @@ internal static class Catalogue
         }
     }
 
-    private static async Task WhileRebuildingAsync(TestBed bed, Report report, CancellationToken ct)
+    /// <summary>Beside the load: everything is rebuilt, everything is verified, the whole log is read; each again and again.</summary>
+    private static async Task WhileOthersWorkAsync(TestBed bed, Report report, CancellationToken ct)
     {
         var first = report.Find(Spend) ?? report.Add(Spend, await SpendOverHttpAsync(bed, bed.Accounts, 0, "undisturbed", ct));
         await using var server = await bed.StartServerAsync(ct);
-        await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "warm-rebuild", true, ct, WarmUp);
+        await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "warm-beside", true, ct, WarmUp);
         await using var database = NpgsqlDataSource.Create(bed.ConnectionString);
-        using var done = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var rebuilds = 0;
-        var rebuilding = Task.Run(
-            async () =>
-            {
-                var rebuilder = new Rebuilder(database, TimeProvider.System);
-                while (!done.IsCancellationRequested)
+        var rebuilder = new Rebuilder(database, TimeProvider.System);
+        foreach (
+            var (what, work) in ((string, Func<CancellationToken, Task>)[])
+                [
+                    ("all read models are rebuilt", done => rebuilder.RebuildAsync("all", null, done)),
+                    ("the chain and all read models are verified", done => VerifyAsync(database, rebuilder, done)),
+                    ("the log is exported", done => ExportAsync(database, done)),
+                ]
+        )
+        {
+            using var done = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            var times = 0;
+            var working = Task.Run(
+                async () =>
                 {
-                    await rebuilder.RebuildAsync("all", null, done.Token);
-                    rebuilds++;
-                }
-            },
-            ct
-        );
-        var measured = await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "rebuild", true, ct);
-        await done.CancelAsync();
-        try
-        {
-            await rebuilding;
+                    for (; !done.IsCancellationRequested; times++)
+                        await work(done.Token);
+                },
+                ct
+            );
+            var measured = await PostAsync(bed, server, "/api/v1/tools/spend", bed.Accounts, 0, "beside", true, ct);
+            await done.CancelAsync();
+            try
+            {
+                await working;
+            }
+            catch (OperationCanceledException)
+            {
+                // The last one was cut short, as meant.
+            }
+
+            report.Add($"spend over HTTP, while {what} ({times} times to the end)", measured, first);
         }
-        catch (OperationCanceledException)
+    }
+
+    private static async Task VerifyAsync(NpgsqlDataSource database, Rebuilder rebuilder, CancellationToken ct)
+    {
+        await foreach (var (stream, verdict) in new ChainVerifier(database).VerifyAllAsync(ct))
         {
-            // The last one was cut short, as meant.
+            if (verdict.Break is not null)
+                throw new InvalidDataException($"The chain of {stream} does not hold.");
         }
 
-        report.Add($"spend over HTTP, while all read models are rebuilt ({rebuilds} times)", measured, first);
+        if (await rebuilder.CompareAsync("all", null, ct) is { Count: > 0 } drifts)
+            throw new InvalidDataException($"{drifts.Count} rows are not what the log says.");
+    }
+
+    /// <summary>What any export comes to: the log in order, page by page, as lines of JSON, compressed.</summary>
+    private static async Task ExportAsync(NpgsqlDataSource database, CancellationToken ct)
+    {
+        await using var to = new GZipStream(Stream.Null, CompressionLevel.Fastest);
+        await using var lines = new StreamWriter(to);
+        var reader = new LogReader(database, 0);
+        while (await reader.NextAsync(1000, ct) is { Count: > 0 } page)
+        {
+            foreach (var stored in page)
+                await lines.WriteLineAsync(JsonSerializer.Serialize(stored));
+        }
     }
 
     /// <summary>A million accounts put in by SQL: enough to be loaded, not to be replayed.</summary>
@@ -301,7 +337,7 @@ internal static class Catalogue
         return await PostAsync(bed, server, "/api/v1/tools/spend", accounts, repeats, run, true, ct);
     }
 
-    private static Task<Measurement> PostAsync(
+    private static async Task<Measurement> PostAsync(
         TestBed bed,
         ServerProcess server,
         string path,
@@ -312,8 +348,12 @@ internal static class Catalogue
         CancellationToken ct,
         TimeSpan? duration = null,
         int? connections = null
-    ) =>
-        Wrk.PostAsync(
+    )
+    {
+        var times = await ProcessorTime.OfAsync(server.ProcessId, bed.ConnectionString, ct);
+        var before = times?.Now();
+        var started = Stopwatch.GetTimestamp();
+        var measured = await Wrk.PostAsync(
             server.Url,
             path,
             [.. accounts.Select(account => account.Secret)],
@@ -324,4 +364,19 @@ internal static class Catalogue
             withReference,
             ct
         );
+        var took = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        if (times is null || before is not { } then)
+            return measured;
+        var used = times.Now().Since(then);
+        var each = 1_000_000 / (measured.PerSecond * took);
+        return measured with
+        {
+            Micros = new(
+                used.Server * each,
+                used.Postgres * each,
+                used.Load * each,
+                ((took * Environment.ProcessorCount) - used.Server - used.Postgres - used.Load) * each
+            ),
+        };
+    }
 }
