@@ -68,7 +68,7 @@ internal static class Run
 
         await cluster.ReadyAsync(ct);
         var database = await cluster.CreateDatabaseAsync(plan.Seed, ct);
-        var folder = Directory.CreateTempSubdirectory("ledger-faults-").FullName;
+        var folder = cluster.FolderOf(plan.Seed);
         var nodes = new List<Node>();
         try
         {

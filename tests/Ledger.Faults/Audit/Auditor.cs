@@ -312,7 +312,9 @@ internal sealed class Auditor
                 if (attempts?.Any(attempt => isWanted(attempt.Step)) != true)
                     Find($"{history.StreamId} version {fact.Version}: nobody asked for {fact.Event}.");
                 else if (!attempts.Any(attempt => isWanted(attempt.Step) && attempt.Outcome != Told.Refused))
-                    Find($"{history.StreamId} version {fact.Version}: everybody who asked was refused: {fact.Event}.");
+                    Find(
+                        $"{history.StreamId} version {fact.Version}: everybody who asked was refused ({string.Join(", ", attempts.Select(attempt => $"{attempt.Status} {attempt.Code}"))}): {fact.Event}."
+                    );
             }
         }
     }

@@ -72,6 +72,10 @@ internal sealed class FaultCluster : IAsyncDisposable
         }
     }
 
+    /// <summary>A folder for the servers of a run; goes with the cluster at the latest.</summary>
+    public string FolderOf(int seed) =>
+        Directory.CreateDirectory(Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"seed-{seed}"))).FullName;
+
     /// <summary>Connects past every proxy.</summary>
     public string Direct(string database) =>
         new NpgsqlConnectionStringBuilder
