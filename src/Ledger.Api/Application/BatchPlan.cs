@@ -82,6 +82,16 @@ internal sealed class BatchPlan(RecentAnswers recent)
         _items.Add(new(pending, work, new(outcome.Decision, own, after), KnowsAvailable: true, MayRecall: false) { IsSettled = true });
     }
 
+    /// <summary>Takes what a command did before its connection was lost for its answer: it is neither decided again nor a repeat.</summary>
+    public void AddDone(Pending pending, AccountSnapshot snapshot, in Fact done)
+    {
+        if (!_works.TryGetValue(pending.Command.Account, out var work))
+            _works.Add(pending.Command.Account, work = new(snapshot));
+        Asks = true;
+        var verdict = new Verdict(new Decision<AccountEvent>.Accepted([done.Event]), done, default);
+        _items.Add(new(pending, work, verdict, KnowsAvailable: false, MayRecall: false));
+    }
+
     /// <summary>Fills the trip and the read models' columns.</summary>
     public void Fill(Trip trip, AccountWrites writes, RateBook book, bool confirm)
     {

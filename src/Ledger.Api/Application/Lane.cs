@@ -155,7 +155,7 @@ internal sealed partial class Lane : IAsyncDisposable
                     throw Away();
                 var again = isUnsure ? batch : await AttemptAsync(batch);
                 if (again.Count > 0)
-                    await AttemptLockedAsync(again);
+                    await AttemptLockedAsync(again, isUnsure);
                 return;
             }
             catch (Exception lost) when (IsOutage(lost))
@@ -256,7 +256,9 @@ internal sealed partial class Lane : IAsyncDisposable
     /// <summary>
     /// The second attempt cannot lose: the streams are locked, their states and every reference are read afresh, and only then it decides.
     /// </summary>
-    private async Task AttemptLockedAsync(List<Pending> batch)
+    /// <param name="batch">The commands.</param>
+    /// <param name="isUnsure">Whether they may have been done already: then what a request did itself is its answer, also where it would be refused now.</param>
+    private async Task AttemptLockedAsync(List<Pending> batch, bool isUnsure)
     {
         _metrics.AttemptedAgain(batch.Count);
         for (var round = 1; ; round++)
@@ -270,7 +272,13 @@ internal sealed partial class Lane : IAsyncDisposable
             var book = _cards.Book;
             _plan.Clear();
             foreach (var pending in batch)
-                _plan.Decide(pending, states[pending.Command.Account], pasts[pending], _time, book);
+            {
+                var (past, done) = pasts[pending];
+                if (isUnsure && done is { } own)
+                    _plan.AddDone(pending, states[pending.Command.Account], own);
+                else
+                    _plan.Decide(pending, states[pending.Command.Account], past, _time, book);
+            }
 
             _plan.Fill(_trip, _writes, book, confirm: false);
             _trip.Confirm.Add(RateBook.StreamId);
@@ -303,7 +311,8 @@ internal sealed partial class Lane : IAsyncDisposable
         }
     }
 
-    private async Task<Dictionary<Pending, Past>> RecallAsync(List<Pending> batch)
+    /// <summary>The facts that stand under each command's ids, and the last one of them that the very same request recorded.</summary>
+    private async Task<Dictionary<Pending, (Past Past, Fact? Done)>> RecallAsync(List<Pending> batch)
     {
         var wanted = batch
             .SelectMany(pending => pending.Command.Recalls.Select(id => (pending.Command.Account.StreamId, id)))
@@ -311,17 +320,26 @@ internal sealed partial class Lane : IAsyncDisposable
             .ToList();
         var found = (await _log.FindAsync(wanted, CancellationToken.None)).ToDictionary(
             stored => (stored.StreamId, stored.Id),
-            LedgerEvents.ToFact
+            stored => (Fact: LedgerEvents.ToFact(stored), stored.CorrelationId)
         );
-        return batch.ToDictionary(
-            pending => pending,
-            pending =>
-                Past.Of(
-                    from id in pending.Command.Recalls
-                    where found.ContainsKey((pending.Command.Account.StreamId, id))
-                    select found[(pending.Command.Account.StreamId, id)]
-                )
-        );
+        var recalled = new Dictionary<Pending, (Past, Fact?)>(batch.Count);
+        foreach (var pending in batch)
+        {
+            var facts = new List<Fact>(1);
+            Fact? done = null;
+            foreach (var id in pending.Command.Recalls)
+            {
+                if (!found.TryGetValue((pending.Command.Account.StreamId, id), out var known))
+                    continue;
+                facts.Add(known.Fact);
+                if (known.CorrelationId == pending.Caller.RequestId && !(done?.Version > known.Fact.Version))
+                    done = known.Fact;
+            }
+
+            recalled.Add(pending, (Past.Of(facts), done));
+        }
+
+        return recalled;
     }
 
     private async Task LoadMissingAsync(List<Pending> batch)
@@ -481,8 +499,10 @@ internal sealed partial class Lane : IAsyncDisposable
     }
 
     /// <summary>Ends the server process behind a lost connection and waits until it is gone: until then its transaction could still commit.</summary>
+    /// <exception cref="TimeoutException">It does not end, such as one that is stopped: whoever waits behind it must be told.</exception>
     private async Task EndAsync(Backend backend)
     {
+        var since = _time.GetTimestamp();
         while (true)
         {
             await using var command = _database.CreateCommand(
@@ -492,6 +512,8 @@ internal sealed partial class Lane : IAsyncDisposable
             command.Parameters.Add(new() { Value = backend.StartedAt });
             if (await command.ExecuteScalarAsync(_stop.Token) is null)
                 return;
+            if (_time.GetElapsedTime(since) > MaxDelay)
+                throw new TimeoutException("The server process behind the lost connection does not end.");
             await Task.Delay(TimeSpan.FromMilliseconds(20), _time, _stop.Token);
         }
     }
