@@ -130,7 +130,7 @@ internal sealed class Injector(Plan plan, World world, FaultCluster cluster, str
                 break;
 
             case FaultKind.AnswerSwallowed:
-                node.Proxy.SwallowAnswer();
+                _ = node.Proxy.SwallowAnswer();
                 break;
 
             case FaultKind.ConnectionsRefused:

@@ -21,6 +21,8 @@ internal sealed class Proxy : IAsyncDisposable
     private long _cutAfter = -1;
     private bool _cutUpwards;
     private bool _swallows;
+    private bool _refusesThen;
+    private TaskCompletionSource? _swallowed;
 
     public Proxy(string socket)
     {
@@ -57,10 +59,16 @@ internal sealed class Proxy : IAsyncDisposable
     }
 
     /// <summary>Lets the next answer to a writer be swallowed, and its connection reset.</summary>
-    public void SwallowAnswer()
+    /// <param name="thenRefuses">Whether connections are refused from that moment on.</param>
+    /// <returns>Comes when it has been.</returns>
+    public Task SwallowAnswer(bool thenRefuses = false)
     {
         lock (_lock)
-            _swallows = true;
+        {
+            (_swallows, _refusesThen) = (true, thenRefuses);
+            _swallowed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _swallowed.Task;
+        }
     }
 
     /// <summary>Holds back everything, until told otherwise.</summary>
@@ -189,6 +197,8 @@ internal sealed class Proxy : IAsyncDisposable
                         {
                             // What was asked after it was armed has been done: PostgreSQL answers after the commit.
                             (_swallows, cuts, passes) = (false, true, 0);
+                            _refuses |= _refusesThen;
+                            _swallowed!.TrySetResult();
                         }
                     }
                 }
