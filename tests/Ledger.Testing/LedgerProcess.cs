@@ -65,7 +65,10 @@ public sealed partial class LedgerProcess : LedgerClient, IAsyncDisposable
     }
 
     /// <summary>Starts one without waiting for anything.</summary>
-    public static LedgerProcess Launch(string dataFolder, string? database = null)
+    /// <param name="dataFolder">Its data folder.</param>
+    /// <param name="database">Its database; an embedded one where null.</param>
+    /// <param name="settings">Configuration beside the usual, such as <c>Ledger:QueueCapacity</c>.</param>
+    public static LedgerProcess Launch(string dataFolder, string? database = null, IReadOnlyDictionary<string, string>? settings = null)
     {
         var host = Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
         var start = new ProcessStartInfo(host, [typeof(Program).Assembly.Location, "--urls", "http://127.0.0.1:0"])
@@ -87,6 +90,8 @@ public sealed partial class LedgerProcess : LedgerClient, IAsyncDisposable
         start.Environment["Ledger__Data"] = dataFolder;
         if (database is not null)
             start.Environment["ConnectionStrings__Ledger"] = database;
+        foreach (var (name, value) in settings ?? new Dictionary<string, string>())
+            start.Environment[name.Replace(":", "__", StringComparison.Ordinal)] = value;
 
         var output = new StringBuilder();
         var address = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -30,7 +30,13 @@ public sealed record CreateKey(
         if (account.Status == AccountStatus.Missing)
             return Reject(RejectionCode.AccountNotFound);
         if (account.Keys.Find(Key) is { } existing)
-            return existing.SecretHash == SecretHash ? Accept() : Reject(RejectionCode.ReferenceConflict);
+        {
+            // Decided again after a lost answer, it must still be told as created: its secret is in no other answer.
+            if (existing.SecretHash != SecretHash)
+                return Reject(RejectionCode.ReferenceConflict);
+            return context.Past.Find(Id) is { } first ? Repeat(first) : Accept();
+        }
+
         if (Limit is { IsPositive: false } || LimitUsd is { IsPositive: false })
             return Reject(RejectionCode.AmountOutOfRange);
         if (ExpiresAt <= context.Now)

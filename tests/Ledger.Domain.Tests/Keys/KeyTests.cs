@@ -47,7 +47,8 @@ public class KeyTests
         GivenAccount().When(Create(Other, 50, Noon.AddDays(1))).Then(Created(Other, limit: 50, expiresAt: Noon.AddDays(1)));
 
     [Fact]
-    public void Creating_a_key_again_is_already_so() => GivenAccount(Created(Other)).When(Create(Other)).ThenNothing();
+    public void Creating_a_key_again_is_answered_by_its_creation() =>
+        GivenAccount(Created(Other)).When(Create(Other)).ThenRepeated(Created(Other));
 
     [Fact]
     public void Creating_a_key_again_with_another_secret_is_rejected() =>
