@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using Ledger.EventStore;
 using Ledger.Projections.Rebuild;
 using Npgsql;
 
@@ -11,12 +13,18 @@ internal static class RebuildCommand
     {
         var model = new Argument<string>("model") { Description = "The read model.", DefaultValueFactory = _ => "all" };
         model.AcceptOnlyFromAmong([.. Rebuilder.Models]);
+        var check = new Option<bool>("--check")
+        {
+            Description =
+                "Change nothing: verify the log's hashes, compare the read model with the log, and fail where anything is not as it should be.",
+        };
         var command = new Command(
             "rebuild",
             "Builds read models anew from the log and puts them in the place of those that stand. The server runs on meanwhile."
         )
         {
             model,
+            check,
         };
         command.SetAction(
             (parsed, ct) =>
@@ -24,12 +32,17 @@ internal static class RebuildCommand
                     async services =>
                     {
                         var progress = new CliProgress(host.Console);
+                        var database = services.GetRequiredService<NpgsqlDataSource>();
+                        var rebuilder = new Rebuilder(database, services.GetRequiredService<TimeProvider>());
                         try
                         {
-                            await new Rebuilder(
-                                services.GetRequiredService<NpgsqlDataSource>(),
-                                services.GetRequiredService<TimeProvider>()
-                            ).RebuildAsync(parsed.GetRequiredValue(model), progress, ct);
+                            if (parsed.GetRequiredValue(check))
+                            {
+                                await CheckAsync(host, database, rebuilder, parsed.GetRequiredValue(model), progress, ct);
+                                return;
+                            }
+
+                            await rebuilder.RebuildAsync(parsed.GetRequiredValue(model), progress, ct);
                         }
                         finally
                         {
@@ -42,5 +55,47 @@ internal static class RebuildCommand
                 )
         );
         return command;
+    }
+
+    /// <summary>Tells all that is wrong before it fails, without the contents of any row.</summary>
+    private static async Task CheckAsync(
+        CliHost host,
+        NpgsqlDataSource database,
+        Rebuilder rebuilder,
+        string model,
+        CliProgress progress,
+        CancellationToken ct
+    )
+    {
+        var (streams, wrong) = (0L, 0);
+        await foreach (var (stream, verdict) in new ChainVerifier(database).VerifyAllAsync(ct))
+        {
+            streams++;
+            if (verdict.Break is not { } broken)
+                continue;
+            wrong++;
+            await host.Console.Output.WriteLineAsync(
+                string.Create(CultureInfo.InvariantCulture, $"{stream} is broken at version {broken.Version}: {broken.Fault}")
+            );
+        }
+
+        foreach (var drift in await rebuilder.CompareAsync(model, progress, ct))
+        {
+            wrong++;
+            var what =
+                drift.Live is null ? "is missing"
+                : drift.Rebuilt is null ? "should not be there"
+                : "differs";
+            await host.Console.Output.WriteLineAsync($"{drift.Table} {drift.Key} {what}");
+        }
+
+        if (wrong > 0)
+            throw new CliException(string.Create(CultureInfo.InvariantCulture, $"Not all is well: {wrong} findings."));
+        await host.Console.Output.WriteLineAsync(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"All is well: {streams} streams have whole chains, and {model} is what the log says."
+            )
+        );
     }
 }

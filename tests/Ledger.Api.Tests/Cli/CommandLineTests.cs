@@ -199,4 +199,24 @@ public sealed class CommandLineTests
         output.ShouldContain("demo@example.com");
         (await server.GetAsync("/health/ready")).ShouldBe(200);
     }
+
+    [Fact]
+    public async Task A_check_tells_what_is_wrong_and_changes_nothing()
+    {
+        await using var app = await LedgerApp.StartAsync();
+        var account = await app.OpenAccountAsync(credits: 100);
+        var (whole, output, _) = await RunAsync(app.Database, "rebuild", "--check");
+        (whole, output).ShouldBe((0, "All is well: 2 streams have whole chains, and all is what the log says." + Environment.NewLine));
+
+        await app.QueryAsync($"update pockets set remaining = remaining + 1 where account_id = '{account.Id.Value}'");
+        await app.QueryAsync(
+            $"update mt_events set data = jsonb_set(data, '{{reason}}', '\"x\"') where stream_id = '{account.Id.StreamId}' and version = 2"
+        );
+        var (code, said, error) = await RunAsync(app.Database, "rebuild", "all", "--check");
+        code.ShouldBe(1);
+        said.ShouldContain($"{account.Id.StreamId} is broken at version 2: ");
+        said.ShouldContain($$"""pockets {"pocket": 1, "account_id": "{{account.Id.Value}}"} differs""");
+        error.ShouldContain("Not all is well: 2 findings.");
+        (await app.QueryAsync($"select remaining <> granted from pockets where account_id = '{account.Id.Value}'")).ShouldBe(true);
+    }
 }
