@@ -7,14 +7,24 @@ namespace Ledger.EventStore;
 /// under way: the reader stops there, and passes only after every transaction that had drawn a position when it first saw the gap has ended
 /// and a second look still finds it empty. Never by a time-out. It holds no transaction between calls. Not safe for concurrent use.
 /// </summary>
-/// <param name="database">Connections for reading, to the primary.</param>
-/// <param name="after">The checkpoint: the last position that was dealt with.</param>
-public sealed class LogReader(NpgsqlDataSource database, long after)
+public sealed class LogReader
 {
+    private readonly NpgsqlDataSource? _database;
     private Gap? _gap;
 
+    internal LogReader(long after) => Position = after;
+
+    /// <summary>Reads by whichever connection there is.</summary>
+    /// <param name="database">Connections for reading, to the primary.</param>
+    /// <param name="after">The checkpoint: the last position that was dealt with.</param>
+    public LogReader(NpgsqlDataSource database, long after)
+        : this(after) => _database = database;
+
     /// <summary>The last position that was read; with what the caller did about it, the checkpoint to keep.</summary>
-    public long Position { get; private set; } = after;
+    public long Position { get; private set; }
+
+    /// <summary>Passes over events unread, up to a position; backwards never.</summary>
+    public void SkipTo(long position) => Position = Math.Max(Position, position);
 
     /// <summary>
     /// The next events, at most <paramref name="limit"/>; empty at the end of the log, and while a gap may still be filled.
@@ -22,7 +32,13 @@ public sealed class LogReader(NpgsqlDataSource database, long after)
     /// <exception cref="InvalidOperationException">There is a gap, and the database is a standby, which cannot tell what is under way.</exception>
     public async Task<IReadOnlyList<StoredEvent>> NextAsync(int limit, CancellationToken ct)
     {
-        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var connection = await _database!.OpenConnectionAsync(ct);
+        return await NextAsync(connection, limit, ct);
+    }
+
+    /// <summary>The same, by a connection that stays the caller's.</summary>
+    internal async Task<IReadOnlyList<StoredEvent>> NextAsync(NpgsqlConnection connection, int limit, CancellationToken ct)
+    {
         while (true)
         {
             // Before the rows are read: what had ended by then is visible in them.
