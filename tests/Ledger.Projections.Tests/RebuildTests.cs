@@ -242,6 +242,51 @@ public sealed class RebuildTests
         (await ledger.LinesAsync(Grants)).ShouldBe(["accounts SELECT", "balances SELECT", "keys SELECT"]);
     }
 
+    [Theory]
+    [InlineData("create view report as select * from accounts", "view public.report")]
+    [InlineData("create materialized view report as select b.account_id from balances b", "materialized view public.report")]
+    [InlineData(
+        "create table notes (account_id varchar collate \"C\" references accounts)",
+        "constraint notes_account_id_fkey on table public.notes"
+    )]
+    public async Task A_rebuild_is_refused_where_something_of_somebody_elses_depends_on_the_tables(string dependent, string name)
+    {
+        await using var ledger = await FilledAsync(58);
+        var before = await ledger.DumpAsync();
+        await ledger.ExecuteAsync(dependent);
+        foreach (var model in (string[])["balances", "all"])
+            (
+                await Should.ThrowAsync<RebuildRefusedException>(() => RebuilderOf(ledger).RebuildAsync(model, null, default))
+            ).Message.ShouldBe(
+                $"The read models are replaced by a rebuild, and something that is not the ledger's depends on them: {name}. Drop it, and make it again after the rebuild; nothing has been changed."
+            );
+        await RebuilderOf(ledger).RebuildAsync("usage", null, default);
+        (await RebuilderOf(ledger).CompareAsync("all", null, default)).ShouldBeEmpty();
+        (await ledger.DumpAsync()).ShouldBe(before);
+        (await ledger.QueryAsync<bool>("select to_regnamespace('ledger_rebuild') is null")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task What_comes_to_depend_on_the_tables_during_a_rebuild_stops_it_with_the_same_words()
+    {
+        await using var ledger = await FilledAsync(59);
+        var before = await ledger.DumpAsync();
+        (
+            await Should.ThrowAsync<RebuildRefusedException>(() =>
+                RebuilderOf(ledger)
+                    .RebuildAsync(
+                        "balances",
+                        new Reports(_ =>
+                            ledger.ExecuteAsync("create or replace view report as select 1 from holds").GetAwaiter().GetResult()
+                        ),
+                        default
+                    )
+            )
+        ).Message.ShouldContain("view public.report");
+        (await ledger.DumpAsync()).ShouldBe(before);
+        (await ledger.QueryAsync<bool>("select to_regnamespace('ledger_rebuild') is null")).ShouldBeTrue();
+    }
+
     [Fact]
     public async Task The_schema_is_the_same_after_a_rebuild_as_before()
     {

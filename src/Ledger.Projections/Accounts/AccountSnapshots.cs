@@ -137,15 +137,24 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
     /// </summary>
     public async Task<AccountSnapshot> FoldAsync(AccountId id, long version, CancellationToken ct)
     {
-        var snapshot = await Checkpoints.FindAsync(id, version, ct) ?? AccountSnapshot.Missing(id);
+        var from = await Checkpoints.FindAsync(id, version, ct) ?? AccountSnapshot.Missing(id);
+        return await FoldAsync(from, version, leavesCheckpoints: true, ct);
+    }
+
+    /// <summary>The same from the first event on, whatever checkpoints say: for whoever checks what else rests on them.</summary>
+    public Task<AccountSnapshot> FoldWholeAsync(AccountId id, long version, CancellationToken ct) =>
+        FoldAsync(AccountSnapshot.Missing(id), version, leavesCheckpoints: false, ct);
+
+    private async Task<AccountSnapshot> FoldAsync(AccountSnapshot snapshot, long version, bool leavesCheckpoints, CancellationToken ct)
+    {
         while (snapshot.Account.Version < version)
         {
             var limit = (int)Math.Min(Page, version - snapshot.Account.Version);
-            var page = await log.ReadStreamAsync(id.StreamId, snapshot.Account.Version, limit, ct);
+            var page = await log.ReadStreamAsync(snapshot.Account.Id.StreamId, snapshot.Account.Version, limit, ct);
             foreach (var stored in page)
             {
                 snapshot = snapshot.Then(stored);
-                if (snapshot.Account.Version % Checkpoints.Every == 0)
+                if (leavesCheckpoints && snapshot.Account.Version % Checkpoints.Every == 0)
                     await Checkpoints.TrySaveAsync(snapshot, ct);
             }
 

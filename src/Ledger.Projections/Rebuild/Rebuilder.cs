@@ -16,7 +16,7 @@ public readonly record struct RebuildProgress(string Model, long AccountsDone, l
 /// <param name="Rebuilt">The row as the log says, as JSON; null where there should be none.</param>
 public sealed record Drift(string Table, string Key, string? Live, string? Rebuilt);
 
-/// <summary>A rebuild was refused: another one runs.</summary>
+/// <summary>A rebuild was refused: another one runs, or something that is not the ledger's depends on the tables.</summary>
 public sealed class RebuildRefusedException(string message) : Exception(message);
 
 /// <summary>
@@ -33,13 +33,14 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time)
 
     /// <summary>Rebuilds a read model and puts it in the place of the one that stands.</summary>
     /// <exception cref="ArgumentException">There is no such model.</exception>
-    /// <exception cref="RebuildRefusedException">Another rebuild or comparison runs.</exception>
+    /// <exception cref="RebuildRefusedException">Another rebuild or comparison runs, or something that is not the ledger's depends on the tables.</exception>
     public async Task RebuildAsync(string model, IProgress<RebuildProgress>? progress, CancellationToken ct)
     {
         var wanted = ReadModel.Of(model);
+        await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct);
         if (wanted.Tables.Count > 0)
         {
-            await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct);
+            await shadow.RefuseDependentsAsync(ct);
             await shadow.FillAsync(ct);
             await shadow.SwapAsync(ct);
         }
@@ -54,10 +55,10 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time)
     public async Task<IReadOnlyList<Drift>> CompareAsync(string model, IProgress<RebuildProgress>? progress, CancellationToken ct)
     {
         var wanted = ReadModel.Of(model);
+        await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct);
         var drifts = new List<Drift>();
         if (wanted.Tables.Count > 0)
         {
-            await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct);
             await shadow.FillAsync(ct);
             drifts.AddRange(await shadow.CompareAsync(ct));
         }

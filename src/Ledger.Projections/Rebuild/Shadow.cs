@@ -148,8 +148,80 @@ internal sealed class Shadow : IAsyncDisposable
             await ExecuteAsync($"analyze {table.Name}", ct);
     }
 
+    /// <summary>
+    /// Refuses where a view, a foreign key or the like of somebody else's depends on the live tables: it would be in the way of the swap, and would
+    /// be lost with them if it were not.
+    /// </summary>
+    /// <exception cref="RebuildRefusedException">Something does; the message names it.</exception>
+    public async Task RefuseDependentsAsync(CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            with own as (
+              select c.oid
+              from pg_class c
+              join pg_namespace n on n.oid = c.relnamespace
+              where quote_ident(n.nspname) = $1
+                and c.relname = any ($2)
+            )
+            select string_agg(distinct coalesce(v.name, pg_describe_object(d.classid, d.objid, d.objsubid)), ', ')
+            from pg_depend d
+            left join lateral (
+              select
+                r.ev_class,
+                case w.relkind when 'm' then 'materialized view ' else 'view ' end || r.ev_class::regclass as name
+              from pg_rewrite r
+              join pg_class w on w.oid = r.ev_class
+              where d.classid = 'pg_rewrite'::regclass
+                and r.oid = d.objid
+            ) v on true
+            where d.refclassid = 'pg_class'::regclass
+              and d.refobjid in (select o.oid from own o)
+              and d.deptype = 'n'
+              and coalesce(v.ev_class not in (select o.oid from own o), true)
+              and not exists (
+                select
+                from pg_depend a
+                where a.classid = d.classid
+                  and a.objid = d.objid
+                  and a.refclassid = 'pg_class'::regclass
+                  and a.refobjid in (select o.oid from own o)
+                  and a.deptype in ('a', 'i')
+              )
+            """,
+            _connection
+        )
+        {
+            Parameters =
+            {
+                new() { Value = _live },
+                new() { Value = (string[])[.. _model.Tables.Select(table => table.Name), .. _model.Views] },
+            },
+        };
+        if (await command.ExecuteScalarAsync(ct) is string dependents)
+            throw new RebuildRefusedException(
+                $"The read models are replaced by a rebuild, and something that is not the ledger's depends on them: {dependents}. "
+                    + "Drop it, and make it again after the rebuild; nothing has been changed."
+            );
+    }
+
     /// <summary>Puts the shadow's tables in the place of the live ones.</summary>
-    public Task SwapAsync(CancellationToken ct) =>
+    /// <exception cref="RebuildRefusedException">Something came to depend on them meanwhile.</exception>
+    public async Task SwapAsync(CancellationToken ct)
+    {
+        try
+        {
+            await SwapLockedAsync(ct);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.DependentObjectsStillExist)
+        {
+            await ExecuteAsync("rollback", ct);
+            await RefuseDependentsAsync(ct);
+            throw;
+        }
+    }
+
+    private Task SwapLockedAsync(CancellationToken ct) =>
         LockedAsync(
             "access exclusive",
             async grants =>

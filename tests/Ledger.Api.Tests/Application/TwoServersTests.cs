@@ -2,6 +2,7 @@ using System.Globalization;
 using Ledger.Api.Tests.Dialects.Admin;
 using Ledger.Domain;
 using Ledger.Domain.Keys;
+using Ledger.Projections.Rebuild;
 using Ledger.Testing;
 
 namespace Ledger.Api.Tests.Application;
@@ -209,6 +210,35 @@ public sealed class TwoServersTests : IAsyncLifetime
             (await here.PostAsync("/api/v1/tools/release", account.Key, new { hold_id = holds[n] })).ShouldBe(200);
             (await SpendAsync(there, account.Key, $"released{n}")).ShouldBe(200);
             (await SpendAsync(there, account.Key, $"more{n}")).ShouldBeRefused(402, "insufficient_credits");
+        }
+    }
+
+    [Fact]
+    public async Task Both_charge_on_while_the_read_models_are_rebuilt_and_nothing_is_lost()
+    {
+        var accounts = new List<TestAccount>();
+        for (var n = 0; n < 8; n++)
+            accounts.Add(await _one.OpenAccountAsync(credits: 1_000_000));
+        using var done = new CancellationTokenSource();
+        var charging = Enumerable.Range(0, 8).Select(worker => Task.Run(() => ChargeAsync(worker))).ToList();
+        await using var database = Npgsql.NpgsqlDataSource.Create(_one.Database);
+        var rebuilder = new Rebuilder(database, TimeProvider.System);
+        for (var round = 0; round < 3; round++)
+            await rebuilder.RebuildAsync("all", null, default);
+        await done.CancelAsync();
+        var charged = (await Task.WhenAll(charging)).Sum();
+        charged.ShouldBeGreaterThan(0);
+        (await rebuilder.CompareAsync("all", null, default)).ShouldBeEmpty();
+        var left = await Task.WhenAll(accounts.Select(account => _two.AvailableAsync(account.Id)));
+        left.Sum().ShouldBe((8 * 1_000_000) - (5 * charged));
+
+        // Every account on both servers, so that each is contended as well.
+        async Task<long> ChargeAsync(int worker)
+        {
+            var spends = 0;
+            for (; !done.IsCancellationRequested; spends++)
+                (await SpendAsync(Server(worker), accounts[spends % 8].Key, $"{worker}-{spends}")).ShouldBe(200);
+            return spends;
         }
     }
 
