@@ -64,8 +64,11 @@ internal sealed class TestBed : IAsyncDisposable
 
         await RunAsync("vacuum (analyze)");
         for (var segment = 0; segment < Segments; segment++)
-            await RunAsync("select pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()");
-        await RunAsync("checkpoint");
+            await RunAsync("select pg_logical_emit_message(false, 'bench', repeat('x', 16 * 1024 * 1024))");
+
+        // Our role may not ask for a checkpoint, but for a database that needs one.
+        await RunAsync("create database settled strategy file_copy");
+        await RunAsync("drop database settled");
     }
 
     /// <summary>Spends until the log holds as many, through the ledger itself, many of one account at once.</summary>
@@ -82,10 +85,7 @@ internal sealed class TestBed : IAsyncDisposable
                 await Task.WhenAll(
                     from account in some
                     from i in Enumerable.Range(0, AtOnce)
-                    select ledger.ExecuteAsync(
-                        new Spend(account.Account, account.Key, "chat", Quantity.Of(1), $"fill-{round}-{i}"),
-                        caller
-                    )
+                    select ledger.ExecuteAsync(new Spend(account.Account, account.Key, "chat", Quantity.Of(1), $"fill-{round}-{i}"), caller)
                 );
                 done += some.Length * AtOnce;
                 if (done >= events)

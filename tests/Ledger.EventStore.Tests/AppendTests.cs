@@ -157,20 +157,29 @@ public sealed class AppendTests
     }
 
     [Fact]
-    public async Task An_id_that_stands_in_the_log_is_flagged_and_costs_its_neighbours_nothing()
+    public async Task The_first_id_that_stands_in_the_log_undoes_its_trip_and_the_next_ones_are_flagged_and_cost_their_neighbours_nothing()
     {
         await using var log = await LogDatabase.CreateAsync();
         var (a, b) = (LogDatabase.Stream("account-a", 1, 2), LogDatabase.Stream("account-b", 3));
         await log.AppendAsync(a, b);
-        var result = await log.AppendAsync(
-            LogDatabase.Stream("account-a", 2, a.LastHash, 4, 1, 2),
-            LogDatabase.Stream("account-b", 1, b.LastHash, 5),
-            LogDatabase.Stream("account-c", 1, 2)
-        );
+        await using var writer = await log.OpenWriterAsync();
+        Trip Repeating() =>
+            LogDatabase.Trip(
+                LogDatabase.Stream("account-a", 2, a.LastHash, 4, 1, 2),
+                LogDatabase.Stream("account-b", 1, b.LastHash, 5),
+                LogDatabase.Stream("account-c", 1, 2)
+            );
 
+        (await Should.ThrowAsync<PostgresException>(() => writer.SendAsync(Repeating(), default))).SqlState.ShouldBe(
+            PostgresErrorCodes.UniqueViolation
+        );
+        (await log.QueryAsync<long>("select count(*) from mt_events")).ShouldBe(3);
+
+        var result = await writer.SendAsync(Repeating(), default);
         result.Won.ShouldBe([false, true, true]);
         result.Repeated.ShouldBe([0]);
         (await log.ReadAsync("account-a")).Count.ShouldBe(2);
+        (await log.ReadAsync("account-b")).Count.ShouldBe(2);
     }
 
     [Fact]

@@ -13,9 +13,14 @@ namespace Ledger.Api.Keys;
 public sealed record KeySecret(string Text, string Prefix)
 {
     private const string Marker = "_live_";
+    private const int MarkerLength = 6;
     private const string Base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     private const int RandomLength = 34;
     private const int ChecksumLength = 6;
+    private const int MaxPrefixLength = 32;
+
+    /// <summary>The length of the longest secret, in characters.</summary>
+    public const int MaxLength = MaxPrefixLength + MarkerLength + RandomLength + ChecksumLength;
 
     /// <summary>The last four characters, by which people tell keys apart.</summary>
     public string LastFour => Text[^4..];
@@ -36,7 +41,7 @@ public sealed record KeySecret(string Text, string Prefix)
     public static bool IsWellFormed(ReadOnlySpan<char> text)
     {
         var marker = text.IndexOf(Marker, StringComparison.Ordinal);
-        if (marker is < 1 or > 32 || text.Length != marker + Marker.Length + RandomLength + ChecksumLength)
+        if (marker is < 1 or > MaxPrefixLength || text.Length != marker + MarkerLength + RandomLength + ChecksumLength)
             return false;
         foreach (var c in text[..marker])
         {
@@ -44,7 +49,7 @@ public sealed record KeySecret(string Text, string Prefix)
                 return false;
         }
 
-        foreach (var c in text[(marker + Marker.Length)..])
+        foreach (var c in text[(marker + MarkerLength)..])
         {
             if (!char.IsAsciiLetterOrDigit(c))
                 return false;
