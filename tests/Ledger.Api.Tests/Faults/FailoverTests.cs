@@ -64,6 +64,12 @@ public sealed class FailoverTests : IAsyncLifetime
         (await database.QueryAsync<long>("select count(*) from mt_events where data ->> 'reference' = 'r'")).ShouldBe(1);
         (await SpendAsync(app, account.Key, "r")).ShouldBeRefused(503, "unavailable");
         (await SpendAsync(app, account.Key, "before")).ShouldBeRefused(503, "unavailable");
+        // The writer waits for the standby before it takes anything again, and says so.
+        await Eventually.IsSoAsync(() =>
+            database.QueryAsync<bool>(
+                "select exists (select from pg_stat_activity where wait_event = 'SyncRep' and application_name = 'ledger-replication')"
+            )
+        );
         (await app.GetAsync("/health/ready"))
             .ShouldBe(503, """{"status":"not_ready","reason":"The writer has lost its connection and is reconnecting."}""")
             .ShouldHave("Retry-After", "1");
@@ -77,11 +83,11 @@ public sealed class FailoverTests : IAsyncLifetime
         }
 
         // However long it lasts, attempts do not pile up in the primary.
-        (
-            await database.QueryAsync<long>(
-                "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and application_name = 'ledger-replication'"
+        await Eventually.IsSoAsync(() =>
+            database.QueryAsync<bool>(
+                "select count(*) <= 1 from pg_stat_activity where wait_event = 'SyncRep' and application_name = 'ledger-replication'"
             )
-        ).ShouldBeLessThanOrEqualTo(1);
+        );
 
         await _standby.StartAsync();
         await Eventually.IsSoAsync(async () => (await app.GetAsync("/health/ready")).Status == 200);
