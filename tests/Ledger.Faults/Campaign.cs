@@ -70,6 +70,10 @@ internal sealed class Campaign(TextWriter output)
             if (IsVerbose)
                 Say(plan.Text(withSteps: Count == 1));
             var result = await Run.ExecuteAsync(plan, cluster, ct);
+
+            // Ctrl-C at a terminal reaches the servers too; what that did to the seed under way is no finding.
+            if (ct.IsCancellationRequested)
+                break;
             _results.Enqueue(result);
             Say(
                 string.Create(
