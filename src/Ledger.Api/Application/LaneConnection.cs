@@ -84,18 +84,15 @@ internal sealed class LaneConnection(IEventLog log, NpgsqlDataSource database, I
     public static bool IsOutage(Exception fault) =>
         fault switch
         {
-            PostgresException { SqlState: var state } => state.StartsWith("08", StringComparison.Ordinal)
-                || state.StartsWith("57", StringComparison.Ordinal)
-                || state.StartsWith("53", StringComparison.Ordinal)
-                || state.StartsWith("58", StringComparison.Ordinal)
-                || state is PostgresErrorCodes.ReadOnlySqlTransaction,
-            LedgerUnavailableException
-            or NpgsqlException
-            or IOException
-            or TimeoutException
-            or System.Net.Sockets.SocketException
-            or ObjectDisposedException => true,
-            _ => false,
+            // Another transaction went first: the connection is as good as ever.
+            PostgresException
+            {
+                SqlState: PostgresErrorCodes.DeadlockDetected
+                    or PostgresErrorCodes.SerializationFailure
+                    or PostgresErrorCodes.LockNotAvailable
+            } => false,
+            LedgerUnavailableException or ObjectDisposedException => true,
+            _ => Outage.Is(fault),
         };
 
     /// <exception cref="TimeoutException">It does not end, such as one that is stopped: whoever waits behind it must be told.</exception>

@@ -88,7 +88,11 @@ public class KeyTests
 
     [Fact]
     public void Creating_a_revoked_key_again_does_not_revive_it() =>
-        GivenAccount(new KeyRevoked(Main, null)).When(Create(Main)).ThenRepeated(Created(Main)).After.Keys.Find(Main)!.RevokedAt.ShouldBe(Noon);
+        GivenAccount(new KeyRevoked(Main, null))
+            .When(Create(Main))
+            .ThenRepeated(Created(Main))
+            .After.Keys.Find(Main)!
+            .RevokedAt.ShouldBe(Noon);
 
     [Fact]
     public void A_key_stops_working_at_its_expiry()
