@@ -29,7 +29,7 @@ internal sealed class Drawers
         var running = await RunningAsync(connection, ct);
         var waited = running.Where(drawer => _waited.Contains(drawer.Name)).Select(drawer => drawer.Name).ToHashSet(StringComparer.Ordinal);
 
-        // A transaction that is prepared for its commit goes on under another name.
+        // A crash ends all but those that are prepared for their commit, and these go on under another name.
         if (waited.Count < _waited.Count)
             waited.UnionWith(running.Where(drawer => drawer.IsPrepared).Select(drawer => drawer.Name));
         _waited = waited;

@@ -44,6 +44,14 @@ internal sealed class LogDatabase : IAsyncDisposable
         }
     }
 
+    /// <summary>One with a cluster of its own, for what would be in the way of others.</summary>
+    public static async Task<LogDatabase> CreateAtAsync(string connectionString)
+    {
+        var log = new LogDatabase(connectionString, NpgsqlDataSource.Create(connectionString));
+        await log.Log.MigrateAsync(default);
+        return log;
+    }
+
     public static async Task<LogDatabase> CreateEmptyAsync()
     {
         var connectionString = await new PostgresFixture().CreateDatabaseAsync();

@@ -1,3 +1,7 @@
+using System.Diagnostics;
+using Ledger.Api.Hosting;
+using Ledger.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Ledger.EventStore.Tests;
@@ -132,7 +136,7 @@ public sealed class LogReaderTests
     }
 
     [Fact]
-    public async Task A_prepared_transaction_is_waited_for_under_its_new_name()
+    public async Task A_prepared_transaction_is_waited_for()
     {
         await using var log = await LogDatabase.CreateAsync();
         foreach (var (name, end) in ((string, string)[])[("one", "commit prepared"), ("two", "rollback prepared")])
@@ -159,6 +163,53 @@ public sealed class LogReaderTests
             await log.ExecuteAsync($"{end} '{log.Name}-{name}'");
             (await PositionsAsync(reader)).ShouldBe(end.StartsWith("commit", StringComparison.Ordinal) ? [last + 1, last + 2] : [last + 2]);
         }
+    }
+
+    [Fact]
+    public async Task After_a_crash_only_what_was_prepared_is_waited_for_and_what_was_skipped_is_passed()
+    {
+        await using var folder = TestFolder.Create();
+        await using var cluster = await EmbeddedPostgres.StartAsync(
+            new EmbeddedPostgresOptions(folder.Data) { Settings = PostgresFixture.Small },
+            NullLogger.Instance,
+            TimeProvider.System,
+            CancellationToken.None
+        );
+        await using var log = await LogDatabase.CreateAtAsync(cluster.ConnectionString);
+        await using var prepared = await log.Database.OpenConnectionAsync();
+        await using (var insert = new NpgsqlCommand("begin; " + InsertSql("account-prepared", 1), prepared))
+            await insert.ExecuteNonQueryAsync();
+        await using var lost = await BeginAsync(log);
+        await InsertAsync(lost, "account-lost", 2);
+        await log.AppendAsync(LogDatabase.Stream("account-a", 3));
+        var reader = new LogReader(log.Database, 0);
+        (await PositionsAsync(reader)).ShouldBeEmpty();
+        await using (var prepare = new NpgsqlCommand("prepare transaction 'prepared'", prepared))
+            await prepare.ExecuteNonQueryAsync();
+
+        // One server process that is killed takes all others with it, and PostgreSQL recovers as after a crash.
+        using (var process = Process.GetProcessById(lost.Connection.ProcessID))
+            process.Kill();
+        await Eventually.IsSoAsync(async () =>
+        {
+            try
+            {
+                NpgsqlConnection.ClearAllPools();
+                return await log.QueryAsync<bool>("select pg_postmaster_start_time() < now()");
+            }
+            catch (NpgsqlException)
+            {
+                return false;
+            }
+        });
+        for (var look = 0; look < 3; look++)
+            (await PositionsAsync(reader)).ShouldBeEmpty();
+        await log.ExecuteAsync("commit prepared 'prepared'");
+        (await PositionsAsync(reader)).ShouldBe([1, 3]);
+
+        await log.AppendAsync(LogDatabase.Stream("account-b", 4));
+        (await log.QueryAsync<long>("select max(m.seq_id) from mt_events m")).ShouldBeGreaterThan(4, "a crash skips positions");
+        (await PositionsAsync(reader)).ShouldHaveSingleItem();
     }
 
     [Fact]

@@ -254,12 +254,16 @@ public sealed class RebuildTests
         await using var ledger = await FilledAsync(58);
         var before = await ledger.DumpAsync();
         await ledger.ExecuteAsync(dependent);
+        var reports = new List<RebuildProgress>();
         foreach (var model in (string[])["balances", "all"])
             (
-                await Should.ThrowAsync<RebuildRefusedException>(() => RebuilderOf(ledger).RebuildAsync(model, null, default))
+                await Should.ThrowAsync<RebuildRefusedException>(() =>
+                    RebuilderOf(ledger).RebuildAsync(model, new Reports(reports.Add), default)
+                )
             ).Message.ShouldBe(
                 $"The read models are replaced by a rebuild, and something that is not the ledger's depends on them: {name}. Drop it, and make it again after the rebuild; nothing has been changed."
             );
+        reports.ShouldBeEmpty("it is refused before the log is read");
         await RebuilderOf(ledger).RebuildAsync("usage", null, default);
         (await RebuilderOf(ledger).CompareAsync("all", null, default)).ShouldBeEmpty();
         (await ledger.DumpAsync()).ShouldBe(before);
