@@ -10,6 +10,8 @@ namespace Ledger.Faults.Injection;
 /// <summary>Lets the faults of a plan strike, each at its moment, and takes each of them back.</summary>
 internal sealed class Injector(Plan plan, World world, FaultCluster cluster, string database, Journal journal) : IDisposable
 {
+    private static readonly TimeSpan LongestStep = TimeSpan.FromSeconds(2);
+
     // What needs PostgreSQL as it is, and what would be done twice to one server, comes one after the other.
     private readonly SemaphoreSlim _cluster = new(1, 1);
     private readonly SemaphoreSlim[] _nodes = [.. world.Nodes.Select(_ => new SemaphoreSlim(1, 1))];
@@ -145,7 +147,7 @@ internal sealed class Injector(Plan plan, World world, FaultCluster cluster, str
 
             case FaultKind.TrafficDelayed:
                 node.Proxy.Delay(TimeSpan.FromMilliseconds(fault.Amount));
-                await journal.ReachAsync(journal.Answered + fault.Commands);
+                await LastAsync(fault.Commands, ct);
                 node.Proxy.Delay(TimeSpan.Zero);
                 break;
 
@@ -172,12 +174,18 @@ internal sealed class Injector(Plan plan, World world, FaultCluster cluster, str
                 lock (node)
                     node.Clock!.Offset += by;
                 await IsNotReadyAsync(node, ct);
-                await journal.ReachAsync(journal.Answered + fault.Commands);
+                await LastAsync(fault.Commands, ct);
                 lock (node)
                     node.Clock.Offset -= by;
                 break;
         }
     }
+
+    /// <summary>
+    /// Waits for so many answers more; not without end, since a server that starts while its clock is off rightly serves nothing.
+    /// </summary>
+    private async Task LastAsync(int answers, CancellationToken ct) =>
+        await Task.WhenAny(journal.ReachAsync(journal.Answered + answers), Task.Delay(LongestStep, ct));
 
     /// <summary>A clock that is off means not ready, whatever else is the matter.</summary>
     private async Task IsNotReadyAsync(Node node, CancellationToken ct)
