@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 
@@ -163,6 +164,23 @@ internal sealed class Proxy : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether an answer says that a statement was carried out, as opposed to having been prepared.</summary>
+    private static bool HasDone(ReadOnlySpan<byte> answer)
+    {
+        // Each message: its kind, and its length without that byte.
+        while (answer.Length >= 5)
+        {
+            if (answer[0] == (byte)'C')
+                return true;
+            var length = 1 + BinaryPrimitives.ReadInt32BigEndian(answer[1..]);
+            if (length < 5 || length > answer.Length)
+                return false;
+            answer = answer[length..];
+        }
+
+        return false;
+    }
+
     private async Task PumpAsync(Link link, bool upwards)
     {
         var (from, to) = upwards ? (link.Client, link.Server) : (link.Server, link.Client);
@@ -193,7 +211,7 @@ internal sealed class Proxy : IAsyncDisposable
                         {
                             link.Asked = _swallows;
                         }
-                        else if (_swallows && link.Asked)
+                        else if (_swallows && link.Asked && HasDone(buffer.AsSpan(0, count)))
                         {
                             // What was asked after it was armed has been done: PostgreSQL answers after the commit.
                             (_swallows, cuts, passes) = (false, true, 0);
