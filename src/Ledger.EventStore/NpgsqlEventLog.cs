@@ -8,6 +8,12 @@ public sealed class NpgsqlEventLog : IEventLog
     internal const string EventColumns =
         "m.seq_id, m.id, m.stream_id, m.version, m.type, m.timestamp, m.data::text, m.headers::text, m.correlation_id, m.causation_id";
 
+    /// <summary>
+    /// Seconds after which a database that says nothing is treated as lost, wherever somebody waits for an answer: Npgsql's own thirty would
+    /// hold everybody up who waits behind.
+    /// </summary>
+    public const int Patience = 5;
+
     private readonly NpgsqlDataSource _database;
     private readonly Migrations _migrations;
 
@@ -37,6 +43,7 @@ public sealed class NpgsqlEventLog : IEventLog
             limit $3
             """
         );
+        command.CommandTimeout = Patience;
         command.Parameters.Add(new() { Value = streamId });
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = limit });
@@ -67,6 +74,7 @@ public sealed class NpgsqlEventLog : IEventLog
         if (ids.Count == 0)
             return [];
         await using var command = _database.CreateCommand(NpgsqlLogWriter.RecallSql);
+        command.CommandTimeout = Patience;
         command.Parameters.Add(new() { Value = ids.Select(id => id.StreamId).ToArray() });
         command.Parameters.Add(new() { Value = ids.Select(id => id.Id).ToArray() });
         return await ReadAsync(command, ct);

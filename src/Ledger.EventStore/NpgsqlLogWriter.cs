@@ -58,7 +58,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
             Timeout = 3,
 
             // A database that says nothing for this long is treated as lost; there is no point in asking it to cancel.
-            CommandTimeout = 5,
+            CommandTimeout = NpgsqlEventLog.Patience,
             CancellationTimeout = -1,
             ApplicationName = "ledger-writer",
             Options =

@@ -1,3 +1,4 @@
+using Ledger.Projections.Accounts;
 using Ledger.Projections.Rebuild;
 
 namespace Ledger.Projections.Tests;
@@ -96,5 +97,27 @@ public sealed class DriftCheckTests
         (await check.CheckAsync(new("a000"), 19, default)).IsChecked.ShouldBeFalse();
         var nobody = await check.CheckAsync(new("nobody"), 19, default);
         (nobody.Version, nobody.IsChecked, nobody.Differences.Count).ShouldBe((0L, true, 0));
+    }
+
+    [Fact]
+    public async Task What_is_folded_counts_from_the_last_checkpoint_and_a_wrong_one_is_told_from_wrong_rows()
+    {
+        await using var ledger = await LedgerDatabase.CreateAsync();
+        await using var history = await ledger.OpenHistoryAsync(36, accounts: 1);
+        while (history.States.Values.Single().Account.Version < 20)
+            await history.StepAsync();
+        var snapshots = new AccountSnapshots(ledger.Database, ledger.Log, new(ledger.Database, every: 10));
+        await snapshots.Checkpoints.SaveAsync([history.States.Values.Single()], default);
+        await history.StepAsync();
+
+        var check = new DriftCheck(ledger.Database, snapshots);
+        var right = await check.CheckAsync(new("a000"), 19, default);
+        (right.IsChecked, right.Differences.Count).ShouldBe((true, 0));
+
+        await ledger.ExecuteAsync("update account_checkpoints set state = jsonb_set(state, '{credits,granted}', '1')");
+        (await check.CheckAsync(new("a000"), 19, default)).Differences.ShouldHaveSingleItem().ShouldStartWith("account_checkpoints ");
+
+        await ledger.ExecuteAsync("update accounts set credits_spent = credits_spent + 1");
+        (await check.CheckAsync(new("a000"), 19, default)).Differences.ShouldBe(["accounts.credits"]);
     }
 }

@@ -325,7 +325,8 @@ internal sealed partial class Lane : IAsyncDisposable
                 if (!found.TryGetValue((pending.Command.Account.StreamId, id), out var known))
                     continue;
                 facts.Add(known.Fact);
-                if (known.CorrelationId == pending.Caller.RequestId && !(done?.Version > known.Fact.Version))
+                var isOwn = known.CorrelationId == pending.Caller.RequestId && pending.Command.DidRecord(known.Fact.Event);
+                if (isOwn && !(done?.Version > known.Fact.Version))
                     done = known.Fact;
             }
 

@@ -252,10 +252,13 @@ internal sealed partial class LaneState
         lock (_gate)
         {
             plan.Clear();
+
+            // What a request did is the answer of one of its commands; whoever came with the same reference beside it repeats that one.
+            var told = new HashSet<Guid>();
             foreach (var pending in batch)
             {
                 var state = states[pending.Command.Account];
-                if (pending.MayBeDone && pasts[pending].Done is { } done)
+                if (pending.MayBeDone && pasts[pending].Done is { } done && told.Add(done.Id))
                     plan.AddDone(pending, state, done, _cards);
                 else
                     Decide(plan, pending, BatchPlan.Basis.Of(state), pasts[pending].Past, underWay: null);

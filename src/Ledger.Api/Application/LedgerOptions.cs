@@ -33,7 +33,7 @@ public sealed class LedgerOptions
     /// <summary>Accounts that are compared at a time.</summary>
     public int DriftAccounts { get; set; } = 3;
 
-    /// <summary>The most events that are folded for one of them; an account with more is passed over, and counted.</summary>
+    /// <summary>The most events that are folded for one of them, from its last state checkpoint on; an account with more is passed over, and counted.</summary>
     public int DriftEvents { get; set; } = 1000;
 
     /// <summary>Reads the settings.</summary>

@@ -10,6 +10,12 @@ public abstract record AccountCommand(AccountId Account, Guid Id)
     /// <summary>The ids under which earlier facts decide this command; looked up in the log before it is refused.</summary>
     public virtual ImmutableArray<Guid> Recalls => [Id];
 
+    /// <summary>
+    /// Whether an event under one of its ids, recorded by the same request, is what this command did: one request may bring two commands of one
+    /// identity and other contents, of which one was refused.
+    /// </summary>
+    public virtual bool DidRecord(AccountEvent @event) => true;
+
     /// <summary>Decides on the state as it is at <paramref name="context"/>'s time, everything due by then having lapsed.</summary>
     public abstract Decision<AccountEvent> Decide(Account account, in DecisionContext context);
 

@@ -18,6 +18,9 @@ public sealed record Spend(
 ) : AccountCommand(Account, EventIds.Use(Account, Tool, Reference))
 {
     /// <inheritdoc/>
+    public override bool DidRecord(AccountEvent @event) => @event is CreditsSpent e && e.Units == Units;
+
+    /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);

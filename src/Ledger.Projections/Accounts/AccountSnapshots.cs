@@ -76,6 +76,8 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
     {
         var found = new Dictionary<AccountId, AccountSnapshot>(ids.Count);
         await using var batch = new NpgsqlBatch(connection);
+        if (!inTransaction)
+            batch.Timeout = NpgsqlEventLog.Patience;
         var wanted = ids.Select(id => id.Value).ToArray();
 
         // One snapshot for all four: rows of different moments would not be a state. And the locks before the snapshot: a rebuild that swaps a

@@ -25,15 +25,21 @@ public sealed class DriftCheck(NpgsqlDataSource database, AccountSnapshots snaps
 {
     /// <summary>Compares one account.</summary>
     /// <param name="id">The account.</param>
-    /// <param name="maxEvents">The most events that may be folded for it.</param>
+    /// <param name="maxEvents">The most events that may be folded for it, from its last checkpoint on; more only where something is wrong.</param>
     /// <param name="ct">Gives up.</param>
     public async Task<DriftVerdict> CheckAsync(AccountId id, long maxEvents, CancellationToken ct)
     {
         var live = await ReadAsync(id, ct);
-        if (live.Version > maxEvents || live.IsOtherFormat)
+        var from = await snapshots.Checkpoints.FindAsync(id, live.Version, ct);
+        if (live.Version - (from?.Account.Version ?? 0) > maxEvents || live.IsOtherFormat)
             return new(id, live.Version, false, []);
-        var folded = await snapshots.FoldAsync(id, live.Version, ct);
-        return new(id, live.Version, true, [.. Differences(live, folded)]);
+        List<string> differences = [.. Differences(live, await snapshots.FoldAsync(id, live.Version, ct))];
+        if (differences.Count == 0 || from is null)
+            return new(id, live.Version, true, differences);
+
+        // The rows or the checkpoint: now it is worth reading all there is.
+        List<string> whole = [.. Differences(live, await snapshots.FoldWholeAsync(id, live.Version, ct))];
+        return new(id, live.Version, true, whole.Count > 0 ? whole : [$"account_checkpoints {from.Account.Version}"]);
     }
 
     /// <summary>All that the tables say about an account, as of one moment.</summary>

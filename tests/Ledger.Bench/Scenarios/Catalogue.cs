@@ -21,7 +21,7 @@ internal sealed record Scenario(string Name, Func<TestBed, Report, CancellationT
 internal static class Catalogue
 {
     /// <summary>Until the runtime has compiled the hot path for good.</summary>
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(15);
 
     private const string Echo = "echo over HTTP, 64 connections";
     private const string Spend = "spend over HTTP";
