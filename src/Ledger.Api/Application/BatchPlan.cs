@@ -105,12 +105,24 @@ internal sealed class BatchPlan(RecentAnswers recent)
 
     /// <summary>Takes an account's part out, where what it was based on did not come true.</summary>
     /// <returns>The commands that must be decided again.</returns>
-    public IEnumerable<Pending> Void(AccountId account)
+    public List<Pending> Void(AccountId account)
     {
         if (!_works.Remove(account, out var work))
             return [];
         work.IsVoid = true;
-        return _items.Where(item => item.Work == work).Select(item => item.Pending);
+        var again = new List<Pending>();
+        foreach (var item in _items)
+        {
+            if (item.Work != work)
+                continue;
+            again.Add(item.Pending);
+
+            // What was never done has no answer that somebody could repeat.
+            if (item.IsSettled && item.Verdict.Answer is { } never)
+                _answers.Remove(never.Id);
+        }
+
+        return again;
     }
 
     /// <summary>Fills the trip and the read models' columns.</summary>
