@@ -74,9 +74,6 @@ public sealed class Trip
     /// <summary>A stream at whose version every decision in the batch was made, such as the rate card's.</summary>
     public (string StreamId, long Version)? Guard { get; set; }
 
-    /// <summary>Whether there is nothing to send.</summary>
-    public bool IsEmpty => Streams.Count == 0 && Confirm.Count == 0 && Recall.Count == 0;
-
     /// <summary>Empties it.</summary>
     public void Clear()
     {

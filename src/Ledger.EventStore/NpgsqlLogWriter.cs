@@ -144,7 +144,8 @@ internal sealed class NpgsqlLogWriter : ILogWriter
             var looks = _locked || _tripsToLook > 0;
             if (_tripsToLook > 0)
                 _tripsToLook--;
-            await using var reader = await Batch(ShapeOf(trip.Streams.Count > 0, looks, asks)).ExecuteReaderAsync(ct);
+            var batch = await BatchAsync(ShapeOf(trip.Streams.Count > 0, looks, asks), ct);
+            await using var reader = await batch.ExecuteReaderAsync(ct);
             var result = await ReadAsync(trip, looks, asks, reader, ct);
             _locked = false;
             return result;
@@ -263,7 +264,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
     }
 
     /// <summary>The batch of a shape, prepared when it is first used: statements stay prepared for the connection's life.</summary>
-    private NpgsqlBatch Batch(in Shape shape)
+    private async ValueTask<NpgsqlBatch> BatchAsync(Shape shape, CancellationToken ct)
     {
         if (_batches.TryGetValue(shape, out var made))
             return made;
@@ -285,7 +286,16 @@ internal sealed class NpgsqlLogWriter : ILogWriter
 
         if (shape.Commits)
             batch.BatchCommands.Add(new("commit"));
-        batch.Prepare();
+        try
+        {
+            await batch.PrepareAsync(ct);
+        }
+        catch
+        {
+            await batch.DisposeAsync();
+            throw;
+        }
+
         _batches.Add(shape, batch);
         return batch;
 

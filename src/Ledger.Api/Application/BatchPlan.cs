@@ -28,7 +28,7 @@ internal sealed class BatchPlan(RecentAnswers recent)
     /// <summary>The price list that every decision was made by; empty before the first.</summary>
     public RateBook Book { get; private set; } = RateBook.Empty;
 
-    /// <summary>Whether any command was refused or answered from an earlier fact, so that versions must be confirmed.</summary>
+    /// <summary>Whether any command recorded nothing, being refused, repeated, or so already: then versions must be confirmed.</summary>
     public bool Asks { get; private set; }
 
     /// <summary>Starts anew.</summary>
@@ -47,21 +47,22 @@ internal sealed class BatchPlan(RecentAnswers recent)
 
     /// <summary>Decides one command.</summary>
     /// <param name="pending">The command.</param>
-    /// <param name="basis">What its account's part is to be based on, asked for where the plan has not touched the account yet.</param>
+    /// <param name="basis">The state that its account's part is built on, where the plan has not touched the account yet: committed, or what the plan under way makes of it.</param>
     /// <param name="past">The facts found under the command's ids; null where nobody has looked yet.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cards">The price list of now, asked for at the first decision.</param>
     /// <param name="earlier">The plan whose trip is under way, on which this one builds.</param>
-    public void Decide(Pending pending, in Basis basis, Past? past, TimeProvider time, RateCards cards, BatchPlan? earlier)
+    public void Decide(Pending pending, AccountSnapshot? basis, Past? past, TimeProvider time, RateCards cards, BatchPlan? earlier)
     {
         if (Book.Version == 0)
             Book = cards.Book;
         var command = pending.Command;
-        if (!_works.TryGetValue(command.Account, out var work))
-            _works.Add(command.Account, work = new(basis));
-        var before = work.Account;
+        var work = _works.GetValueOrDefault(command.Account);
+        var before = work?.Account ?? basis!.Account;
         var now = LedgerTime.Later(time, before.LastAt);
         var card = Book.InForce(now) ?? throw new LedgerUnavailableException("No rate card is in force yet.", TimeSpan.FromSeconds(1));
+        if (work is null)
+            _works.Add(command.Account, work = new(basis!));
 
         var known = FindAnswer(command.Id) ?? earlier?.FindAnswer(command.Id) ?? recent.Find(command.Id);
         var outcome = before.Transact(command, new(now, card, known is { } answer ? Past.Of(answer.Fact) : past ?? Past.None));
@@ -97,7 +98,7 @@ internal sealed class BatchPlan(RecentAnswers recent)
         if (Book.Version == 0)
             Book = cards.Book;
         if (!_works.TryGetValue(pending.Command.Account, out var work))
-            _works.Add(pending.Command.Account, work = new(Basis.Of(snapshot)));
+            _works.Add(pending.Command.Account, work = new(snapshot));
         Asks = true;
         var verdict = new Verdict(new Decision<AccountEvent>.Accepted([done.Event]), done, default);
         _items.Add(new(pending, work, verdict, KnowsAvailable: false, MayRecall: false));
@@ -189,27 +190,12 @@ internal sealed class BatchPlan(RecentAnswers recent)
 
     private RecentAnswer? FindAnswer(Guid id) => _answers.TryGetValue(id, out var answer) ? answer : null;
 
-    /// <summary>What an account's part of a plan is based on.</summary>
-    /// <param name="Snapshot">The state.</param>
-    /// <param name="Under">The part of the plan under way that is to make it true; null where it is committed.</param>
-    public readonly record struct Basis(AccountSnapshot Snapshot, Work? Under)
-    {
-        /// <summary>A state that is committed.</summary>
-        public static Basis Of(AccountSnapshot committed) => new(committed, null);
-
-        /// <summary>What a plan under way makes of an account.</summary>
-        public static Basis Of(Work under) => new(under.After, under);
-    }
-
     /// <summary>One account's part of a batch.</summary>
-    public sealed class Work(in Basis basis)
+    public sealed class Work(AccountSnapshot snapshot)
     {
-        public AccountSnapshot Snapshot { get; } = basis.Snapshot;
+        public AccountSnapshot Snapshot { get; } = snapshot;
 
-        /// <summary>The part of the plan before, which must come true for this one to.</summary>
-        public Work? Under { get; } = basis.Under;
-
-        public Account Account { get; set; } = basis.Snapshot.Account;
+        public Account Account { get; set; } = snapshot.Account;
 
         public List<Fact> Facts { get; } = [];
 

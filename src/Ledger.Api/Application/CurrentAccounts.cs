@@ -4,7 +4,6 @@ using Ledger.Domain.Accounts;
 using Ledger.Domain.RateCards;
 using Ledger.EventStore;
 using Ledger.Projections.Accounts;
-using Npgsql;
 
 namespace Ledger.Api.Application;
 
@@ -136,7 +135,7 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
         {
             await broken.DisposeAsync();
         }
-        catch (NpgsqlException)
+        catch (Exception)
         {
             // Broken already.
         }

@@ -33,6 +33,8 @@ internal sealed partial class Lane : IAsyncDisposable
     private readonly BatchPlan _locked;
     private List<Pending> _inHand = [];
     private Task _late = Task.CompletedTask;
+    private int _lateOnes;
+    private bool _isStarted;
     private int _misses;
 
     public Lane(
@@ -71,9 +73,10 @@ internal sealed partial class Lane : IAsyncDisposable
 
     public async Task StartAsync(CancellationToken ct)
     {
-        if (_connection.IsOpen)
+        if (_isStarted)
             return;
         await _connection.OpenAsync(ct);
+        _isStarted = true;
         _state.GoUp();
     }
 
@@ -83,7 +86,12 @@ internal sealed partial class Lane : IAsyncDisposable
     {
         var pending = new Pending(command, caller, _time.GetTimestamp());
         if (_state.Accept(pending))
-            _ = PumpAsync();
+        {
+            // It goes on for others too, so this request's trace and log scope are not its own.
+            using (ExecutionContext.SuppressFlow())
+                _ = PumpAsync();
+        }
+
         return pending.Answer;
     }
 
@@ -134,6 +142,7 @@ internal sealed partial class Lane : IAsyncDisposable
                     await AttemptAsync(plan);
                     break;
                 case LaneState.Turn.Again(var batch):
+                    loaded = null;
                     _inHand = batch;
                     await DecideAgainAsync(batch);
                     _inHand = [];
@@ -148,7 +157,7 @@ internal sealed partial class Lane : IAsyncDisposable
                     {
                         await RecoverAsync(waiting, lost, losses++);
                     }
-                    catch (Exception refused) when (refused is PostgresException or UnknownEventTypeException)
+                    catch (Exception)
                     {
                         // One of them cannot be read; under locks it is found, and fails alone.
                         _state.AgainWaiting(waiting.Count);
@@ -187,10 +196,12 @@ internal sealed partial class Lane : IAsyncDisposable
     {
         _metrics.LookedUp(Math.Max(plan.Items.Count - _misses, 0), _misses);
         _misses = 0;
+        var isBack = false;
         try
         {
             plan.Fill(_trip, _writes, confirm: true);
             var result = await SendAsync(_trip, plan.Items.Count);
+            isBack = true;
             var isStale = !result.GuardHeld || (_trip.Confirm.Count > 0 && IsStale(result, plan));
             if (isStale)
                 await _cards.ReloadAsync(CancellationToken.None);
@@ -199,21 +210,24 @@ internal sealed partial class Lane : IAsyncDisposable
         catch (Exception lost) when (LaneConnection.IsOutage(lost))
         {
             // Nobody knows what was committed, so only an attempt under locks, which looks references up first, will do.
-            var unsure = _state.Abandon(plan);
-            MarkUnsure(unsure);
-            await RecoverAsync(unsure, lost, losses: 0);
-            _state.Again(unsure);
+            await AbandonAsync(plan, lost, mayBeDone: true);
         }
-        catch (PostgresException)
+        catch (Exception)
         {
             // Under locks the culprit is found, and fails alone; whose id stands in the log already is found to repeat.
-            _state.Again(_state.Abandon(plan));
+            await AbandonAsync(plan, lost: null, mayBeDone: isBack);
         }
-        catch
-        {
-            _inHand = _state.Abandon(plan);
-            throw;
-        }
+    }
+
+    private async Task AbandonAsync(BatchPlan plan, Exception? lost, bool mayBeDone)
+    {
+        _inHand = _state.Abandon(plan);
+        if (mayBeDone)
+            MarkUnsure(_inHand);
+        if (lost is not null)
+            await RecoverAsync(_inHand, lost, losses: 0);
+        _state.Again(_inHand);
+        _inHand = [];
     }
 
     /// <summary>Decides commands again, under locks, until every one is answered.</summary>
@@ -236,7 +250,7 @@ internal sealed partial class Lane : IAsyncDisposable
             {
                 // The other one went first.
             }
-            catch (Exception refused) when (refused is PostgresException or UnknownEventTypeException)
+            catch (Exception refused)
             {
                 await SplitAsync(Unanswered(batch), refused);
                 return;
@@ -245,8 +259,8 @@ internal sealed partial class Lane : IAsyncDisposable
     }
 
     /// <summary>
-    /// PostgreSQL refused something, or a stream holds what only a newer server can read: the batch is halved until the culprit stands alone,
-    /// so that its neighbours do not pay for it.
+    /// PostgreSQL refused something, or a stream holds what cannot be read, such as a newer server's events: the batch is halved until the
+    /// culprit stands alone, so that its neighbours do not pay for it.
     /// </summary>
     private async Task SplitAsync(List<Pending> batch, Exception refused)
     {
@@ -254,7 +268,7 @@ internal sealed partial class Lane : IAsyncDisposable
             _cache.Drop(pending.Command.Account);
         if (batch is [var culprit])
         {
-            var state = (refused as PostgresException)?.SqlState ?? "version skew";
+            var state = (refused as PostgresException)?.SqlState ?? refused.GetType().Name;
             LogPoison(_logger, culprit.Command.GetType().Name, culprit.Caller.RequestId, state, refused);
             culprit.Fail(refused);
             return;
@@ -278,26 +292,27 @@ internal sealed partial class Lane : IAsyncDisposable
                 throw new InvalidOperationException($"{batch.Count} commands could not be decided under their own locks.");
             try
             {
+                var again = new List<Pending>();
                 var ids = batch.Select(pending => pending.Command.Account).Distinct().ToList();
                 await writer.LockAsync([.. ids.Select(id => id.StreamId).Order(StringComparer.Ordinal)], CancellationToken.None);
                 var states = _snapshots.LoadAsync(ids, CancellationToken.None);
                 var pasts = RecallAsync(batch);
                 await Task.WhenAll(states, pasts);
-                _state.DecideLocked(_locked, batch, await states, await pasts);
+                _state.DecideLocked(_locked, batch, await states, await pasts, again);
                 _locked.Fill(_trip, _writes, confirm: false);
                 _trip.Confirm.Add(RateBook.StreamId);
                 var result = await SendAsync(_trip, batch.Count);
                 if (_trip.Streams.Count > 0 ? !result.GuardHeld : IsStale(result, _locked))
                 {
                     await _cards.ReloadAsync(CancellationToken.None);
+                    batch = Unanswered(batch);
                     continue;
                 }
 
-                var again = new List<Pending>();
                 Answer(_state.ConcludeLocked(_locked, result, again));
                 batch = again;
             }
-            catch (Exception refused) when (refused is PostgresException or UnknownEventTypeException && !LaneConnection.IsOutage(refused))
+            catch (Exception refused) when (!LaneConnection.IsOutage(refused))
             {
                 await writer.RollbackAsync(CancellationToken.None);
                 throw;
@@ -357,9 +372,17 @@ internal sealed partial class Lane : IAsyncDisposable
             // Who has forgotten what was available at the first answer must read it from the log, and must not hold the others up.
             if (item.KnowsAvailable || item.Verdict.Answer is not { } first)
                 Complete(item.Pending, item.Verdict);
-            else
+            else if (Interlocked.Increment(ref _lateOnes) <= _options.QueueCapacity)
                 _late = AnswerLateAsync(_late, item, first);
+            else
+                FailLate(item);
         }
+    }
+
+    private void FailLate(BatchPlan.Item item)
+    {
+        Interlocked.Decrement(ref _lateOnes);
+        item.Pending.Fail(new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1)));
     }
 
     /// <summary>The first answer told what was available then. Memory no longer knows; the log does. One at a time.</summary>
@@ -369,22 +392,33 @@ internal sealed partial class Lane : IAsyncDisposable
         var command = item.Pending.Command;
         try
         {
+            var epoch = _cache.Epoch;
             var then = await _snapshots.FoldAnswerAsync(command.Account, command.Id, first.Version, CancellationToken.None);
             var verdict = item.Verdict with { Available = then.Account.Wallet.Available(Domain.Money.Unit.Credits, first.At) };
-            _state.Remember(first, verdict.Available);
+            _state.Remember(first, verdict.Available, epoch);
             Complete(item.Pending, verdict);
         }
         catch (Exception fault)
         {
-            LogFault(_logger, fault);
+            LogLate(_logger, fault);
             item.Pending.Fail(LaneConnection.IsOutage(fault) ? LaneState.Away(fault) : fault);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _lateOnes);
         }
     }
 
     private void Complete(Pending pending, Verdict verdict)
     {
-        _metrics.Answered(verdict);
-        pending.Complete(verdict);
+        try
+        {
+            _metrics.Answered(verdict);
+        }
+        finally
+        {
+            pending.Complete(verdict);
+        }
     }
 
     private async Task LetGoAsync()
@@ -419,7 +453,7 @@ internal sealed partial class Lane : IAsyncDisposable
         {
             if (tries > 0)
                 await _connection.PauseAsync(tries - 1);
-            foreach (var pending in unsure)
+            foreach (var pending in unsure.Concat(_inHand))
             {
                 if (_connection.IsStopping || _time.GetElapsedTime(pending.Since) > _options.RecoveryPatience)
                     pending.Fail(LaneState.Away(why));
@@ -439,7 +473,7 @@ internal sealed partial class Lane : IAsyncDisposable
                 why = again;
                 await _connection.CloseAsync();
                 _state.FailWaiting(LaneState.Away(again));
-                if (_connection.IsStopping && unsure.TrueForAll(pending => pending.IsAnswered))
+                if (_connection.IsStopping && unsure.Concat(_inHand).All(pending => pending.IsAnswered))
                     return;
             }
         }
@@ -452,6 +486,9 @@ internal sealed partial class Lane : IAsyncDisposable
     }
 
     private static List<Pending> Unanswered(List<Pending> batch) => [.. batch.Where(pending => !pending.IsAnswered)];
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A first answer could not be read from the log.")]
+    private static partial void LogLate(ILogger logger, Exception fault);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A lane failed; whoever it concerned was answered with the fault.")]
     private static partial void LogFault(ILogger logger, Exception fault);

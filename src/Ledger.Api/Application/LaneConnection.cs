@@ -51,7 +51,7 @@ internal sealed class LaneConnection(IEventLog log, NpgsqlDataSource database, I
         {
             await writer.DisposeAsync();
         }
-        catch (NpgsqlException)
+        catch (Exception)
         {
             // The connection was broken already; that is why it is closed.
         }

@@ -77,7 +77,9 @@ internal sealed partial class LaneState
     {
         lock (_gate)
         {
-            if (_isDown || _isStopping)
+            if (_isStopping)
+                throw new LedgerUnavailableException("The ledger is stopping; come back in a moment.", TimeSpan.FromSeconds(1));
+            if (_isDown)
                 throw Away();
             if (_waiting.Count + _next.Items.Count >= _options.QueueCapacity)
                 throw new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
@@ -99,7 +101,7 @@ internal sealed partial class LaneState
                 _waiting.Dequeue();
             if (_again.Count > 0)
             {
-                List<Pending> again = [.. _again];
+                List<Pending> again = [.. _again.Where(pending => !pending.IsAnswered).Distinct()];
                 _again.Clear();
                 return new Turn.Again(again);
             }
@@ -138,32 +140,34 @@ internal sealed partial class LaneState
         if (_next.Items.Count >= _options.MaxBatch)
             return false;
         var account = pending.Command.Account;
-        var basis = default(BatchPlan.Basis);
+        AccountSnapshot? basis = null;
         if (_next.Find(account) is null)
         {
-            if (_underWay?.Find(account) is { Append: not null } under)
-                basis = BatchPlan.Basis.Of(under);
-            else if ((_cache.Find(account) ?? loaded?.GetValueOrDefault(account)) is { } committed)
-                basis = BatchPlan.Basis.Of(committed);
-            else
+            var underWay = _underWay?.Find(account) is { Append: not null } work ? work.After : null;
+            basis = underWay ?? _cache.Find(account) ?? loaded?.GetValueOrDefault(account);
+            if (basis is null)
                 return false;
         }
 
-        Decide(_next, pending, basis, past: null, _underWay);
+        Decide(_next, pending, basis, past: null, _underWay, _again);
         return true;
     }
 
-    private void Decide(BatchPlan plan, Pending pending, in BatchPlan.Basis basis, Past? past, BatchPlan? underWay)
+    private void Decide(BatchPlan plan, Pending pending, AccountSnapshot? basis, Past? past, BatchPlan? underWay, List<Pending> again)
     {
         try
         {
             plan.Decide(pending, basis, past, _time, _cards, underWay);
         }
+        catch (LedgerUnavailableException unavailable)
+        {
+            pending.Fail(unavailable);
+        }
         catch (Exception fault)
         {
             // Half of it may stand in the plan already: whoever was decided on the same account starts anew.
             LogFault(_logger, pending.Command.GetType().Name, pending.Caller.RequestId, fault);
-            _again.AddRange(plan.Void(pending.Command.Account));
+            again.AddRange(plan.Void(pending.Command.Account));
             pending.Fail(fault);
         }
     }
@@ -242,11 +246,17 @@ internal sealed partial class LaneState
     }
 
     /// <summary>Decides commands over states that cannot change, with all that the log holds under their ids.</summary>
+    /// <param name="plan">Takes the decisions.</param>
+    /// <param name="batch">The commands.</param>
+    /// <param name="states">Their accounts.</param>
+    /// <param name="pasts">What the log holds.</param>
+    /// <param name="again">Takes what must be decided once more, because a neighbour on the same account failed.</param>
     public void DecideLocked(
         BatchPlan plan,
         List<Pending> batch,
         IReadOnlyDictionary<AccountId, AccountSnapshot> states,
-        IReadOnlyDictionary<Pending, Recollection> pasts
+        IReadOnlyDictionary<Pending, Recollection> pasts,
+        List<Pending> again
     )
     {
         lock (_gate)
@@ -261,7 +271,7 @@ internal sealed partial class LaneState
                 if (pending.MayBeDone && pasts[pending].Done is { } done && told.Add(done.Id))
                     plan.AddDone(pending, state, done, _cards);
                 else
-                    Decide(plan, pending, BatchPlan.Basis.Of(state), pasts[pending].Past, underWay: null);
+                    Decide(plan, pending, state, pasts[pending].Past, underWay: null, again);
             }
         }
     }
@@ -314,15 +324,24 @@ internal sealed partial class LaneState
         lock (_gate)
         {
             while (count-- > 0 && _waiting.TryDequeue(out var pending))
-                _again.Add(pending);
+            {
+                if (!pending.IsAnswered)
+                    _again.Add(pending);
+            }
         }
     }
 
-    /// <summary>Remembers a first answer that was read from the log.</summary>
-    public void Remember(in Fact fact, Amount available)
+    /// <summary>Remembers a first answer that was read from the log, unless everything was forgotten since.</summary>
+    /// <param name="fact">The answer.</param>
+    /// <param name="available">What was available then.</param>
+    /// <param name="epoch">The cache's epoch before the log was asked.</param>
+    public void Remember(in Fact fact, Amount available, int epoch)
     {
         lock (_gate)
-            _recent.Keep(fact, available);
+        {
+            if (epoch == _cache.Epoch)
+                _recent.Keep(fact, available);
+        }
     }
 
     /// <summary>The connection is lost: nothing in memory counts, and what was decided is to be decided anew.</summary>
@@ -332,10 +351,9 @@ internal sealed partial class LaneState
         {
             _isDown = true;
             PutBack();
+            _cache.Clear();
             _recent.Clear();
         }
-
-        _cache.Clear();
     }
 
     /// <summary>There is a connection.</summary>

@@ -8,6 +8,9 @@ public sealed record PlaceHold(AccountId Account, KeyId Key, string Tool, Quanti
     : AccountCommand(Account, EventIds.Use(Account, Tool, Reference))
 {
     /// <inheritdoc/>
+    public override bool DidRecord(AccountEvent @event) => @event is HoldPlaced;
+
+    /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);

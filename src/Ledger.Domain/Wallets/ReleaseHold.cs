@@ -10,6 +10,9 @@ public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : Ac
     public override ImmutableArray<Guid> Recalls => [Id, Hold.Value];
 
     /// <inheritdoc/>
+    public override bool DidRecord(AccountEvent @event) => @event is HoldReleased;
+
+    /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);

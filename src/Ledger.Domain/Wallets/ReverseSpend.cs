@@ -15,6 +15,9 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
     public override ImmutableArray<Guid> Recalls => [Id, Spend.Value];
 
     /// <inheritdoc/>
+    public override bool DidRecord(AccountEvent @event) => @event is SpendReversed;
+
+    /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);

@@ -15,6 +15,9 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
     public override ImmutableArray<Guid> Recalls => [Id, EventIds.LateSettlement(Account, Hold), Hold.Value];
 
     /// <inheritdoc/>
+    public override bool DidRecord(AccountEvent @event) => @event is HoldSettled or HoldSettledLate;
+
+    /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);

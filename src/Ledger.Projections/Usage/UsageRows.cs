@@ -77,6 +77,13 @@ public sealed class UsageRows : InlineWrite
             )
             """;
 
+    /// <inheritdoc/>
+    public override void Clear()
+    {
+        base.Clear();
+        _sums.Clear();
+    }
+
     /// <summary>Adds one account's facts of a batch, summed up first: a statement may touch each row only once.</summary>
     public void Add(int n, string accountId, IReadOnlyList<Fact> facts)
     {

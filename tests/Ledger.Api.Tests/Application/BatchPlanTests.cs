@@ -45,7 +45,7 @@ public sealed class BatchPlanTests(SharedApp shared) : IClassFixture<SharedApp>
         var state = await OpenAsync();
         Decide(state, units: 1, "a");
         var next = new BatchPlan(new(10));
-        var under = BatchPlan.Basis.Of(_plan.Find(state.Account.Id)!);
+        var under = _plan.Find(state.Account.Id)!.After;
         next.Decide(Spend(state, 2, "b"), under, null, shared.App.Clock, _cards, _plan);
         next.Decide(Spend(state, 1, "a"), under, null, shared.App.Clock, _cards, _plan);
         next.Items.Select(item => (item.Verdict.IsRepeat, item.Verdict.Available))
@@ -62,7 +62,7 @@ public sealed class BatchPlanTests(SharedApp shared) : IClassFixture<SharedApp>
 
     private Verdict Decide(AccountSnapshot state, int units, string reference)
     {
-        _plan.Decide(Spend(state, units, reference), BatchPlan.Basis.Of(state), null, shared.App.Clock, _cards, null);
+        _plan.Decide(Spend(state, units, reference), state, null, shared.App.Clock, _cards, null);
         return _plan.Items[^1].Verdict;
     }
 
