@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Ledger.Faults.Load;
 using Ledger.Faults.Machine;
 using Ledger.Faults.Plans;
 using Ledger.Testing;
+using Npgsql;
 
 namespace Ledger.Faults.Injection;
 
@@ -105,7 +105,11 @@ internal sealed class Injector(Plan plan, World world, FaultCluster cluster, str
 
             case FaultKind.BackendTerminated:
                 if (await AWriterAsync(fault, ct) is { } ended)
-                    await cluster.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"select pg_terminate_backend({ended})"), ct);
+                {
+                    // What pg_terminate_backend does, but without a connection, which another fault may have taken away.
+                    await SignalAsync("TERM", ended);
+                }
+
                 break;
 
             case FaultKind.BackendStopped:
@@ -198,8 +202,16 @@ internal sealed class Injector(Plan plan, World world, FaultCluster cluster, str
 
     private async Task<int?> AWriterAsync(PlannedFault fault, CancellationToken ct)
     {
-        var writers = await cluster.WritersAsync(database, ct);
-        return writers.Count == 0 ? null : writers[fault.After % writers.Count];
+        try
+        {
+            var writers = await cluster.WritersAsync(database, ct);
+            return writers.Count == 0 ? null : writers[fault.After % writers.Count];
+        }
+        catch (NpgsqlException)
+        {
+            // Another fault has taken the database away, and every writer's backend with it.
+            return null;
+        }
     }
 
     private static async Task SignalAsync(string name, params IReadOnlyList<int> processes)
