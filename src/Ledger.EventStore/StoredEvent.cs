@@ -22,4 +22,10 @@ public sealed record StoredEvent(
     string? Headers,
     string? CorrelationId,
     string? CausationId
-);
+)
+{
+    /// <summary>Its hash, which the next event of its stream is chained to.</summary>
+    /// <exception cref="InvalidDataException">Its headers hold none.</exception>
+    public byte[] ReadHash() =>
+        HashChain.FromHeaders(Headers, "hash") ?? throw new InvalidDataException($"{StreamId} version {Version} has no hash.");
+}

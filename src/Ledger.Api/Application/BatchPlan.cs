@@ -167,6 +167,9 @@ internal sealed class BatchPlan(RecentAnswers recent)
         }
     }
 
+    /// <summary>Whether a card was published since: by the version that a trip confirmed.</summary>
+    public bool IsStale(TripResult result) => result.Versions.GetValueOrDefault(RateBook.StreamId) != Book.Version;
+
     /// <summary>Remembers the first answer of a command whose stream won.</summary>
     public void Remember(Item item)
     {

@@ -54,7 +54,7 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
             throw new LedgerUnavailableException("The ledger is starting; come back in a moment.", TimeSpan.FromSeconds(1));
         var ask = new Ask(id);
         if (!_queue.Writer.TryWrite(ask))
-            throw new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
+            throw LedgerUnavailableException.Busy();
         return ask.Answer.Task;
     }
 
@@ -96,10 +96,7 @@ internal sealed partial class CurrentAccounts : IAsyncDisposable
                 // A connection that broke may be older than an outage that is over: a new one tells.
                 if (wasOpen)
                     continue;
-                Fail(
-                    batch,
-                    new LedgerUnavailableException("The ledger's database is away; come back in a moment.", TimeSpan.FromSeconds(1), fault)
-                );
+                Fail(batch, LedgerUnavailableException.Away(fault));
                 return;
             }
             catch (Exception fault)

@@ -202,7 +202,7 @@ internal sealed partial class Lane : IAsyncDisposable
             plan.Fill(_trip, _writes, confirm: true);
             var result = await SendAsync(_trip, plan.Items.Count);
             isBack = true;
-            var isStale = !result.GuardHeld || (_trip.Confirm.Count > 0 && IsStale(result, plan));
+            var isStale = !result.GuardHeld || (_trip.Confirm.Count > 0 && plan.IsStale(result));
             if (isStale)
                 await _cards.ReloadAsync(CancellationToken.None);
             Answer(_state.Conclude(plan, result, isStale));
@@ -302,7 +302,7 @@ internal sealed partial class Lane : IAsyncDisposable
                 _locked.Fill(_trip, _writes, confirm: false);
                 _trip.Confirm.Add(RateBook.StreamId);
                 var result = await SendAsync(_trip, batch.Count);
-                if (_trip.Streams.Count > 0 ? !result.GuardHeld : IsStale(result, _locked))
+                if (_trip.Streams.Count > 0 ? !result.GuardHeld : _locked.IsStale(result))
                 {
                     await _cards.ReloadAsync(CancellationToken.None);
                     batch = Unanswered(batch);
@@ -362,9 +362,6 @@ internal sealed partial class Lane : IAsyncDisposable
         return result;
     }
 
-    private static bool IsStale(TripResult result, BatchPlan plan) =>
-        result.Versions.GetValueOrDefault(RateBook.StreamId) != plan.Book.Version;
-
     private void Answer(List<BatchPlan.Item> items)
     {
         foreach (var item in items)
@@ -382,7 +379,7 @@ internal sealed partial class Lane : IAsyncDisposable
     private void FailLate(BatchPlan.Item item)
     {
         Interlocked.Decrement(ref _lateOnes);
-        item.Pending.Fail(new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1)));
+        item.Pending.Fail(LedgerUnavailableException.Busy());
     }
 
     /// <summary>The first answer told what was available then. Memory no longer knows; the log does. One at a time.</summary>
@@ -401,7 +398,7 @@ internal sealed partial class Lane : IAsyncDisposable
         catch (Exception fault)
         {
             LogLate(_logger, fault);
-            item.Pending.Fail(LaneConnection.IsOutage(fault) ? LaneState.Away(fault) : fault);
+            item.Pending.Fail(LaneConnection.IsOutage(fault) ? LedgerUnavailableException.Away(fault) : fault);
         }
         finally
         {
@@ -456,7 +453,7 @@ internal sealed partial class Lane : IAsyncDisposable
             foreach (var pending in unsure.Concat(_inHand))
             {
                 if (_connection.IsStopping || _time.GetElapsedTime(pending.Since) > _options.RecoveryPatience)
-                    pending.Fail(LaneState.Away(why));
+                    pending.Fail(LedgerUnavailableException.Away(why));
             }
 
             try
@@ -472,7 +469,7 @@ internal sealed partial class Lane : IAsyncDisposable
                 // Whatever it is, such as a database that is being restored and not there at all: a lane without a connection can only try again.
                 why = again;
                 await _connection.CloseAsync();
-                _state.FailWaiting(LaneState.Away(again));
+                _state.FailWaiting(LedgerUnavailableException.Away(again));
                 if (_connection.IsStopping && unsure.Concat(_inHand).All(pending => pending.IsAnswered))
                     return;
             }

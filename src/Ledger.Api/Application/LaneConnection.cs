@@ -24,7 +24,7 @@ internal sealed class LaneConnection(IEventLog log, NpgsqlDataSource database, I
 
     /// <summary>The writer.</summary>
     /// <exception cref="LedgerUnavailableException">There is no connection.</exception>
-    public ILogWriter Writer => _writer ?? throw LaneState.Away();
+    public ILogWriter Writer => _writer ?? throw LedgerUnavailableException.Away();
 
     public async Task OpenAsync(CancellationToken ct) => _writer = await log.OpenWriterAsync(writes, ct);
 

@@ -1,6 +1,5 @@
 using Ledger.Domain;
 using Ledger.Domain.Money;
-using Ledger.Domain.RateCards;
 using Ledger.EventStore;
 using Ledger.Projections.Accounts;
 
@@ -80,9 +79,9 @@ internal sealed partial class LaneState
             if (_isStopping)
                 throw new LedgerUnavailableException("The ledger is stopping; come back in a moment.", TimeSpan.FromSeconds(1));
             if (_isDown)
-                throw Away();
+                throw LedgerUnavailableException.Away();
             if (_waiting.Count + _next.Items.Count >= _options.QueueCapacity)
-                throw new LedgerUnavailableException("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
+                throw LedgerUnavailableException.Busy();
             if (_waiting.Count > 0 || !TryDecide(pending, loaded: null))
                 _waiting.Enqueue(pending);
             var mustPump = !_isPumped;
@@ -199,7 +198,7 @@ internal sealed partial class LaneState
             {
                 if (item.Work.IsVoid)
                     continue;
-                if (!Stands(item, result, plan.Book, recalled))
+                if (!Stands(plan, item, result, recalled))
                 {
                     _again.Add(item.Pending);
                     continue;
@@ -370,7 +369,7 @@ internal sealed partial class LaneState
     }
 
     /// <summary>Whether a decision of the first attempt is still true now that the trip is back.</summary>
-    private bool Stands(BatchPlan.Item item, TripResult result, RateBook book, HashSet<(string, Guid)>? recalled)
+    private bool Stands(BatchPlan plan, BatchPlan.Item item, TripResult result, HashSet<(string, Guid)>? recalled)
     {
         var command = item.Pending.Command;
         if (item.Work.Append is not null && !result.Won[item.Work.Index])
@@ -385,7 +384,7 @@ internal sealed partial class LaneState
 
         if (item.Verdict.Refusal is null)
             return true;
-        if (result.Versions.GetValueOrDefault(RateBook.StreamId) != book.Version)
+        if (plan.IsStale(result))
             return false;
         if (recalled is null || !item.MayRecall)
             return true;
@@ -419,9 +418,6 @@ internal sealed partial class LaneState
         foreach (var pending in all)
             _waiting.Enqueue(pending);
     }
-
-    public static LedgerUnavailableException Away(Exception? why = null) =>
-        new("The ledger's database is away; come back in a moment.", TimeSpan.FromSeconds(1), why);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Command} of request {RequestId} could not be decided.")]
     private static partial void LogFault(ILogger logger, string command, string requestId, Exception fault);

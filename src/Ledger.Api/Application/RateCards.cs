@@ -98,7 +98,7 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
         for (var after = Math.Max(book.Version - 1, 0); ; after = book.Version)
         {
             var page = await log.ReadStreamAsync(RateBook.StreamId, after, 100, ct);
-            if (!isKnown && !(page is [var last, ..] && HashOf(last).Span.SequenceEqual(hash.Span)))
+            if (!isKnown && !(page is [var last, ..] && last.ReadHash().AsSpan().SequenceEqual(hash.Span)))
             {
                 (book, hash, isKnown) = (RateBook.Empty, HashChain.Start, true);
                 page = await log.ReadStreamAsync(RateBook.StreamId, 0, 100, ct);
@@ -109,7 +109,7 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
             foreach (var stored in isKnown ? page : page.Skip(1))
             {
                 book = RateBook.Evolve(book, (RateCardEvent)LedgerEvents.Types.Read(stored), stored.At);
-                hash = HashOf(stored);
+                hash = stored.ReadHash();
             }
 
             isKnown = true;
@@ -118,10 +118,6 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
         (_book, _lastHash) = (book, hash);
         return book;
     }
-
-    private static ReadOnlyMemory<byte> HashOf(StoredEvent stored) =>
-        HashChain.FromHeaders(stored.Headers, "hash")
-        ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
 }
 
 /// <summary>What publishing came to.</summary>

@@ -32,6 +32,14 @@ public readonly record struct Caller(string Actor, string RequestId)
 /// <param name="inner">What went wrong underneath; for the log only.</param>
 public sealed class LedgerUnavailableException(string message, TimeSpan retryAfter, Exception? inner = null) : Exception(message, inner)
 {
+    /// <summary>The database is away.</summary>
+    /// <param name="why">What went wrong underneath; for the log only.</param>
+    public static LedgerUnavailableException Away(Exception? why = null) =>
+        new("The ledger's database is away; come back in a moment.", TimeSpan.FromSeconds(1), why);
+
+    /// <summary>More wait than may.</summary>
+    public static LedgerUnavailableException Busy() => new("The ledger is busy; come back in a second.", TimeSpan.FromSeconds(1));
+
     /// <summary>When to come back.</summary>
     public TimeSpan RetryAfter { get; } = retryAfter;
 }

@@ -26,11 +26,7 @@ public sealed record AccountSnapshot(Account Account, ReadOnlyMemory<byte> LastH
     {
         if (stored.Version != Account.Version + 1)
             throw new InvalidDataException($"{stored.StreamId} has no version {Account.Version + 1}.");
-        return new(
-            Account.Evolve(Account, LedgerEvents.ToFact(stored)),
-            HashChain.FromHeaders(stored.Headers, "hash")
-                ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.")
-        );
+        return new(Account.Evolve(Account, LedgerEvents.ToFact(stored)), stored.ReadHash());
     }
 }
 

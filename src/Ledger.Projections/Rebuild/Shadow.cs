@@ -419,9 +419,7 @@ internal sealed class Shadow : IAsyncDisposable
                 if (fact.Version != account.Version + 1)
                     break;
                 account = Account.Evolve(account, fact);
-                hash =
-                    HashChain.FromHeaders(stored.Headers, "hash")
-                    ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no hash.");
+                hash = stored.ReadHash();
                 facts.Add(fact);
             }
 
