@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 
 namespace Ledger.EventStore;
@@ -84,11 +85,15 @@ internal sealed class Migrations(IReadOnlyList<Migration> known)
         }
         finally
         {
-            await using var give = new NpgsqlCommand("select pg_advisory_unlock($1)", connection)
+            // A connection that broke has given its lock up, and what broke it is what the caller must hear.
+            if (connection.State == ConnectionState.Open)
             {
-                Parameters = { new() { Value = AdvisoryLock } },
-            };
-            await give.ExecuteNonQueryAsync(CancellationToken.None);
+                await using var give = new NpgsqlCommand("select pg_advisory_unlock($1)", connection)
+                {
+                    Parameters = { new() { Value = AdvisoryLock } },
+                };
+                await give.ExecuteNonQueryAsync(CancellationToken.None);
+            }
         }
     }
 

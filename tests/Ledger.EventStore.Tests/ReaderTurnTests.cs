@@ -37,7 +37,15 @@ public sealed class ReaderTurnTests
         await log.AppendAsync(LogDatabase.Stream("account-a", 1, 2, 3));
         await using var lost = await TakeAsync(log);
         (await lost.NextAsync(1, default)).Count.ShouldBe(1);
-        await log.ExecuteAsync("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()");
+        // pg_locks shows the whole cluster's locks: a neighbour's migration holds one too.
+        await log.ExecuteAsync(
+            """
+            select pg_terminate_backend(l.pid)
+            from pg_locks l
+            join pg_database d on d.oid = l.database
+            where l.locktype = 'advisory' and d.datname = current_database() and l.pid <> pg_backend_pid()
+            """
+        );
 
         ReaderTurn? next = null;
         while (next is null)
