@@ -1,6 +1,9 @@
+using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Cli;
+using Ledger.Api.Dialects.Accounts;
 using Ledger.Api.Dialects.Admin;
+using Ledger.Api.Dialects.Tenant;
 using Ledger.Api.Dialects.Tools;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
@@ -20,6 +23,8 @@ try
 {
     // Said before anything is started, and at every start: a setting that would fail one day should not wait for an empty database.
     LedgerOptions.From(builder.Configuration);
+    AccessOptions.From(builder.Configuration);
+    MailOptions.From(builder.Configuration);
     await RateCardFile.ReadAsync(RateCardFile.PathFrom(builder.Configuration), CancellationToken.None);
     database = await LedgerDatabase.OpenAsync(builder.Configuration, attach: false, loggers, TimeProvider.System, CancellationToken.None);
 }
@@ -31,15 +36,20 @@ catch (Exception e) when (e is EmbeddedPostgresException or RateCardFileExceptio
 
 await using (database)
 {
-    builder.Services.AddLedgerStore(database).AddLedger(builder.Configuration);
+    builder.Services.AddLedgerStore(database).AddLedger(builder.Configuration).AddAccess(builder.Configuration);
     builder.Services.AddSingleton(await OperatorKey.LoadAsync(builder.Configuration, database.DataFolder, CancellationToken.None));
     builder.Services.AddApiDescription();
 
     await using var app = builder.Build();
     app.UseRequestIds();
-    app.UseFaults(ToolsErrors.Shape, AdminErrors.Shape);
+    app.UseFaults(ToolsErrors.Shape, AdminErrors.Shape, AccountApi.Shape, TenantApi.Shape);
+    app.UseRegions();
     Health.Map(app);
     ToolsApi.Map(app);
+    AuthApi.Map(app);
+    ReferralApi.Map(app);
+    AccountApi.Map(app);
+    TenantApi.Map(app);
     AdminApi.Map(app);
     app.MapOpenApi();
 

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Referrals;
 using Ledger.Domain.Wallets;
 
 namespace Ledger.Domain;
@@ -38,6 +39,15 @@ public static class EventIds
     /// <summary>The id of a key's revocation.</summary>
     public static Guid KeyRevocation(AccountId account, KeyId key) => Derive(account, "key-revocation", key.Value);
 
+    /// <summary>The id of the end of one sign-in.</summary>
+    public static Guid SignOut(AccountId account, Guid signIn) => Derive(account, "sign-out", signIn.ToString());
+
+    /// <summary>The id of an account's one word on who brought it.</summary>
+    public static Guid ReferralApplication(AccountId account) => Derive(account, "referral");
+
+    /// <summary>The id of a referrer's bonus for one account.</summary>
+    public static Guid ReferralReward(AccountId account, AccountId referred) => Derive(account, "referral-reward", referred.Value);
+
     /// <summary>The id of a command that has no identity of its own, from the caller's request.</summary>
     public static Guid Request(AccountId account, string request) => Derive(account, "request", request);
 
@@ -52,7 +62,8 @@ public static class EventIds
     public static Guid For(AccountId account, AccountEvent @event, Guid command, long version) =>
         @event switch
         {
-            CreditsSpent or HoldPlaced or CreditsGranted or AccountSuspended or AccountReinstated => command,
+            CreditsSpent or HoldPlaced or AccountSuspended or AccountReinstated or SignInsEnded or KeyChanged or KeyRotated => command,
+            CreditsGranted e => Grant(account, e.Provider, e.Reference),
             HoldSettled e => HoldEnd(account, e.Hold),
             HoldReleased e => HoldEnd(account, e.Hold),
             HoldExpired e => HoldEnd(account, e.Hold),
@@ -61,6 +72,9 @@ public static class EventIds
             AccountOpened => Opening(account),
             KeyCreated e => KeyCreation(account, e.Key),
             KeyRevoked e => KeyRevocation(account, e.Key),
+            SignedOut e => SignOut(account, e.SignIn),
+            ReferralApplied => ReferralApplication(account),
+            ReferralRewarded e => ReferralReward(account, e.Referred),
             _ => Part(account, command, version),
         };
 

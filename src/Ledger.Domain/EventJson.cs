@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.RateCards;
+using Ledger.Domain.Referrals;
 using Ledger.Domain.Wallets;
 
 namespace Ledger.Domain;
@@ -16,7 +17,13 @@ namespace Ledger.Domain;
 [JsonSerializable(typeof(AccountSuspended))]
 [JsonSerializable(typeof(AccountReinstated))]
 [JsonSerializable(typeof(KeyCreated))]
+[JsonSerializable(typeof(KeyChanged))]
+[JsonSerializable(typeof(KeyRotated))]
 [JsonSerializable(typeof(KeyRevoked))]
+[JsonSerializable(typeof(SignedOut))]
+[JsonSerializable(typeof(SignInsEnded))]
+[JsonSerializable(typeof(ReferralApplied))]
+[JsonSerializable(typeof(ReferralRewarded))]
 [JsonSerializable(typeof(CreditsGranted))]
 [JsonSerializable(typeof(CreditsSpent))]
 [JsonSerializable(typeof(HoldPlaced))]

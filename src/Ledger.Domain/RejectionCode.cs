@@ -6,14 +6,23 @@ public enum RejectionCode
     /// <summary>There is no such account.</summary>
     AccountNotFound,
 
-    /// <summary>The account has no such key, or the key was revoked, disabled, or has expired.</summary>
+    /// <summary>The account has no such key, or the key was revoked, disabled, or has expired, or its secret was replaced.</summary>
     KeyNotUsable,
+
+    /// <summary>The sign-in was ended: by signing out, or together with all others.</summary>
+    SignInEnded,
 
     /// <summary>The account is suspended.</summary>
     AccountSuspended,
 
     /// <summary>The kind of key may not do this.</summary>
     KeyKindNotAllowed,
+
+    /// <summary>The key would be wider than the one that mints it, or than only the operator may make it.</summary>
+    KeyTooWide,
+
+    /// <summary>The key may revoke only itself and the keys that it minted.</summary>
+    KeyNotMinted,
 
     /// <summary>The same reference was used before with other contents.</summary>
     ReferenceConflict,
@@ -23,6 +32,18 @@ public enum RejectionCode
 
     /// <summary>The account has no such key.</summary>
     KeyNotFound,
+
+    /// <summary>The account has as many keys as one may have.</summary>
+    TooManyKeys,
+
+    /// <summary>There is no such referral code.</summary>
+    ReferralNotFound,
+
+    /// <summary>Nobody refers themselves.</summary>
+    ReferralToOneself,
+
+    /// <summary>The account was referred before, by somebody else or under another code.</summary>
+    AlreadyReferred,
 
     /// <summary>The rate card in force has no such tool, or no price for it.</summary>
     UnknownTool,

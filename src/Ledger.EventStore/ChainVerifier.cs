@@ -108,19 +108,20 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
             return ChainFault.PreviousMismatch;
         if (HashChain.FromHeaders(stored.Headers, "hash") is not { } hash)
             return ChainFault.HashMismatch;
+        var who = EventHeaders.Read(stored.Headers);
         var actual = HashChain.Hash(
             stored.StreamId,
             stored.Version,
             stored.Id,
             stored.Type,
             stored.At,
-            HashChain.ActorFromHeaders(stored.Headers),
+            who.Covered,
             Encoding.UTF8.GetBytes(stored.Data),
             previous
         );
         if (!hash.AsSpan().SequenceEqual(actual))
             return ChainFault.HashMismatch;
-        return MetadataHolds(stored.Data) ? null : ChainFault.MetadataMismatch;
+        return who.IsGenuine && MetadataHolds(stored.Data) ? null : ChainFault.MetadataMismatch;
     }
 
     /// <summary>The chain covers metadata only by its digest, so the digest must be compared besides.</summary>

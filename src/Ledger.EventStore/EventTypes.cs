@@ -47,15 +47,25 @@ public sealed class EventTypes
             : throw new InvalidOperationException($"{@event.GetType().Name} is not a registered event.");
     }
 
+    /// <summary>The stored name of a registered type of event.</summary>
+    public string NameOf<T>() => _byType[typeof(T)].Name;
+
     /// <summary>Reads the members of a stored event.</summary>
     /// <exception cref="UnknownEventTypeException">A newer version of the server wrote it.</exception>
     public object Read(StoredEvent stored)
     {
         ArgumentNullException.ThrowIfNull(stored);
-        if (!_byName.TryGetValue(stored.Type, out var type))
-            throw new UnknownEventTypeException(stored.StreamId, stored.Version, stored.Type);
-        return JsonSerializer.Deserialize(stored.Data, type.Json)
-            ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no data.");
+        return Find(stored) ?? throw new UnknownEventTypeException(stored.StreamId, stored.Version, stored.Type);
+    }
+
+    /// <summary>The same; null where a newer version of the server wrote it.</summary>
+    public object? Find(StoredEvent stored)
+    {
+        ArgumentNullException.ThrowIfNull(stored);
+        return !_byName.TryGetValue(stored.Type, out var type)
+            ? null
+            : JsonSerializer.Deserialize(stored.Data, type.Json)
+                ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no data.");
     }
 
     /// <summary>The stored name of a .NET type: <c>CreditsSpent</c> becomes <c>credits_spent</c>.</summary>

@@ -12,7 +12,8 @@ namespace Ledger.EventStore;
 /// </summary>
 /// <remarks>
 /// Format 1, all integers big-endian, all text UTF-8 behind its length in four bytes:
-/// <c>01</c>, stream, version (8), id (16), type, time in microseconds since 1970 (8), actor (length FFFFFFFF where there is none),
+/// <c>01</c>, stream, version (8), id (16), type, time in microseconds since 1970 (8), actor as <see cref="EventHeaders.Covered"/> gives it (length
+/// FFFFFFFF where there is none),
 /// data, previous hash (32; zeros before the first event).
 /// Data: <c>n</c> null, <c>t</c> true, <c>f</c> false, <c>i</c> integer (8), <c>d</c> any other number as text, <c>s</c> text,
 /// <c>[</c> count (4) and items, <c>{</c> count (4) and members, shorter names first, then bytewise (the order of <c>jsonb</c>).
@@ -108,21 +109,6 @@ public static class HashChain
             ? hash
             : null;
     }
-
-    /// <summary>Who did it, as an event's headers say.</summary>
-    public static string? ActorFromHeaders(string? headers)
-    {
-        if (headers is null)
-            return null;
-        using var json = JsonDocument.Parse(headers);
-        return json.RootElement.TryGetProperty("actor", out var value) ? value.GetString() : null;
-    }
-
-    /// <summary>The headers that record an event's place in the chain.</summary>
-    public static string Headers(string? actor, ReadOnlySpan<byte> hash, ReadOnlySpan<byte> previous) =>
-        actor is null
-            ? $$"""{"hash":"{{Convert.ToBase64String(hash)}}","prev":"{{Convert.ToBase64String(previous)}}"}"""
-            : $$"""{"actor":"{{JsonEncodedText.Encode(actor)}}","hash":"{{Convert.ToBase64String(hash)}}","prev":"{{Convert.ToBase64String(previous)}}"}""";
 
     private static void WriteValue(ArrayBufferWriter<byte> to, ReadOnlySpan<byte> json, ref Utf8JsonReader reader, bool top)
     {

@@ -13,6 +13,7 @@ namespace Ledger.EventStore;
 /// <param name="Actor">Who did it; pseudonymous.</param>
 /// <param name="CorrelationId">The request that caused it.</param>
 /// <param name="CausationId">The event that caused it.</param>
+/// <param name="Address">From where it was done; null where that is not kept.</param>
 public readonly record struct NewEvent(
     Guid Id,
     EventType Type,
@@ -20,7 +21,8 @@ public readonly record struct NewEvent(
     DateTimeOffset At,
     string? Actor,
     string? CorrelationId,
-    string? CausationId
+    string? CausationId,
+    string? Address = null
 );
 
 /// <summary>Events to append to one stream, each chained to the one before as it is added.</summary>
@@ -70,17 +72,18 @@ public sealed class StreamAppend
         writer.Reset(buffer);
         JsonSerializer.Serialize(writer, @event.Body, @event.Type.Json);
         var previous = LastHash.Span;
+        var who = EventHeaders.Of(@event.Actor, @event.Address);
         var hash = HashChain.Hash(
             StreamId,
             ExpectedVersion + _events.Count + 1,
             @event.Id,
             @event.Type.Name,
             @event.At,
-            @event.Actor,
+            who.Covered,
             buffer.WrittenSpan,
             previous
         );
-        _events.Add(new(@event, Encoding.UTF8.GetString(buffer.WrittenSpan), HashChain.Headers(@event.Actor, hash, previous)));
+        _events.Add(new(@event, Encoding.UTF8.GetString(buffer.WrittenSpan), who.Write(hash, previous)));
         LastHash = hash;
     }
 

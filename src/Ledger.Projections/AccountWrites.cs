@@ -4,6 +4,7 @@ using Ledger.EventStore;
 using Ledger.Projections.Accounts;
 using Ledger.Projections.Balances;
 using Ledger.Projections.Keys;
+using Ledger.Projections.Referrals;
 using Ledger.Projections.Usage;
 
 namespace Ledger.Projections;
@@ -14,11 +15,15 @@ public sealed class AccountWrites
     private readonly AccountRows _accounts = new();
     private readonly PocketRows _pockets = new();
     private readonly HoldRows _holds = new();
+    private readonly ReferralRows _referrals = new();
     private readonly KeyRows _keys = new();
+    private readonly SignInRows _signIns = new();
+    private readonly TrailRows _trail = new();
     private readonly UsageRows _usage = new();
 
     /// <summary>For one writer.</summary>
-    public AccountWrites() => All = [.. _accounts.Parts, .. _pockets.Parts, .. _holds.Parts, .. _keys.Parts, _usage];
+    public AccountWrites() =>
+        All = [.. _accounts.Parts, .. _pockets.Parts, .. _holds.Parts, _referrals, .. _keys.Parts, _signIns, _trail, _usage];
 
     /// <summary>What to open the writer with.</summary>
     public IReadOnlyList<InlineWrite> All { get; }
@@ -37,7 +42,10 @@ public sealed class AccountWrites
         _accounts.Add(n, before, after, hash);
         _pockets.Add(n, id, before.Wallet, after.Wallet);
         _holds.Add(n, id, before.Wallet, after.Wallet, facts);
+        _referrals.Add(n, id, before.Referral, after.Referral);
         _keys.Add(n, id, before.Keys, after.Keys);
+        _signIns.Add(n, id, before.SignIns, after.SignIns);
+        _trail.Add(n, id, facts);
         _usage.Add(n, id, facts);
     }
 

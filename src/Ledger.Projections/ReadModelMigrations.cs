@@ -25,8 +25,27 @@ public static class ReadModelMigrations
                 "prices.sql"
             )
         ),
+        new(
+            "read-models",
+            2,
+            "keys change and rotate, sign-ins end, referrals, access trail",
+            Sql(
+                "key_life_cycle.sql",
+                "ix_keys_previous_secret_hash.sql",
+                "sign_ins.sql",
+                "trail.sql",
+                "referrals.sql",
+                "ix_accounts_referral_code.sql"
+            )
+        ),
         new("checkpoints", 1, "state checkpoints of accounts", Sql("account_checkpoints.sql")),
         new("people", 1, "people and credentials", Sql("people.sql", "credentials.sql")),
+        new(
+            "access",
+            1,
+            "signing keys, protection keys, one-time codes, uses of keys",
+            Sql("signing_keys.sql", "protection_keys.sql", "one_time_codes.sql", "key_uses.sql")
+        ),
     ];
 
     private static string Sql(params string[] files) =>

@@ -2,6 +2,7 @@ using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
 using Ledger.Domain.RateCards;
+using Ledger.Domain.Referrals;
 using Ledger.Domain.Wallets;
 using static Ledger.Domain.Tests.Facts;
 
@@ -16,11 +17,24 @@ public class RejectionTests
     {
         [RejectionCode.AccountNotFound] = () => Given().When(new SuspendAccount(Alice, Request, "fraud")),
         [RejectionCode.KeyNotUsable] = () => GivenAccount(new KeyRevoked(Main, null)).When(Spend()),
+        [RejectionCode.SignInEnded] = () =>
+            GivenAccount(new SignInsEnded("lost"))
+                .When(new Spend(Alice, default, "chat", Quantity.Of(1), "r1") { By = Credential.Of(Hold().Value, Noon) }),
         [RejectionCode.AccountSuspended] = () => GivenAccount(new AccountSuspended("fraud")).When(Spend()),
         [RejectionCode.KeyKindNotAllowed] = () => GivenAccount(Created(Other, KeyKind.Provisioning)).When(Spend(key: Other)),
+        [RejectionCode.KeyTooWide] = () => GivenAccount().When(Create() with { Kind = KeyKind.Provisioning, By = new Credential(Main) }),
+        [RejectionCode.KeyNotMinted] = () =>
+            GivenAccount(Created(Other)).When(new RevokeKey(Alice, Other, null) { By = new Credential(Main) }),
         [RejectionCode.ReferenceConflict] = () => GivenAccount(Granted(1, 5), Spent("1", 5, paid: Share(1, 5))).When(Spend(2)),
         [RejectionCode.AccountExists] = () => GivenAccount().When(new OpenAccount(Alice, "FR")),
         [RejectionCode.KeyNotFound] = () => GivenAccount().When(new RevokeKey(Alice, Other, null)),
+        [RejectionCode.TooManyKeys] = () =>
+            GivenAccount([.. Enumerable.Range(1, KeyRing.MaxLive - 1).Select(i => Created(new($"many{i}")))]).When(Create()),
+        [RejectionCode.ReferralNotFound] = () => GivenAccount().When(new ApplyReferral(Alice, null)),
+        [RejectionCode.ReferralToOneself] = () => GivenAccount().When(new ApplyReferral(Alice, Alice)),
+        [RejectionCode.AlreadyReferred] = () =>
+            GivenAccount(new ReferralApplied(new("bob0000000000000"), Amount.Credits(1), 1))
+                .When(new ApplyReferral(Alice, new AccountId("carol00000000000"))),
         [RejectionCode.UnknownTool] = () => GivenAccount().When(Spend(tool: "nosuch")),
         [RejectionCode.AmountOutOfRange] = () => GivenAccount().When(Spend(0)),
         [RejectionCode.ExpiryNotInFuture] = () =>
@@ -66,6 +80,25 @@ public class RejectionTests
     }
 
     private static Scenario GivenHold(AccountEvent end) => GivenAccount(Granted(1, 5), Held("1", 5, allocated: Share(1, 5)), end);
+
+    private static CreateKey Create() =>
+        new(
+            Alice,
+            Other,
+            "ci",
+            KeyKind.Inference,
+            KeyBilling.PayPerToken,
+            null,
+            new string('a', 64),
+            "lk",
+            "9x2Q",
+            null,
+            null,
+            LimitReset.None,
+            [],
+            null,
+            null
+        );
 
     private static Spend Spend(long units = 1, string tool = "chat", KeyId? key = null) =>
         new(Alice, key ?? Main, tool, Quantity.Of(units), "r1");

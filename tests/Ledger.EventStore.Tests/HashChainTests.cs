@@ -172,7 +172,7 @@ public sealed class HashChainTests
                 stored.Id,
                 stored.Type,
                 stored.At,
-                HashChain.ActorFromHeaders(stored.Headers),
+                EventHeaders.Read(stored.Headers).Covered,
                 Encoding.UTF8.GetBytes(stored.Data),
                 previous
             );
@@ -207,8 +207,8 @@ public sealed class HashChainTests
     public void An_actor_of_any_text_comes_back_out_of_the_headers()
     {
         const string Actor = "key:\"é\\\n";
-        HashChain.ActorFromHeaders(HashChain.Headers(Actor, Previous, Previous)).ShouldBe(Actor);
-        HashChain.ActorFromHeaders(HashChain.Headers(null, Previous, Previous)).ShouldBeNull();
+        EventHeaders.Read(EventHeaders.Of(Actor, null).Write(Previous, Previous)).Actor.ShouldBe(Actor);
+        EventHeaders.Read(EventHeaders.Of(null, null).Write(Previous, Previous)).Actor.ShouldBeNull();
     }
 
     private static string Hash(string data) =>

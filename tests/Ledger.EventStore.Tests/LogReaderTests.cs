@@ -188,14 +188,16 @@ public sealed class LogReaderTests
             await prepare.ExecuteNonQueryAsync();
 
         // One server process that is killed takes all others with it, and PostgreSQL recovers as after a crash.
-        using (var process = Process.GetProcessById(lost.Connection.ProcessID))
+        var killed = lost.Connection.ProcessID;
+        using (var process = Process.GetProcessById(killed))
             process.Kill();
         await Eventually.IsSoAsync(async () =>
         {
             try
             {
                 NpgsqlConnection.ClearAllPools();
-                return await log.QueryAsync<bool>("select pg_postmaster_start_time() < now()");
+                // Until everything in shared memory has been made anew, it still stands there.
+                return await log.QueryAsync<bool>($"select not exists (select from pg_stat_activity where pid = {killed})");
             }
             catch (NpgsqlException)
             {

@@ -77,7 +77,7 @@ public sealed class CheckpointTests
     public async Task The_form_of_the_state_is_the_one_that_its_format_number_stands_for()
     {
         // Who changes the text below changes the format: AccountCheckpoints.Format then gets the next number.
-        AccountCheckpoints.Format.ShouldBe((short)1);
+        AccountCheckpoints.Format.ShouldBe((short)2);
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await ledger.OpenHistoryAsync(1, 1);
         await history.SendAsync(
@@ -116,9 +116,12 @@ public sealed class CheckpointTests
             """,
             """credits {"spent": 2000000, "granted": 4000000}""",
             """holds [{"id": "4ba46b82-f945-858c-86cc-4a0df76d28dd", "key": "key", "card": 1, "tool": "search", "entry": "tools/search", "price": "0.5", "units": "3", "amount": {"credits": 2000000}, "placedAt": 1609588800000000, "allocated": [{"parts": 2000000, "pocket": 1}], "expiresAt": 1609589100000000, "reference": "ü"}]""",
-            """keys [{"id": "key", "name": "Name", "used": 4000000, "limit": {"credits": 9000000}, "prefix": "lk", "window": 105398, "billing": "Subscription", "lastFour": "abcd", "limitUsd": {"usd": 1000000000}, "createdAt": 1609588800000000, "expiresAt": 1609761600000000, "rateLimit": {"burst": 10, "refillPerSecond": "0.5"}, "revokedAt": 1609588800000000, "limitReset": "Weekly", "secretHash": "hash", "environment": "production", "allowedModels": ["one", "two"]}]""",
+            """keys [{"id": "key", "name": "Name", "used": 4000000, "limit": {"credits": 9000000}, "prefix": "lk", "secret": 1, "window": 105398, "billing": "Subscription", "lastFour": "abcd", "limitUsd": {"usd": 1000000000}, "createdAt": 1609588800000000, "expiresAt": 1609761600000000, "rateLimit": {"burst": 10, "refillPerSecond": "0.5"}, "revokedAt": 1609588800000000, "limitReset": "Weekly", "secretHash": "hash", "environment": "production", "allowedModels": ["one", "two"]}]""",
             """openedAt 1609588800000000""",
             """pockets [{"id": 1, "held": 2000000, "source": "Bonus", "granted": 3000000, "openedAt": 1609588800000000, "openedBy": "4ba46b82-f945-8a60-b224-a41ddc5374ba", "expiresAt": 1609675200000000, "remaining": 2000000}, {"id": 2, "unit": "Usd", "scope": "openai/gpt", "source": "Pack", "granted": 2000000000, "openedAt": 1609588800000000, "openedBy": "4ba46b82-f945-846a-8ee6-a8562ef6de25", "remaining": 2000000000}, {"id": 3, "granted": 1000000, "openedAt": 1609588800000000, "openedBy": "4ba46b82-f945-8893-b062-39c19bc252bd"}]""",
+            """referral {}""",
+            """signInsEndedAt 1609588800000000""",
+            """signedOut []""",
             """
             status "Suspended"
             """,

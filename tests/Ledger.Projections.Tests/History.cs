@@ -6,6 +6,7 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Referrals;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Accounts;
@@ -86,6 +87,9 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
                 wallet.Usd,
                 wallet.NextDue,
                 Keys = account.Keys.Keys.Values.OrderBy(key => key.Id.Value, StringComparer.Ordinal),
+                account.SignIns.EndedAt,
+                Ended = account.SignIns.Ended.OrderBy(ended => ended.Key),
+                account.Referral,
                 Hash = Convert.ToHexStringLower(snapshot.LastHash.Span),
             }
         );
@@ -141,11 +145,16 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             .ElementAt(_random.Next(account.Keys.Keys.Count))
             .Id;
         var past = _facts[id].Values;
-        return _random.Next(20) switch
+        return _random.Next(24) switch
         {
             0 => _random.Next(4) == 0 ? new SuspendAccount(id, request, "why") : new RecordDue(id, request),
             1 => new ReinstateAccount(id, request, "because"),
-            2 => account.Keys.Keys.Count < 6 ? Key(id) : new RevokeKey(id, key, null),
+            2 => account.Keys.Keys.Count < 6
+                ? Key(id) with
+                {
+                    By = _random.Next(2) == 0 ? new Credential(key) : null,
+                }
+                : new RevokeKey(id, key, null),
             3 => _random.Next(3) == 0 ? new RevokeKey(id, key, "lost") : new RecordDue(id, request),
             4 or 5 or 6 => Grant(id),
             7 or 8 or 9 or 10 => new PlaceHold(
@@ -167,6 +176,14 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
                 ? new ReverseSpend(id, new(spent.Id), "goodwill")
                 : new RecordDue(id, request),
             17 => new Spend(id, key, Tool(), Quantity.Of(_random.Next(1, 6)), Next(), Metadata, MetadataDigest),
+            18 => Change(id, key, request),
+            19 => new RotateKey(id, key, request, $"{id.Value}-{Next()}", "lk", "efgh", TimeSpan.FromMinutes(_random.Next(0, 100))),
+            20 => _random.Next(3) == 0
+                ? new EndSignIns(id, request, "lost")
+                : new SignOut(id, EventIds.Request(id, "sign-in" + Next()), Now, Now.AddMinutes(_random.Next(1, 100))),
+            21 => _random.Next(2) == 0
+                ? new ApplyReferral(id, new AccountId("referrer"))
+                : new RewardReferral(id, new AccountId("referred" + Next()), Amount.Credits(_random.Next(0, 3))),
             _ => new Spend(id, key, Tool(), Quantity.Of(_random.Next(1, 6)), Next()),
         };
     }
@@ -192,6 +209,23 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             _random.Next(4) == 0 ? Now.AddDays(_random.Next(1, 9)) : null
         );
     }
+
+    private ChangeKey Change(AccountId id, KeyId key, Guid request) =>
+        new(
+            id,
+            key,
+            request,
+            new(
+                Name: _random.Next(2) == 0 ? new("Changed " + Next()) : null,
+                Limit: _random.Next(2) == 0 ? new(_random.Next(3) == 0 ? null : Amount.Credits(_random.Next(5, 40))) : null,
+                LimitUsd: _random.Next(4) == 0 ? new(_random.Next(2) == 0 ? null : Amount.Usd(_random.Next(1, 4))) : null,
+                LimitReset: _random.Next(3) == 0 ? new((LimitReset)_random.Next(4)) : null,
+                AllowedModels: _random.Next(4) == 0 ? new(["changed"]) : null,
+                RateLimit: _random.Next(4) == 0 ? new(null) : null,
+                ExpiresAt: _random.Next(4) == 0 ? new(null) : null,
+                Disabled: _random.Next(3) == 0 ? new(_random.Next(3) == 0) : null
+            )
+        );
 
     private GrantCredits Grant(AccountId id) =>
         new(

@@ -99,9 +99,9 @@ public sealed class UsageTests
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await OpenAsync(ledger);
         var queries = new KeyQueries(ledger.Database);
-        (await queries.FindBySecretAsync("hash-a000-key", default)).ShouldBe(new KeyOwner(Id, new("key")));
+        (await queries.FindBySecretAsync("hash-a000-key", default)).ShouldBe(new KeyOwner(Id, new("key"), 1, null));
         await history.SendAsync(new Ledger.Domain.Keys.RevokeKey(Id, new("key"), null));
-        (await queries.FindBySecretAsync("hash-a000-key", default)).ShouldBe(new KeyOwner(Id, new("key")));
+        (await queries.FindBySecretAsync("hash-a000-key", default)).ShouldBe(new KeyOwner(Id, new("key"), 1, null));
         (await queries.FindBySecretAsync("HASH-a000-key", default)).ShouldBeNull();
     }
 

@@ -42,6 +42,7 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     private readonly IReadOnlyDictionary<string, string> _settings;
     private readonly bool _onKestrel;
     private int _made;
+    private bool _stopped;
 
     private LedgerApp(
         Host host,
@@ -51,7 +52,7 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
         IReadOnlyDictionary<string, string> settings,
         bool onKestrel
     )
-        : base(host.CreateClient())
+        : base(onKestrel ? host.CreateClient() : host.CreateClient(new() { HandleCookies = false }))
     {
         (_host, _folder, _settings, _onKestrel) = (host, folder, settings, onKestrel);
         (Database, Clock) = (database, clock);
@@ -271,6 +272,9 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        // Whoever restarts one has stopped it already.
+        if (Interlocked.Exchange(ref _stopped, true))
+            return;
         Http.Dispose();
         await _host.DisposeAsync();
         await _folder.DisposeAsync();

@@ -217,7 +217,18 @@ internal sealed class BatchPlan(RecentAnswers recent)
         {
             Append ??= new(Snapshot.Account.Id.StreamId, Account.StreamType, Snapshot.Account.Version, Snapshot.LastHash);
             foreach (var fact in outcome.Facts)
-                Append.Add(new(fact.Id, LedgerEvents.Types.Of(fact.Event), fact.Event, fact.At, caller.Actor, caller.RequestId, null));
+                Append.Add(
+                    new(
+                        fact.Id,
+                        LedgerEvents.Types.Of(fact.Event),
+                        fact.Event,
+                        fact.At,
+                        caller.Actor,
+                        caller.RequestId,
+                        null,
+                        caller.Address is not null && TrailRows.IsOfAccess(fact.Event) ? caller.Address : null
+                    )
+                );
             Facts.AddRange(outcome.Facts);
             Account = outcome.After;
         }

@@ -20,7 +20,8 @@ public sealed record Verdict(Decision<AccountEvent> Decision, Fact? Answer, Amou
 /// <summary>On whose behalf a command comes.</summary>
 /// <param name="Actor">Who, by pseudonym: <c>key:…</c>, <c>operator</c>, <c>system</c>.</param>
 /// <param name="RequestId">The request's id, which becomes the events' correlation id.</param>
-public readonly record struct Caller(string Actor, string RequestId)
+/// <param name="Address">From where, for commands whose events say so: those that change who may act, not every spend. Null else.</param>
+public readonly record struct Caller(string Actor, string RequestId, string? Address = null)
 {
     /// <summary>The server itself.</summary>
     public static Caller System(string requestId) => new("system", requestId);

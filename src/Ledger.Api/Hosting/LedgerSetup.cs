@@ -7,6 +7,7 @@ using Ledger.Projections.Accounts;
 using Ledger.Projections.Balances;
 using Ledger.Projections.Keys;
 using Ledger.Projections.Rebuild;
+using Ledger.Projections.Referrals;
 using Microsoft.Extensions.Options;
 
 namespace Ledger.Api.Hosting;
@@ -26,6 +27,8 @@ public static class LedgerSetup
         services.AddSingleton<People>();
         services.AddSingleton<KeyQueries>();
         services.AddSingleton<DueAccounts>();
+        services.AddSingleton<Trail>();
+        services.AddSingleton<ReferralCodes>();
         services.AddSingleton<RateCards>();
         return services;
     }
@@ -38,6 +41,7 @@ public static class LedgerSetup
         services.AddSingleton<LedgerMetrics>();
         services.AddSingleton<LedgerService>();
         services.AddSingleton<KeyDirectory>();
+        services.AddSingleton<KeyDesk>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<FirstRun>();
         services.AddHostedService<Startup>();
@@ -47,6 +51,7 @@ public static class LedgerSetup
         services.AddHostedService(provider => provider.GetRequiredService<Sweep>());
         services.AddSingleton<DriftCheck>();
         services.AddSingleton<LogFollower, DriftFollower>();
+        services.AddSingleton<LogFollower, ReferralFollower>();
         services.AddHostedService<ReaderHost>();
         return services;
     }

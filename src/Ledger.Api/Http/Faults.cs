@@ -90,6 +90,7 @@ internal static partial class Faults
     private static Fault OfStatus(int status) =>
         status switch
         {
+            403 => new(403, "forbidden", "This service is not available in your country."),
             404 => new(404, "not_found", "There is nothing at this address."),
             405 => new(405, "method_not_allowed", "This address does not take this method."),
             415 => new(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json."),

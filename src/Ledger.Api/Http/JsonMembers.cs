@@ -63,6 +63,9 @@ internal sealed class JsonMembers
     /// <summary>Whether a member is there.</summary>
     public bool Has(string name) => _members.ContainsKey(name);
 
+    /// <summary>Whether a member is there and says nothing: null.</summary>
+    public bool IsNull(string name) => _members.TryGetValue(name, out var value) && value.ValueKind == JsonValueKind.Null;
+
     /// <summary>Where a member stands in the body.</summary>
     public string At(string name) => _path.Length == 0 ? name : _path + "." + name;
 
@@ -115,6 +118,17 @@ internal sealed class JsonMembers
         if (value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) && number >= min && number <= max)
             return number;
         _faults.Add(At(name), string.Create(CultureInfo.InvariantCulture, $"must be a whole number from {min} to {max}"));
+        return null;
+    }
+
+    /// <summary>True or false.</summary>
+    public bool? Flag(string name)
+    {
+        if (Take(name) is not { } value)
+            return null;
+        if (value.ValueKind is JsonValueKind.True or JsonValueKind.False)
+            return value.GetBoolean();
+        _faults.Add(At(name), "must be true or false");
         return null;
     }
 

@@ -78,6 +78,8 @@ public sealed record KeySecret(string Text, string Prefix)
 /// <summary>SHA-256 of a secret, as a value that a dictionary can hold without holding the secret.</summary>
 public readonly record struct SecretHash
 {
+    // A key's secret is far shorter; an access token is hashed too, to be remembered without being kept.
+    private const int MaxSecret = 1024;
     private readonly ulong _a;
     private readonly ulong _b;
     private readonly ulong _c;
@@ -94,7 +96,7 @@ public readonly record struct SecretHash
     /// <summary>The hash of a secret's text.</summary>
     public static SecretHash Of(ReadOnlySpan<char> secret)
     {
-        Span<byte> bytes = stackalloc byte[256];
+        Span<byte> bytes = stackalloc byte[MaxSecret];
         if (!Encoding.UTF8.TryGetBytes(secret, bytes, out var length))
             throw new ArgumentException("Not a secret: too long.", nameof(secret));
         Span<byte> hash = stackalloc byte[32];

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Referrals;
 using Ledger.Domain.Wallets;
 
 namespace Ledger.Domain.Accounts;
@@ -27,6 +28,8 @@ public enum AccountStatus
 /// <param name="Country">ISO 3166-1 alpha-2, where it is known.</param>
 /// <param name="Wallet">What it holds.</param>
 /// <param name="Keys">With what it signs in.</param>
+/// <param name="SignIns">Which sign-ins without a key no longer hold.</param>
+/// <param name="Referral">Who brought it, and whom it brought.</param>
 public sealed record Account(
     AccountId Id,
     long Version,
@@ -35,14 +38,17 @@ public sealed record Account(
     DateTimeOffset OpenedAt,
     string? Country,
     Wallet Wallet,
-    KeyRing Keys
+    KeyRing Keys,
+    SignIns SignIns,
+    Referral Referral
 )
 {
     /// <summary>The alias of an account's stream in the log.</summary>
     public const string StreamType = "account";
 
     /// <summary>The state of a stream without events.</summary>
-    public static Account Empty(AccountId id) => new(id, 0, default, AccountStatus.Missing, default, null, Wallet.Empty, KeyRing.Empty);
+    public static Account Empty(AccountId id) =>
+        new(id, 0, default, AccountStatus.Missing, default, null, Wallet.Empty, KeyRing.Empty, SignIns.Empty, Referral.Empty);
 
     /// <summary>The state after one more fact. Never refuses; a fact that cannot follow is corruption.</summary>
     public static Account Evolve(Account account, in Fact fact)
@@ -50,9 +56,11 @@ public sealed record Account(
         var next = fact.Event switch
         {
             AccountOpened(var country) => account with { Status = AccountStatus.Open, OpenedAt = fact.At, Country = country },
-            AccountSuspended => account with { Status = AccountStatus.Suspended },
+            AccountSuspended => account with { Status = AccountStatus.Suspended, SignIns = SignIns.EndedUpTo(fact.At) },
             AccountReinstated => account with { Status = AccountStatus.Open },
-            KeyEvent e => account with { Keys = KeyRing.Evolve(account.Keys, e, fact.At) },
+            SignInEvent e => account with { SignIns = SignIns.Evolve(account.SignIns, e, fact.At) },
+            ReferralEvent e => account with { Referral = Referral.Evolve(account.Referral, e) },
+            KeyEvent e => account with { Keys = KeyRing.Evolve(account.Keys, e, account.Wallet, fact.At) },
             WalletEvent e => account with
             {
                 Wallet = Wallet.Evolve(account.Wallet, e, fact),
@@ -63,21 +71,26 @@ public sealed record Account(
         return next with { Version = fact.Version, LastAt = fact.At };
     }
 
-    /// <summary>Why a key of this account may not act now, if so: access comes before everything else, repeats included.</summary>
-    public RejectionCode? RefusesAccess(KeyId key, DateTimeOffset now)
+    /// <summary>Why somebody may not act for this account now, if so: access comes before everything else, repeats included.</summary>
+    public RejectionCode? RefusesAccess(in Credential by, DateTimeOffset now)
     {
         if (Status == AccountStatus.Missing)
             return RejectionCode.AccountNotFound;
-        if (Keys.Find(key) is not { } found || !found.UsableAt(now))
+        if (by.IsKey && !(Keys.Find(by.Key) is { } found && found.UsableAt(now) && found.Accepts(by.Secret, now)))
             return RejectionCode.KeyNotUsable;
+        if (by.SignIn != default && SignIns.HasEnded(by.SignIn, by.SignedInAt))
+            return RejectionCode.SignInEnded;
         if (Status == AccountStatus.Suspended)
             return RejectionCode.AccountSuspended;
         return null;
     }
 
-    /// <summary>Why a key of this account may not have work done now, if so: access, then the kind of key.</summary>
-    public RejectionCode? RefusesWork(KeyId key, DateTimeOffset now) =>
-        RefusesAccess(key, now) ?? (Keys.Find(key)!.Kind == KeyKind.Inference ? null : RejectionCode.KeyKindNotAllowed);
+    /// <summary>The same where a key must be of a kind besides. Whoever signed in without a key may do what either kind may.</summary>
+    public RejectionCode? RefusesAccess(in Credential by, KeyKind needed, DateTimeOffset now) =>
+        RefusesAccess(by, now) ?? (by.IsKey && Keys.Find(by.Key)!.Kind != needed ? RejectionCode.KeyKindNotAllowed : null);
+
+    /// <summary>Why somebody may not have work done now, if so: access, then the kind of key.</summary>
+    public RejectionCode? RefusesWork(in Credential by, DateTimeOffset now) => RefusesAccess(by, KeyKind.Inference, now);
 
     /// <summary>
     /// Load–decide–append in memory: what is due lapses first, then the command decides, and the facts get ids, versions and times.
@@ -91,7 +104,9 @@ public sealed record Account(
         if (!due.IsEmpty)
             (account, facts) = Record(account, due, command.Id, context.Now);
 
-        var decision = command.Decide(account, context);
+        var decision = account.Refuses(command, context.Now) is { } refusal
+            ? new Decision<AccountEvent>.Rejected(refusal)
+            : command.Decide(account, context);
         if (decision is not Decision<AccountEvent>.Accepted(var events))
             return new(decision, [], this);
         if (events.IsEmpty && facts.IsEmpty)
@@ -100,6 +115,11 @@ public sealed record Account(
         (account, var own) = Record(account, events, command.Id, context.Now);
         return new(decision, facts.IsEmpty ? own : facts.AddRange(own), account);
     }
+
+    private RejectionCode? Refuses(AccountCommand command, DateTimeOffset now) =>
+        command.By is not { } by ? null
+        : command.NeedsKey is { } kind ? RefusesAccess(by, kind, now)
+        : RefusesAccess(by, now);
 
     /// <summary>This account with everything that is due by <paramref name="now"/> lapsed: the view that reads and quotes are answered from.</summary>
     public Account LapsedAt(DateTimeOffset now)

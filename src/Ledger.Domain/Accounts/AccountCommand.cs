@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Ledger.Domain.Keys;
 
 namespace Ledger.Domain.Accounts;
 
@@ -7,6 +8,12 @@ namespace Ledger.Domain.Accounts;
 /// <param name="Id">The id of the command, which is that of the event that answers it wherever the event has no narrower identity.</param>
 public abstract record AccountCommand(AccountId Account, Guid Id)
 {
+    /// <summary>By what right it comes, which the account's own state judges with it; null where it comes from the operator or the server itself.</summary>
+    public Credential? By { get; init; }
+
+    /// <summary>What whoever comes by right of a key needs the key to be for; null where the command itself judges, or any key will do.</summary>
+    public virtual KeyKind? NeedsKey => null;
+
     /// <summary>The ids under which earlier facts decide this command; looked up in the log before it is refused.</summary>
     public virtual ImmutableArray<Guid> Recalls => [Id];
 

@@ -27,7 +27,29 @@ public enum KeyBilling
 /// <param name="Burst">How many requests may come at once.</param>
 /// <param name="RefillPerSecond">How many come back per second.</param>
 /// <param name="Unlimited">Whether there is no bucket at all.</param>
-public sealed record KeyRateLimit(int Burst, Quantity RefillPerSecond, bool Unlimited);
+public sealed record KeyRateLimit(int Burst, Quantity RefillPerSecond, bool Unlimited)
+{
+    /// <summary>Of the pack dialect and the generic inference routes, which pay-per-token keys use: 10 at once, 0.5 per second.</summary>
+    public static KeyRateLimit Generic { get; } = new(10, Quantity.Parse("0.5"), false);
+
+    /// <summary>Of the tool-tuned inference routes: 60 at once, 5 per second.</summary>
+    public static KeyRateLimit ToolTuned { get; } = new(60, Quantity.Of(5), false);
+
+    /// <summary>What a key of a billing mode has where nothing else is said: the bucket of the routes that are made for it.</summary>
+    public static KeyRateLimit Of(KeyBilling billing) =>
+        billing switch
+        {
+            KeyBilling.PayPerToken => Generic,
+            KeyBilling.Subscription => ToolTuned,
+        };
+
+    /// <summary>Whether this lets nothing pass that another one would not.</summary>
+    public bool IsWithin(KeyRateLimit other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return other.Unlimited || (!Unlimited && Burst <= other.Burst && RefillPerSecond.Nanos <= other.RefillPerSecond.Nanos);
+    }
+}
 
 /// <summary>One key of an account, and what it has used in its current limit period.</summary>
 /// <param name="Id">The key's id.</param>
@@ -49,6 +71,12 @@ public sealed record KeyRateLimit(int Burst, Quantity RefillPerSecond, bool Unli
 /// <param name="Window">The period that the two figures below count, by <see cref="LimitWindow.Of"/>.</param>
 /// <param name="Used">Credits spent or held in that period, in parts; counted only where there is a limit.</param>
 /// <param name="UsedUsd">Dollars spent or held in that period, in parts; counted only where there is a limit.</param>
+/// <param name="MintedBy">The key that minted it, against whose limit it counts too; null where no key did.</param>
+/// <param name="Disabled">Whether it rests: it does not work until it is enabled again.</param>
+/// <param name="CountedFrom">Since when the two figures count, where limits were changed; null where they count from the key's creation.</param>
+/// <param name="Secret">The number of its secret, from 1; each rotation adds one.</param>
+/// <param name="PreviousSecretHash">SHA-256 of the secret before; null before the first rotation.</param>
+/// <param name="PreviousUntil">Until when the secret before works; null before the first rotation.</param>
 public sealed record Key(
     KeyId Id,
     string Name,
@@ -68,16 +96,38 @@ public sealed record Key(
     DateTimeOffset? RevokedAt,
     long Window,
     long Used,
-    long UsedUsd
+    long UsedUsd,
+    KeyId? MintedBy = null,
+    bool Disabled = false,
+    DateTimeOffset? CountedFrom = null,
+    int Secret = 1,
+    string? PreviousSecretHash = null,
+    DateTimeOffset? PreviousUntil = null
 )
 {
+    /// <summary>The bucket that it is measured by on the routes that are made for it.</summary>
+    public KeyRateLimit EffectiveRateLimit => RateLimit ?? KeyRateLimit.Of(Billing);
+
     /// <summary>Whether it works at a time.</summary>
-    public bool UsableAt(DateTimeOffset now) => RevokedAt is null && !(ExpiresAt <= now);
+    public bool UsableAt(DateTimeOffset now) => RevokedAt is null && !Disabled && !(ExpiresAt <= now);
+
+    /// <summary>Whether one of its secrets works at a time: the newest, or the one before while its grace lasts.</summary>
+    /// <param name="secret">The secret's number; 0 where none was shown and somebody else vouches.</param>
+    /// <param name="now">The time.</param>
+    public bool Accepts(int secret, DateTimeOffset now) => secret == 0 || secret == Secret || (secret == Secret - 1 && now < PreviousUntil);
+
+    /// <summary>Its limit in a unit; null where it has none.</summary>
+    public Amount? LimitIn(Unit unit) =>
+        unit switch
+        {
+            Unit.Credits => Limit,
+            Unit.Usd => LimitUsd,
+        };
 
     /// <summary>What its limit in a unit still leaves at a time; null where there is no limit.</summary>
     public Amount? LimitRemaining(Unit unit, DateTimeOffset now)
     {
-        if ((unit == Unit.Credits ? Limit : LimitUsd) is not { } limit)
+        if (LimitIn(unit) is not { } limit)
             return null;
         var used =
             LimitWindow.Of(LimitReset, now) > Window ? 0
@@ -92,7 +142,7 @@ public sealed record Key(
     /// </summary>
     public Key Using(Unit unit, long parts, DateTimeOffset countedAt)
     {
-        if ((unit == Unit.Credits ? Limit : LimitUsd) is null || parts == 0)
+        if (LimitIn(unit) is null || parts == 0)
             return this;
         var window = LimitWindow.Of(LimitReset, countedAt);
         if (window < Window)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
 
@@ -25,17 +26,26 @@ public sealed record GrantCredits(
             return SameContents(first) ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
         if (!Amount.IsPositive || Amount > Limits.MaxAmount(Amount.Unit))
             return Reject(RejectionCode.AmountOutOfRange);
-        var totals = account.Wallet.Totals(Amount.Unit);
-        if ((Int128)totals.Granted + Amount.Parts > Limits.MaxAmount(Amount.Unit).Parts)
+        if (!account.Wallet.CanTake(Amount))
             return Reject(RejectionCode.AmountOutOfRange);
         if (ExpiresAt <= context.Now)
             return Reject(RejectionCode.ExpiryNotInFuture);
 
-        var pocket = account.Wallet.NextPocket;
-        var granted = new CreditsGranted(pocket, Amount, Source, Scope, ExpiresAt, Provider, Reference, Reason);
-        return Scope is null && totals.Debt > 0
-            ? Accept(granted, new DebtRepaid(pocket, Amount.Min(account.Wallet.Debt(Amount.Unit), Amount)))
-            : Accept(granted);
+        return Accept(
+            Granting(account.Wallet, new(account.Wallet.NextPocket, Amount, Source, Scope, ExpiresAt, Provider, Reference, Reason))
+        );
+    }
+
+    /// <summary>A bonus that comes with something else: never lapses, pays debt first.</summary>
+    internal static ImmutableArray<AccountEvent> Bonus(Wallet wallet, Amount amount, string provider, string reference) =>
+        Granting(wallet, new(wallet.NextPocket, amount, PocketSource.Bonus, null, null, provider, reference, null));
+
+    private static ImmutableArray<AccountEvent> Granting(Wallet wallet, CreditsGranted granted)
+    {
+        var debt = wallet.Debt(granted.Amount.Unit);
+        return granted.Scope is null && debt.IsPositive
+            ? [granted, new DebtRepaid(granted.Pocket, Amount.Min(debt, granted.Amount))]
+            : [granted];
     }
 
     private bool SameContents(Fact first) =>

@@ -14,7 +14,7 @@ public sealed record PlaceHold(AccountId Account, KeyId Key, string Tool, Quanti
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesWork(Key, context.Now) is { } refusal)
+        if (account.RefusesWork(By ?? new Credential(Key), context.Now) is { } refusal)
             return Reject(refusal);
         if (context.Past.Find(Id) is { } first)
             return first.Event is HoldPlaced e && e.Units == Units ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);

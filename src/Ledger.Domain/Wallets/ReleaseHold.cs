@@ -16,7 +16,7 @@ public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : Ac
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesWork(Key, context.Now) is { } refusal)
+        if (account.RefusesWork(By ?? new Credential(Key), context.Now) is { } refusal)
             return Reject(refusal);
         if (context.Past.Find(Id) is { } end)
         {

@@ -21,7 +21,7 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesWork(Key, context.Now) is { } refusal)
+        if (account.RefusesWork(By ?? new Credential(Key), context.Now) is { } refusal)
             return Reject(refusal);
         var late = context.Past.Find(EventIds.LateSettlement(Account, Hold));
         if (late?.Event is HoldSettledLate done)

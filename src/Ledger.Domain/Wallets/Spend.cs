@@ -24,7 +24,7 @@ public sealed record Spend(
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesWork(Key, context.Now) is { } refusal)
+        if (account.RefusesWork(By ?? new Credential(Key), context.Now) is { } refusal)
             return Reject(refusal);
         if (context.Past.Find(Id) is { } first)
             return first.Event is CreditsSpent e && e.Units == Units ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
@@ -59,20 +59,20 @@ public sealed record Spend(
 /// <param name="Shortfall">Which limit would refuse; null where none would.</param>
 public readonly record struct Quote(Amount Cost, ToolEntry? Entry, RejectionCode? Refusal, Shortfall? Shortfall)
 {
-    /// <summary>Prices units of a tool for a key that may act, and tries every limit, in the order of the codes.</summary>
-    public static Quote For(Account account, KeyId keyId, string tool, Quantity units, DateTimeOffset now, RateCard card)
+    /// <summary>Prices units of a tool for a key that may work (the default value where its account signed in without one), and tries every limit, in the order of the codes.</summary>
+    public static Quote For(Account account, KeyId key, string tool, Quantity units, DateTimeOffset now, RateCard card)
     {
         ArgumentNullException.ThrowIfNull(account);
         ArgumentNullException.ThrowIfNull(card);
-        if (account.Keys.Find(keyId) is not { Kind: KeyKind.Inference } key)
+        if (key != default && account.Keys.Find(key) is not { Kind: KeyKind.Inference })
             return new(default, null, RejectionCode.KeyKindNotAllowed, null);
         if (card.FindTool(tool) is not { } entry)
             return new(default, null, RejectionCode.UnknownTool, null);
         if (!units.IsPositive || Charge.WholeCredits(units, entry.Credits) is not { } cost || !account.Wallet.CanCount(cost))
             return new(default, entry, RejectionCode.AmountOutOfRange, null);
 
-        if (key.LimitRemaining(cost.Unit, now) is { } left && left < cost)
-            return new(cost, entry, RejectionCode.KeyLimitReached, new("key", cost, left));
+        if (account.Keys.LeftFor(key, cost.Unit, now) is { } limit && limit.Left < cost)
+            return new(cost, entry, RejectionCode.KeyLimitReached, new(limit.IsOwn ? "key" : "minting_key", cost, limit.Left));
 
         var wallet = account.Wallet;
         var available = wallet.Available(cost.Unit, now);

@@ -68,6 +68,9 @@ public sealed record Wallet(
     /// <summary>Whether a charge would keep the sums of the unit in range.</summary>
     public bool CanCount(Amount charge) => Totals(charge.Unit).Spent <= Limits.MaxSpent(charge.Unit).Parts - charge.Parts;
 
+    /// <summary>Whether a grant would keep the sums of the unit in range.</summary>
+    public bool CanTake(Amount grant) => (Int128)Totals(grant.Unit).Granted + grant.Parts <= Limits.MaxAmount(grant.Unit).Parts;
+
     /// <summary>What may be spent on a scope (null: on what no pack covers): nothing while the unit is in debt.</summary>
     public Amount Available(Unit unit, DateTimeOffset now, string? scope = null)
     {

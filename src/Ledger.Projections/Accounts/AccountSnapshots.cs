@@ -3,10 +3,12 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Referrals;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Balances;
 using Ledger.Projections.Keys;
+using Ledger.Projections.Referrals;
 using Npgsql;
 
 namespace Ledger.Projections.Accounts;
@@ -76,15 +78,15 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
             batch.Timeout = NpgsqlEventLog.Patience;
         var wanted = ids.Select(id => id.Value).ToArray();
 
-        // One snapshot for all four: rows of different moments would not be a state. And the locks before the snapshot: a rebuild that swaps a
+        // One snapshot for all of them: rows of different moments would not be a state. And the locks before the snapshot: a rebuild that swaps a
         // table in between would show the new table as it was before it was caught up with, beside old tables that are ahead of it.
         if (!inTransaction)
         {
             batch.BatchCommands.Add(new("begin transaction isolation level repeatable read read only"));
-            batch.BatchCommands.Add(new("lock table accounts, pockets, holds, keys in access share mode"));
+            batch.BatchCommands.Add(new("lock table accounts, pockets, holds, referrals, keys, sign_ins in access share mode"));
         }
 
-        foreach (var sql in (string[])[AccountSql, PocketSql, HoldSql, KeySql])
+        foreach (var sql in (string[])[AccountSql, PocketSql, HoldSql, KeySql, SignInRows.Select, ReferralRows.Select])
             batch.BatchCommands.Add(new(sql) { Parameters = { new() { Value = wanted } } });
         if (!inTransaction)
             batch.BatchCommands.Add(new("commit"));
@@ -115,12 +117,31 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
         while (await rows.ReadAsync(ct))
             Add(keys, rows.GetString(0), KeyQueries.Read(rows));
 
+        await rows.NextResultAsync(ct);
+        var signIns = new Dictionary<string, SignIns>(StringComparer.Ordinal);
+        while (await rows.ReadAsync(ct))
+            signIns.Add(rows.GetString(0), SignInRows.Read(rows));
+
+        await rows.NextResultAsync(ct);
+        var referrals = new Dictionary<string, Referral>(StringComparer.Ordinal);
+        while (await rows.ReadAsync(ct))
+            referrals.Add(rows.GetString(0), ReferralRows.Read(rows));
+
         foreach (var (id, (account, hash)) in accounts)
         {
             found.Add(
                 new(id),
                 new(
-                    Compose(account, pockets.GetValueOrDefault(id, []), holds.GetValueOrDefault(id, []), keys.GetValueOrDefault(id, [])),
+                    Compose(
+                        account with
+                        {
+                            SignIns = signIns.GetValueOrDefault(id, SignIns.Empty),
+                            Referral = referrals.GetValueOrDefault(id, Referral.Empty),
+                        },
+                        pockets.GetValueOrDefault(id, []),
+                        holds.GetValueOrDefault(id, []),
+                        keys.GetValueOrDefault(id, [])
+                    ),
                     hash
                 )
             );
@@ -244,7 +265,9 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
                 Credits = new(row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12)),
                 Usd = new(row.GetInt64(13), row.GetInt64(14), row.GetInt64(15), row.GetInt64(16), row.GetInt64(17)),
             },
-            KeyRing.Empty
+            KeyRing.Empty,
+            SignIns.Empty,
+            Referral.Empty
         );
 
     private const string PocketSql = """

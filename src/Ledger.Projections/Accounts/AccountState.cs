@@ -5,6 +5,7 @@ using System.Text.Json.Serialization;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Referrals;
 using Ledger.Domain.Wallets;
 
 namespace Ledger.Projections.Accounts;
@@ -21,6 +22,9 @@ namespace Ledger.Projections.Accounts;
 /// <param name="Pockets">Every pocket ever opened, by number.</param>
 /// <param name="Holds">The holds that have not ended, by id.</param>
 /// <param name="Keys">Every key ever created, by id.</param>
+/// <param name="SignInsEndedAt">Up to when every sign-in was ended; null where that never happened.</param>
+/// <param name="SignedOut">Single sign-ins that were ended, by id, with the time at which each would have expired.</param>
+/// <param name="Referral">Who brought it, and whom it brought.</param>
 internal sealed record AccountState(
     AccountStatus Status,
     DateTimeOffset OpenedAt,
@@ -29,7 +33,10 @@ internal sealed record AccountState(
     WalletTotals Usd,
     ImmutableArray<Pocket> Pockets,
     ImmutableArray<Hold> Holds,
-    ImmutableArray<Key> Keys
+    ImmutableArray<Key> Keys,
+    DateTimeOffset? SignInsEndedAt,
+    ImmutableArray<EndedSignIn> SignedOut,
+    Referral Referral
 )
 {
     private static readonly AccountStateJson Json = new(
@@ -49,7 +56,10 @@ internal sealed record AccountState(
                 wallet.Usd,
                 [.. wallet.Pockets.OrderBy(pocket => pocket.Id.Number)],
                 [.. wallet.Holds.Values.OrderBy(hold => hold.Id.Value)],
-                [.. account.Keys.Keys.Values.OrderBy(key => key.Id.Value, StringComparer.Ordinal)]
+                [.. account.Keys.Keys.Values.OrderBy(key => key.Id.Value, StringComparer.Ordinal)],
+                account.SignIns.EndedAt,
+                [.. account.SignIns.Ended.OrderBy(ended => ended.Key).Select(ended => new EndedSignIn(ended.Key, ended.Value))],
+                account.Referral
             ),
             Json.AccountState
         );
@@ -62,7 +72,13 @@ internal sealed record AccountState(
         {
             return
                 JsonSerializer.Deserialize(text, Json.AccountState)
-                    is { Pockets.IsDefault: false, Holds.IsDefault: false, Keys.IsDefault: false } state
+                    is {
+                        Pockets.IsDefault: false,
+                        Holds.IsDefault: false,
+                        Keys.IsDefault: false,
+                        SignedOut.IsDefault: false,
+                        Referral: not null
+                    } state
                 ? AccountSnapshots.Compose(
                     new(
                         id,
@@ -76,7 +92,9 @@ internal sealed record AccountState(
                             Credits = state.Credits,
                             Usd = state.Usd,
                         },
-                        KeyRing.Empty
+                        KeyRing.Empty,
+                        new(state.SignInsEndedAt, state.SignedOut.ToImmutableDictionary(ended => ended.SignIn, ended => ended.ExpiresAt)),
+                        state.Referral
                     ),
                     state.Pockets,
                     state.Holds,
@@ -90,6 +108,11 @@ internal sealed record AccountState(
         }
     }
 }
+
+/// <summary>A sign-in that was ended.</summary>
+/// <param name="SignIn">Its id.</param>
+/// <param name="ExpiresAt">When it would have expired.</param>
+internal sealed record EndedSignIn(Guid SignIn, DateTimeOffset ExpiresAt);
 
 /// <summary>The JSON form of a state. Whoever changes it, or what any of it means, gives <see cref="AccountCheckpoints.Format"/> a new number.</summary>
 [JsonSourceGenerationOptions(

@@ -80,6 +80,14 @@ public sealed class People(NpgsqlDataSource database)
         await command.ExecuteNonQueryAsync(ct);
     }
 
+    /// <summary>An account's password hash; null where it has none.</summary>
+    public async Task<string?> FindPasswordAsync(AccountId account, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("select c.password_hash from credentials c where c.account_id = $1");
+        command.Parameters.Add(new() { Value = account.Value });
+        return (string?)await command.ExecuteScalarAsync(ct);
+    }
+
     /// <summary>Whose address this is, without regard to case; null where it is nobody's.</summary>
     public async Task<Person?> FindByEmailAsync(string email, CancellationToken ct)
     {

@@ -8,7 +8,9 @@ namespace Ledger.Projections.Keys;
 /// <summary>Whose key a secret is.</summary>
 /// <param name="Account">The account.</param>
 /// <param name="Key">The key.</param>
-public readonly record struct KeyOwner(AccountId Account, KeyId Key);
+/// <param name="Secret">Which of the key's secrets it is, by number from 1.</param>
+/// <param name="Country">Where the account is at home, ISO 3166-1 alpha-2; null where that is not known.</param>
+public readonly record struct KeyOwner(AccountId Account, KeyId Key, int Secret, string? Country);
 
 /// <summary>What a key has been charged, by period, in credits' and dollars' smallest parts.</summary>
 public readonly record struct KeyUsage(long Credits, long Usd);
@@ -49,17 +51,53 @@ public sealed class KeyQueries(NpgsqlDataSource database)
           k.revoked_at,
           k.limit_window,
           k.used,
-          k.used_usd
+          k.used_usd,
+          k.minted_by,
+          k.disabled,
+          k.counted_from,
+          k.secret,
+          k.previous_secret_hash,
+          k.previous_until
         from keys k
         """;
 
-    /// <summary>Whose key has this hash; null where none has. The answer never changes: a hash belongs to one key for good.</summary>
+    /// <summary>
+    /// Whose key has this hash, as its secret or as the one before; null where none has. The answer never changes: a hash is one numbered secret of
+    /// one key for good.
+    /// </summary>
     public async Task<KeyOwner?> FindBySecretAsync(string secretHash, CancellationToken ct)
     {
-        await using var command = database.CreateCommand("select k.account_id, k.key_id from keys k where k.secret_hash = $1");
+        await using var command = database.CreateCommand(
+            """
+            select
+              k.account_id,
+              k.key_id,
+              k.secret,
+              a.country
+            from (
+              select
+                n.account_id,
+                n.key_id,
+                n.secret
+              from keys n
+              where n.secret_hash = $1
+              union all
+              select
+                p.account_id,
+                p.key_id,
+                p.secret - 1
+              from keys p
+              where p.previous_secret_hash = $1
+            ) k
+            join accounts a on a.account_id = k.account_id
+            limit 1
+            """
+        );
         command.Parameters.Add(new() { Value = secretHash });
         await using var row = await command.ExecuteReaderAsync(ct);
-        return await row.ReadAsync(ct) ? new KeyOwner(new(row.GetString(0)), new(row.GetString(1))) : null;
+        return await row.ReadAsync(ct)
+            ? new KeyOwner(new(row.GetString(0)), new(row.GetString(1)), row.GetInt32(2), row.IsDBNull(3) ? null : row.GetString(3))
+            : null;
     }
 
     /// <summary>What each key of an account was charged since a day, by UTC days, both unit's parts.</summary>
@@ -144,6 +182,12 @@ public sealed class KeyQueries(NpgsqlDataSource database)
             row.IsDBNull(18) ? null : row.GetFieldValue<DateTimeOffset>(18),
             row.GetInt64(19),
             row.GetInt64(20),
-            row.GetInt64(21)
+            row.GetInt64(21),
+            row.IsDBNull(22) ? null : new KeyId(row.GetString(22)),
+            row.GetBoolean(23),
+            row.IsDBNull(24) ? null : row.GetFieldValue<DateTimeOffset>(24),
+            row.GetInt32(25),
+            row.IsDBNull(26) ? null : row.GetString(26),
+            row.IsDBNull(27) ? null : row.GetFieldValue<DateTimeOffset>(27)
         );
 }

@@ -50,7 +50,10 @@ public sealed class DriftCheck(NpgsqlDataSource database, AccountSnapshots snaps
 
         // The locks before the snapshot, as whoever loads an account takes them: a rebuild may be about to swap the tables.
         await using (
-            var take = new NpgsqlCommand("lock table accounts, pockets, holds, keys, usage_daily in access share mode", connection)
+            var take = new NpgsqlCommand(
+                "lock table accounts, pockets, holds, referrals, keys, sign_ins, usage_daily in access share mode",
+                connection
+            )
         )
             await take.ExecuteNonQueryAsync(ct);
         var otherFormats = new List<AccountId>();
@@ -142,6 +145,9 @@ public sealed class DriftCheck(NpgsqlDataSource database, AccountSnapshots snaps
             rows[$"holds {hold.Id.Value}"] = hold with { Allocated = [] } + string.Join<PocketShare>(' ', hold.Allocated);
         foreach (var key in account.Keys.Keys.Values)
             rows[$"keys {key.Id.Value}"] = key with { AllowedModels = [] } + string.Join('\n', key.AllowedModels);
+        rows["sign_ins"] =
+            $"{account.SignIns.EndedAt:O} {string.Join(' ', account.SignIns.Ended.OrderBy(ended => ended.Key).Select(ended => $"{ended.Key} {ended.Value:O}"))}";
+        rows["referrals"] = account.Referral.ToString();
         return rows;
     }
 

@@ -8,11 +8,20 @@ internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tabl
 {
     private static readonly ReadModel Balances = new(
         "balances",
-        [new("accounts", "account_id"), new("pockets", "account_id", "pocket"), new("holds", "account_id", "hold_id")],
+        [
+            new("accounts", "account_id"),
+            new("pockets", "account_id", "pocket"),
+            new("holds", "account_id", "hold_id"),
+            new("referrals", "account_id"),
+        ],
         ["balances"]
     );
 
-    private static readonly ReadModel Keys = new("keys", [new("keys", "account_id", "key_id")], []);
+    private static readonly ReadModel Keys = new(
+        "keys",
+        [new("keys", "account_id", "key_id"), new("sign_ins", "account_id"), new("trail", "account_id", "version")],
+        []
+    );
     private static readonly ReadModel Usage = new("usage", [new("usage_daily", "account_id", "day", "key_id", "tool")], []);
     private static readonly ReadModel Prices = new("prices", [new("prices", "card", "entry")], []);
 

@@ -191,7 +191,8 @@ public sealed class BoundedMemoryTests
             secrets.Add((await app.CreateKeyAsync(account.Id)).Secret);
         var directory = new KeyDirectory(
             app.Services.GetRequiredService<KeyQueries>(),
-            Options.Create(new LedgerOptions { CachedKeys = 20 })
+            Options.Create(new LedgerOptions { CachedKeys = 20 }),
+            TimeProvider.System
         );
         for (var n = 0; n < 200; n++)
         {

@@ -77,6 +77,103 @@ public sealed class TwoServersTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_limit_that_is_changed_on_the_one_governs_the_very_next_spend_on_the_other()
+    {
+        var account = await _one.OpenAccountAsync(credits: 10_000, limit: 1000);
+        for (var round = 1; round <= 20; round++)
+        {
+            var (here, there) = Turn(round);
+            (await SpendAsync(there, account.Key, $"warm{round}")).ShouldBe(200);
+
+            // What is used so far, two spends a round but the last, is all that may be used.
+            await LimitAsync(here, account, (round * 10) - 5);
+            (await SpendAsync(there, account.Key, $"over{round}")).ShouldBeRefused(402, "key_limit_reached");
+            (await CheckAsync(there, account.Key)).ShouldBe(200).Text("allowed").ShouldBe("false");
+            await LimitAsync(here, account, round * 10);
+            (await SpendAsync(there, account.Key, $"up-to{round}")).ShouldBe(200);
+            (await SpendAsync(there, account.Key, $"over{round}")).ShouldBeRefused(402, "key_limit_reached");
+            await LimitAsync(here, account, 1000);
+        }
+    }
+
+    [Fact]
+    public async Task A_limit_that_is_lowered_under_load_on_both_is_never_passed_again()
+    {
+        var account = await _one.OpenAccountAsync(credits: 100_000, limit: 50_000);
+        var spends = Enumerable.Range(0, 600).Select(n => SpendAsync(n % 2 == 0 ? _one : _two, account.Key, $"load{n}")).ToList();
+        await LimitAsync(_one, account, 1000);
+        await Task.WhenAll(spends);
+        var used = 5 * spends.Count(spend => spend.Result.Status == 200);
+        var more = await Task.WhenAll(Enumerable.Range(0, 400).Select(n => SpendAsync(n % 2 == 0 ? _one : _two, account.Key, $"more{n}")));
+        var after = more.Count(spend => spend.Status == 200);
+        after.ShouldBe(Math.Max(0, (1000 - used) / 5));
+        more.Where(spend => spend.Status != 200).ShouldAllBe(spend => spend.Status == 402);
+    }
+
+    [Fact]
+    public async Task Rest_rotation_and_revocation_on_the_one_shut_the_other_at_once_under_load()
+    {
+        var account = await _one.OpenAccountAsync(credits: 1_000_000);
+        using var stop = new CancellationTokenSource();
+        var load = Enumerable
+            .Range(0, 8)
+            .Select(async caller =>
+            {
+                for (var n = 0; !stop.IsCancellationRequested; n++)
+                    (await SpendAsync(n % 2 == 0 ? _one : _two, account.Key, $"load{caller}-{n}")).ShouldBe(200);
+            })
+            .ToList();
+        for (var round = 0; round < 10; round++)
+        {
+            var (here, there) = Turn(round);
+            var created = (await here.AdminPostAsync($"/accounts/{account.Id}/keys", new { name = "Key" })).ShouldBe(201);
+            var (path, secret) = ($"/admin/accounts/{account.Id}/keys/{created.Text("id")}", created.Text("key")!);
+            (await SpendAsync(there, secret, $"{round}-a")).ShouldBe(200);
+            (await here.PatchAsync(path, LedgerApp.AdminKey, """{"disabled":true}""")).ShouldBe(200);
+            (await SpendAsync(there, secret, $"{round}-b")).ShouldBeRefused(401, "auth_required");
+            (await CheckAsync(there, secret)).ShouldBeRefused(401, "auth_required");
+            (await there.GetAsync("/tenant/keys", secret)).ShouldBe(401);
+            (await here.PatchAsync(path, LedgerApp.AdminKey, """{"disabled":false}""")).ShouldBe(200);
+            (await CheckAsync(there, secret)).ShouldBe(200);
+
+            var rotated = (await here.PostAsync(path + "/rotate", LedgerApp.AdminKey, """{"grace_seconds":0}"""))
+                .ShouldBe(200)
+                .Text("key")!;
+            (await CheckAsync(there, secret)).ShouldBeRefused(401, "auth_required");
+            (await SpendAsync(there, secret, $"{round}-c")).ShouldBeRefused(401, "auth_required");
+            (await SpendAsync(there, rotated, $"{round}-c")).ShouldBe(200);
+
+            (await here.DeleteAsync(path, LedgerApp.AdminKey)).ShouldBe(204);
+            (await CheckAsync(there, rotated)).ShouldBeRefused(401, "auth_required");
+            (await SpendAsync(there, rotated, $"{round}-d")).ShouldBeRefused(401, "auth_required");
+            (await there.GetAsync("/tenant/keys", rotated)).ShouldBe(401);
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(load);
+    }
+
+    [Fact]
+    public async Task Whoever_signs_out_on_the_one_is_out_on_the_other_and_a_token_of_a_key_that_the_other_never_saw_is_good()
+    {
+        const string Credentials = """{"email":"two@example.com","password":"correct horse"}""";
+        (await _one.PostAsync("/api/v1/auth/register", null, Credentials)).ShouldBe(201);
+        for (var round = 0; round < 5; round++)
+        {
+            var (here, there) = Turn(round);
+            (await here.PostAsync("/admin/signing-keys", LedgerApp.AdminKey)).ShouldBe(201);
+            var token = (await here.PostAsync("/api/v1/auth/token", null, Credentials)).ShouldBe(200).Text("access_token")!;
+            (await CheckAsync(there, token)).ShouldBe(200);
+            (await here.PostAsync("/api/v1/auth/logout", token)).ShouldBe(204);
+            (await CheckAsync(there, token)).ShouldBeRefused(401, "auth_required");
+            (await SpendAsync(there, token, $"out{round}")).ShouldBeRefused(401, "auth_required");
+        }
+    }
+
+    private static async Task LimitAsync(LedgerApp app, TestAccount account, long limit) =>
+        (await app.PatchAsync($"/admin/accounts/{account.Id}/keys/{account.KeyId}", LedgerApp.AdminKey, new { limit })).ShouldBe(200);
+
+    [Fact]
     public async Task A_suspension_on_the_one_stops_the_account_on_the_other_and_its_end_lets_it_go_on()
     {
         var account = await _one.OpenAccountAsync(credits: 10_000);

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
+using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
@@ -12,8 +12,6 @@ using Ledger.Domain.Money;
 using Ledger.Domain.RateCards;
 using Ledger.Domain.Wallets;
 using Ledger.Projections.Accounts;
-using Ledger.Projections.Keys;
-using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Ledger.Api.Dialects.Admin;
@@ -24,18 +22,24 @@ public sealed class AdminApi
     private readonly LedgerService _ledger;
     private readonly RateCards _cards;
     private readonly People _people;
-    private readonly KeyQueries _keys;
+    private readonly KeyDesk _keys;
     private readonly TimeProvider _time;
-    private readonly string _keyPrefix;
+    private readonly Passwords _passwords;
+    private readonly AccessTokens _tokens;
+    private readonly Regions _regions;
+    private readonly Trail _trail;
 
     private AdminApi(IServiceProvider services)
     {
         _ledger = services.GetRequiredService<LedgerService>();
         _cards = services.GetRequiredService<RateCards>();
         _people = services.GetRequiredService<People>();
-        _keys = services.GetRequiredService<KeyQueries>();
+        _keys = services.GetRequiredService<KeyDesk>();
         _time = services.GetRequiredService<TimeProvider>();
-        _keyPrefix = KeyPrefix.Of(services.GetRequiredService<IConfiguration>());
+        _passwords = services.GetRequiredService<Passwords>();
+        _tokens = services.GetRequiredService<AccessTokens>();
+        _regions = services.GetRequiredService<Regions>();
+        _trail = services.GetRequiredService<Trail>();
     }
 
     /// <summary>Maps the routes.</summary>
@@ -68,6 +72,28 @@ public sealed class AdminApi
         admin.MapGet("/accounts/{id}/keys/{key_id}", api.ShowKeyAsync).Describe<KeyView>("One key.", 200, 404);
         admin.MapDelete("/accounts/{id}/keys/{key_id}", api.RevokeKeyAsync).Describe("Revokes a key: it never works again.", 204, 404);
         admin
+            .MapPatch("/accounts/{id}/keys/{key_id}", api.ChangeKeyAsync)
+            .Describe<ChangeKeyRequest, KeyView>("Changes a key; only the members that are there.", 200, 404);
+        admin
+            .MapPost("/accounts/{id}/keys/{key_id}/rotate", api.RotateKeyAsync)
+            .Describe<RotateKeyRequest, KeyView>(
+                "Gives a key a new secret, in this answer only; the one before works on for a while.",
+                200,
+                404
+            );
+        admin
+            .MapPost("/accounts/{id}/sign-outs", api.EndSignInsAsync)
+            .Describe<ReasonRequest>("Ends every sign-in of the account's holder; keys work on.", 204, 404);
+        admin
+            .MapGet("/accounts/{id}/trail", api.ListTrailAsync)
+            .Describe<TrailPage>("Who did what to which key or account, when and from where; newest first.", 200, 400, 404);
+        admin
+            .MapPost("/signing-keys", (Delegate)api.RotateSigningKeyAsync)
+            .Describe<SigningKeyView>(
+                "Signs access tokens with a new key from now on; those given before stay good until they expire.",
+                201
+            );
+        admin
             .MapPost("/accounts/{id}/reversals", api.ReverseAsync)
             .Describe<ReversalRequest, ReversalView>("Gives a whole spend back, once; 200 on a repeat.", 201, 404);
         admin.MapGet("/rate-card", (Delegate)api.ShowRateCardAsync).Describe<RateCardView>("The rate card in force.", 200);
@@ -85,14 +111,14 @@ public sealed class AdminApi
         if (request is null)
             return;
         var mine = new Person(Identifiers.NewAccount(), request.Email, LedgerTime.Now(_time));
-        var hash = request.Password is null ? null : new PasswordHasher<Person>().HashPassword(mine, request.Password);
+        var hash = request.Password is null ? null : await _passwords.HashAsync(mine, request.Password, context.RequestAborted);
         var person = await _people.AddAsync(mine, hash, context.RequestAborted);
         if (person.Account != mine.Account)
         {
             // Somebody's already, unless a crash came between the person and the account: then this request finishes what that one began.
             if ((await _ledger.ReadAsync(person.Account)).Account.Status != AccountStatus.Missing)
             {
-                await AdminErrors.SendAsync(context, AdminErrors.EmailTaken);
+                await ApiErrors.SendAsync(context, AdminErrors.EmailTaken);
                 return;
             }
 
@@ -102,9 +128,9 @@ public sealed class AdminApi
         // Of two who ask at once for one address, the account is theirs who opens it.
         var verdict = await _ledger.ExecuteAsync(new OpenAccount(person.Account, request.Country), CallerOf(context));
         if (verdict.IsRepeat || verdict.Refusal is not null)
-            await AdminErrors.SendAsync(context, AdminErrors.EmailTaken);
+            await ApiErrors.SendAsync(context, AdminErrors.EmailTaken);
         else
-            await SendAsync(context, 201, new AccountCreated(person.Account.Value), AdminJson.Default.AccountCreated);
+            await ApiErrors.SendAsync(context, 201, new AccountCreated(person.Account.Value), AdminJson.Default.AccountCreated);
     }
 
     private async Task ListAccountsAsync(HttpContext context, string? query, string? limit, string? cursor)
@@ -114,7 +140,7 @@ public sealed class AdminApi
             faults.Add("query", "must be a text of at most 254 characters, without NUL");
         if (cursor is not null && !Identifiers.IsLawful(cursor))
             faults.Add("cursor", "must be the next of the page before");
-        if (await PageSizeAsync(context, limit, faults) is not { } size)
+        if (await ApiErrors.PageSizeAsync(context, limit, faults) is not { } size)
             return;
 
         var found = await _people.SearchAsync(query ?? "", cursor ?? "", size + 1, context.RequestAborted);
@@ -122,7 +148,7 @@ public sealed class AdminApi
             .Take(size)
             .Select(line => new AccountLine(line.Account.Value, line.Email, line.Status, line.Country, line.OpenedAt))
             .ToList();
-        await SendAsync(context, 200, new(page, found.Count > size ? page[^1].AccountId : null), AdminJson.Default.AccountList);
+        await ApiErrors.SendAsync(context, 200, new(page, found.Count > size ? page[^1].AccountId : null), AdminJson.Default.AccountList);
     }
 
     private async Task ShowAccountAsync(HttpContext context, string id)
@@ -131,7 +157,7 @@ public sealed class AdminApi
             return;
         var now = LedgerTime.Later(_time, account.LastAt);
         var person = await _people.FindAsync(account.Id, context.RequestAborted);
-        await SendAsync(
+        await ApiErrors.SendAsync(
             context,
             200,
             new(
@@ -142,7 +168,7 @@ public sealed class AdminApi
                 account.OpenedAt,
                 new(AdminTranslation.ToBalance(account, Unit.Credits, now), AdminTranslation.ToBalance(account, Unit.Usd, now)),
                 [.. account.Wallet.Open.Select(AdminTranslation.ToView)],
-                await ViewAsync(account, KeysOf(account), context.RequestAborted)
+                await _keys.ViewAsync(account, KeyDesk.KeysOf(account, revoked: true), context.RequestAborted)
             ),
             AdminJson.Default.AccountView
         );
@@ -167,7 +193,7 @@ public sealed class AdminApi
             return;
         if (await ExecuteAsync(context, command(account, EventIds.Request(account, context.TraceIdentifier), reason)) is null)
             return;
-        await SendAsync(context, 200, new(account.Value, AdminTranslation.StatusName(status)), AdminJson.Default.StatusView);
+        await ApiErrors.SendAsync(context, 200, new(account.Value, AdminTranslation.StatusName(status)), AdminJson.Default.StatusView);
     }
 
     private async Task GrantAsync(HttpContext context, string id)
@@ -179,7 +205,7 @@ public sealed class AdminApi
         if (await ExecuteAsync(context, command) is not { } verdict)
             return;
         var granted = (CreditsGranted)verdict.Answer!.Value.Event;
-        await SendAsync(
+        await ApiErrors.SendAsync(
             context,
             StatusOf(context, verdict),
             AdminTranslation.ToView(granted, await BalanceAsync(account, granted.Amount.Unit)),
@@ -196,7 +222,7 @@ public sealed class AdminApi
         if (await ExecuteAsync(context, command) is not { } verdict)
             return;
         var reversed = (SpendReversed)verdict.Answer!.Value.Event;
-        await SendAsync(
+        await ApiErrors.SendAsync(
             context,
             StatusOf(context, verdict),
             AdminTranslation.ToView(reversed, await BalanceAsync(account, reversed.Amount.Unit)),
@@ -208,33 +234,35 @@ public sealed class AdminApi
     {
         if (await AccountOfAsync(context, id) is not { } account)
             return;
-        var secret = KeySecret.Create(_keyPrefix);
+        var secret = _keys.NewSecret();
         var command = await ReadAsync(
             context,
-            (body, faults) => AdminTranslation.ToCreateKey(account, Identifiers.NewKey(), secret, body, faults)
+            (body, faults) => KeyTranslation.ToCreate(account, Identifiers.NewKey(), secret, KeyBilling.PayPerToken, body, faults)
         );
-        if (command is null || await ExecuteAsync(context, command) is not { } verdict)
-            return;
-        var fact = verdict.Answer!.Value;
-        var key = KeyRing.Evolve(KeyRing.Empty, (KeyCreated)fact.Event, fact.At).Find(command.Key)!;
-        await SendAsync(context, 201, AdminTranslation.ToView(key, default, fact.At, secret.Text), AdminJson.Default.KeyView);
+        if (command is not null && await ExecuteAsync(context, command) is not null)
+            await SendKeyAsync(context, 201, account, command.Key, secret);
     }
 
     private async Task ListKeysAsync(HttpContext context, string id, string? limit, string? cursor)
     {
-        if (await PageSizeAsync(context, limit, new()) is not { } size)
+        if (await ApiErrors.PageSizeAsync(context, limit, new()) is not { } size)
             return;
         if (await FindAsync(context, id) is not { } account)
             return;
-        if (AdminTranslation.Page(KeysOf(account), key => key.Id.Value, cursor, size) is not var (page, next))
+        if (KeyTranslation.Page(KeyDesk.KeysOf(account, revoked: true), cursor, size) is not var (page, next))
         {
             var faults = new JsonFaults();
             faults.Add("cursor", "must be the next of the page before");
-            await AdminErrors.SendAsync(context, faults);
+            await ApiErrors.SendAsync(context, faults);
             return;
         }
 
-        await SendAsync(context, 200, new(await ViewAsync(account, page, context.RequestAborted), next), AdminJson.Default.KeyList);
+        await ApiErrors.SendAsync(
+            context,
+            200,
+            new(await _keys.ViewAsync(account, page, context.RequestAborted), next),
+            KeyJson.Default.KeyList
+        );
     }
 
     private async Task ShowKeyAsync(HttpContext context, string id, [FromRoute(Name = "key_id")] string keyId)
@@ -242,19 +270,99 @@ public sealed class AdminApi
         if (await FindAsync(context, id) is not { } account)
             return;
         if (account.Keys.Find(new(keyId)) is not { } key)
-            await AdminErrors.SendAsync(context, AdminErrors.NoKey);
+            await ApiErrors.SendAsync(context, AdminErrors.NoKey);
         else
-            await SendAsync(context, 200, (await ViewAsync(account, [key], context.RequestAborted))[0], AdminJson.Default.KeyView);
+            await ApiErrors.SendAsync(
+                context,
+                200,
+                (await _keys.ViewAsync(account, [key], context.RequestAborted))[0],
+                KeyJson.Default.KeyView
+            );
+    }
+
+    private async Task ChangeKeyAsync(HttpContext context, string id, [FromRoute(Name = "key_id")] string keyId)
+    {
+        if (await KeyOfAsync(context, id, keyId) is not var (account, key))
+            return;
+        if (await ReadAsync(context, KeyTranslation.ToChange) is not { } change)
+            return;
+        if (
+            await ExecuteAsync(context, new ChangeKey(account, key, EventIds.Request(account, context.TraceIdentifier), change)) is not null
+        )
+            await SendKeyAsync(context, 200, account, key, null);
+    }
+
+    private async Task RotateKeyAsync(HttpContext context, string id, [FromRoute(Name = "key_id")] string keyId)
+    {
+        if (await KeyOfAsync(context, id, keyId) is not var (account, key))
+            return;
+        var secret = _keys.NewSecret();
+        var command = await ReadAsync(
+            context,
+            (body, _) =>
+                new RotateKey(
+                    account,
+                    key,
+                    EventIds.Request(account, context.TraceIdentifier),
+                    secret.Hash.ToString(),
+                    secret.Prefix,
+                    secret.LastFour,
+                    KeyTranslation.ToGrace(body)
+                )
+        );
+        if (command is not null && await ExecuteAsync(context, command) is not null)
+            await SendKeyAsync(context, 200, account, key, secret);
     }
 
     private async Task RevokeKeyAsync(HttpContext context, string id, [FromRoute(Name = "key_id")] string keyId)
     {
+        if (await KeyOfAsync(context, id, keyId) is not var (account, key))
+            return;
+        if (await ExecuteAsync(context, new RevokeKey(account, key, null)) is not null)
+            context.Response.StatusCode = 204;
+    }
+
+    private async Task EndSignInsAsync(HttpContext context, string id)
+    {
         if (await AccountOfAsync(context, id) is not { } account)
             return;
-        if (!Identifiers.IsLawful(keyId))
-            await AdminErrors.SendAsync(context, AdminErrors.NoKey);
-        else if (await ExecuteAsync(context, new RevokeKey(account, new(keyId), null)) is not null)
+        if (await ReadAsync(context, static (body, _) => AdminTranslation.ToReason(body)) is not { } reason)
+            return;
+        if (await ExecuteAsync(context, new EndSignIns(account, EventIds.Request(account, context.TraceIdentifier), reason)) is not null)
             context.Response.StatusCode = 204;
+    }
+
+    private async Task ListTrailAsync(HttpContext context, string id, string? limit, string? cursor)
+    {
+        var faults = new JsonFaults();
+        var before = TrailView.ReadCursor(cursor, faults);
+        if (await ApiErrors.PageSizeAsync(context, limit, faults) is not { } size)
+            return;
+        if (await FindAsync(context, id) is not { } account)
+            return;
+        var entries = await _trail.ReadAsync(account.Id, before, size + 1, context.RequestAborted);
+        await ApiErrors.SendAsync(context, 200, TrailView.PageOf(entries, size), TrailJson.Default.TrailPage);
+    }
+
+    private async Task RotateSigningKeyAsync(HttpContext context) =>
+        await ApiErrors.SendAsync(context, 201, new(await _tokens.RotateAsync(context.RequestAborted)), AdminJson.Default.SigningKeyView);
+
+    private async Task SendKeyAsync(HttpContext context, int status, AccountId id, KeyId keyId, KeySecret? secret)
+    {
+        var account = (await _ledger.ReadAsync(id)).Account;
+        var view = await _keys.ViewAsync(account, [account.Keys.Find(keyId)!], context.RequestAborted, secret?.Text);
+        await ApiErrors.SendAsync(context, status, view[0], KeyJson.Default.KeyView);
+    }
+
+    /// <summary>Texts that can be an account's and a key's id; others name none, and never reach the database.</summary>
+    private static async Task<(AccountId Account, KeyId Key)?> KeyOfAsync(HttpContext context, string id, string keyId)
+    {
+        if (await AccountOfAsync(context, id) is not { } account)
+            return null;
+        if (Identifiers.IsLawful(keyId))
+            return (account, new(keyId));
+        await ApiErrors.SendAsync(context, AdminErrors.NoKey);
+        return null;
     }
 
     private async Task ShowRateCardAsync(HttpContext context)
@@ -279,24 +387,29 @@ public sealed class AdminApi
     private async Task PublishRateCardAsync(HttpContext context)
     {
         var book = await _cards.ReloadAsync(context.RequestAborted);
-        if (await ReadAsync(context, (body, root, faults) => ToPublish(book, body, root, faults)) is not { } command)
+        if (await ApiErrors.ReadAsync(context, (body, root, faults) => ToPublish(book, body, root, faults)) is not { } command)
             return;
         var published = await _cards.PublishAsync(command, CallerOf(context), context.RequestAborted);
         if (published.Refusal is { } code)
         {
-            await AdminErrors.SendAsync(context, AdminErrors.Of(code));
+            await ApiErrors.SendAsync(context, AdminErrors.Of(code));
             return;
         }
 
         var card = published.Card!;
-        await SendAsync(context, published.IsNew ? 201 : 200, ViewOf(card, InForce(_cards.Book)), AdminJson.Default.RateCardVersion);
+        await ApiErrors.SendAsync(
+            context,
+            published.IsNew ? 201 : 200,
+            ViewOf(card, InForce(_cards.Book)),
+            AdminJson.Default.RateCardVersion
+        );
     }
 
     private async Task ListRateCardsAsync(HttpContext context)
     {
         var book = await _cards.ReloadAsync(context.RequestAborted);
         var inForce = InForce(book);
-        await SendAsync(
+        await ApiErrors.SendAsync(
             context,
             200,
             new([.. book.Cards.Reverse().Select(card => ViewOf(card, inForce))], null),
@@ -333,7 +446,7 @@ public sealed class AdminApi
         book.InForce(LedgerTime.Later(_time, book.LastAt))
         ?? throw new LedgerUnavailableException("No rate card is in force yet.", TimeSpan.FromSeconds(1));
 
-    private static Caller CallerOf(HttpContext context) => new("operator", context.TraceIdentifier);
+    private Caller CallerOf(HttpContext context) => new("operator", context.TraceIdentifier, _regions.AddressOf(context));
 
     private static int StatusOf(HttpContext context, Verdict verdict)
     {
@@ -341,18 +454,6 @@ public sealed class AdminApi
             return 201;
         context.Response.Headers["Idempotent-Replayed"] = "true";
         return 200;
-    }
-
-    private static List<Key> KeysOf(Account account) =>
-        [.. account.Keys.Keys.Values.OrderBy(key => key.CreatedAt).ThenBy(key => key.Id.Value, StringComparer.Ordinal)];
-
-    private async Task<IReadOnlyList<KeyView>> ViewAsync(Account account, IReadOnlyList<Key> keys, CancellationToken ct)
-    {
-        if (keys.Count == 0)
-            return [];
-        var now = LedgerTime.Later(_time, account.LastAt);
-        var usage = await _keys.UsageAsync(account.Id, DateOnly.FromDateTime(now.UtcDateTime), ct);
-        return [.. keys.Select(key => AdminTranslation.ToView(key, usage.GetValueOrDefault(key.Id), now))];
     }
 
     private async Task<Balance> BalanceAsync(AccountId id, Unit unit)
@@ -370,7 +471,7 @@ public sealed class AdminApi
         var account = (await _ledger.ReadAsync(known)).Account;
         if (account.Status != AccountStatus.Missing)
             return account.LapsedAt(LedgerTime.Later(_time, account.LastAt));
-        await AdminErrors.SendAsync(context, AdminErrors.NoAccount);
+        await ApiErrors.SendAsync(context, AdminErrors.NoAccount);
         return null;
     }
 
@@ -379,24 +480,7 @@ public sealed class AdminApi
     {
         if (Identifiers.IsLawful(id))
             return new(id);
-        await AdminErrors.SendAsync(context, AdminErrors.NoAccount);
-        return null;
-    }
-
-    private static async Task<int?> PageSizeAsync(HttpContext context, string? limit, JsonFaults faults)
-    {
-        var size = 100;
-        if (
-            limit is not null
-            && !(
-                int.TryParse(limit, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out size)
-                && size is >= 1 and <= 1000
-            )
-        )
-            faults.Add("limit", "must be a whole number from 1 to 1000");
-        if (faults.IsEmpty)
-            return size;
-        await AdminErrors.SendAsync(context, faults);
+        await ApiErrors.SendAsync(context, AdminErrors.NoAccount);
         return null;
     }
 
@@ -405,31 +489,10 @@ public sealed class AdminApi
         var verdict = await _ledger.ExecuteAsync(command, CallerOf(context));
         if (verdict.Refusal is not { } refusal)
             return verdict;
-        await AdminErrors.SendAsync(context, AdminErrors.Of(refusal.Code));
+        await ApiErrors.SendAsync(context, AdminErrors.Of(refusal.Code));
         return null;
     }
 
     private static Task<T?> ReadAsync<T>(HttpContext context, Func<JsonMembers, JsonFaults, T> read)
-        where T : class => ReadAsync(context, (body, _, faults) => read(body, faults));
-
-    /// <summary>Reads a body; where something is wrong with it, answers that with every fault, and gives nothing.</summary>
-    private static async Task<T?> ReadAsync<T>(HttpContext context, Func<JsonMembers, JsonElement, JsonFaults, T> read)
-        where T : class
-    {
-        var faults = new JsonFaults();
-        using var document = await JsonMembers.ParseAsync(context, faults);
-        var request = document is null ? null : read(new(document.RootElement, "", faults), document.RootElement, faults);
-        if (faults.IsEmpty)
-            return request;
-        await AdminErrors.SendAsync(context, faults);
-        return null;
-    }
-
-    private static Task SendAsync<T>(HttpContext context, int status, T answer, JsonTypeInfo<T> type) =>
-        JsonAnswer.SendAsync(
-            context,
-            status,
-            (answer, type),
-            static (json, state) => JsonSerializer.Serialize(json, state.answer, state.type)
-        );
+        where T : class => ApiErrors.ReadAsync(context, (body, _, faults) => read(body, faults));
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ledger.Api.Http;
+using Ledger.Api.Keys;
 
 namespace Ledger.Api.Dialects.Admin;
 
@@ -108,87 +109,6 @@ public sealed record GrantRequest(decimal Amount, string Unit, string Source, Da
 /// <param name="Balance">What the account has in this unit now, packs apart.</param>
 public sealed record GrantView(int PocketId, decimal Amount, string Unit, string Source, DateTimeOffset? ExpiresAt, Balance Balance);
 
-/// <summary>Creates a key.</summary>
-/// <param name="Name">1 to 100 characters.</param>
-/// <param name="Environment">A label, such as <c>production</c>.</param>
-/// <param name="Kind"><c>inference</c> (where it is left out) or <c>provisioning</c>.</param>
-/// <param name="Billing"><c>pay_per_token</c> (where it is left out) or <c>subscription</c>.</param>
-/// <param name="Limit">The most credits per period.</param>
-/// <param name="LimitUsd">The most dollars per period.</param>
-/// <param name="LimitReset"><c>none</c> (where it is left out), <c>daily</c>, <c>weekly</c> or <c>monthly</c>, at 00:00 UTC, weeks from Monday.</param>
-/// <param name="AllowedModels">The models it may call; all where it is left out or empty.</param>
-/// <param name="RateLimit"><c>{"burst","refill_per_second"}</c> or <c>"unlimited"</c>; each route's own where it is left out.</param>
-/// <param name="ExpiresAt">When it stops working; never where it is left out.</param>
-public sealed record CreateKeyRequest(
-    string Name,
-    string? Environment,
-    string? Kind,
-    string? Billing,
-    decimal? Limit,
-    decimal? LimitUsd,
-    string? LimitReset,
-    IReadOnlyList<string>? AllowedModels,
-    JsonElement? RateLimit,
-    DateTimeOffset? ExpiresAt
-);
-
-/// <summary>A page of keys.</summary>
-/// <param name="Data">Oldest first, revoked ones too.</param>
-/// <param name="Next">The <c>cursor</c> of the next page; null on the last.</param>
-public sealed record KeyList(IReadOnlyList<KeyView> Data, string? Next);
-
-/// <summary>One key.</summary>
-/// <param name="Key">The secret; only in the answer to its creation.</param>
-/// <param name="Id">Its id.</param>
-/// <param name="Name">Its name.</param>
-/// <param name="Environment">Its label; null for none.</param>
-/// <param name="Kind"><c>inference</c> or <c>provisioning</c>.</param>
-/// <param name="Billing"><c>pay_per_token</c> or <c>subscription</c>.</param>
-/// <param name="Limit">The most credits per period; null for no limit.</param>
-/// <param name="LimitUsd">The most dollars per period; null for no limit.</param>
-/// <param name="LimitReset">The period.</param>
-/// <param name="LimitRemaining">What this period's limit leaves: credits where <c>limit</c> is set, else dollars where <c>limit_usd</c> is; else null.</param>
-/// <param name="AllowedModels">The models it may call; empty for all.</param>
-/// <param name="RateLimit"><c>{"burst","refill_per_second"}</c> or <c>"unlimited"</c>; null for each route's own.</param>
-/// <param name="ExpiresAt">When it stops working; null for never.</param>
-/// <param name="Disabled">Whether it was revoked.</param>
-/// <param name="CreatedAt">When it was created.</param>
-/// <param name="LastUsedAt">The UTC day of its last charge, as the start of that day, but not before the key's creation; null before the first.</param>
-/// <param name="LastFour">The last four characters of the secret.</param>
-/// <param name="Usage">What it was charged.</param>
-public sealed record KeyView(
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key,
-    string Id,
-    string Name,
-    string? Environment,
-    string Kind,
-    string Billing,
-    decimal? Limit,
-    decimal? LimitUsd,
-    string LimitReset,
-    decimal? LimitRemaining,
-    IReadOnlyList<string> AllowedModels,
-    JsonElement? RateLimit,
-    DateTimeOffset? ExpiresAt,
-    bool Disabled,
-    DateTimeOffset CreatedAt,
-    DateTimeOffset? LastUsedAt,
-    string LastFour,
-    UsageView Usage
-);
-
-/// <summary>What a key was charged in credits, less what was given back, by UTC days.</summary>
-/// <param name="Total">Ever.</param>
-/// <param name="Day">Today.</param>
-/// <param name="Week">Since Monday.</param>
-/// <param name="Month">Since the first of the month.</param>
-public sealed record UsageView(decimal Total, decimal Day, decimal Week, decimal Month);
-
-/// <summary>A token bucket.</summary>
-/// <param name="Burst">How many requests may come at once.</param>
-/// <param name="RefillPerSecond">How many come back per second.</param>
-public sealed record RateLimitView(int Burst, decimal RefillPerSecond);
-
 /// <summary>Gives a spend back.</summary>
 /// <param name="SpendId">The spend, as <c>x-ledger-spend-id</c> named it.</param>
 /// <param name="Reason">Why; stays in the account's history.</param>
@@ -236,15 +156,9 @@ public sealed record RateCardVersion(long Version, DateTimeOffset EffectiveAt, b
 /// <param name="Next">Always null: they all come at once.</param>
 public sealed record RateCardVersionList(IReadOnlyList<RateCardVersion> Data, string? Next);
 
-/// <summary>A refusal.</summary>
-/// <param name="Error">What is the matter.</param>
-public sealed record AdminErrorResponse(AdminErrorBody Error);
-
-/// <summary>What is the matter.</summary>
-/// <param name="Code">A stable string.</param>
-/// <param name="Message">One sentence for people.</param>
-/// <param name="Fields">With bad input: what is wrong, by member.</param>
-public sealed record AdminErrorBody(string Code, string Message, IReadOnlyDictionary<string, string>? Fields);
+/// <summary>The key that signs access tokens from now on.</summary>
+/// <param name="KeyId">Its name, as tokens carry it.</param>
+public sealed record SigningKeyView(string KeyId);
 
 /// <summary>Writes the dialect's answers: snake_case, nulls included, times as everywhere.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, Converters = [typeof(WireTimeConverter)])]
@@ -253,9 +167,7 @@ public sealed record AdminErrorBody(string Code, string Message, IReadOnlyDictio
 [JsonSerializable(typeof(AccountView))]
 [JsonSerializable(typeof(StatusView))]
 [JsonSerializable(typeof(GrantView))]
-[JsonSerializable(typeof(KeyView))]
-[JsonSerializable(typeof(KeyList))]
-[JsonSerializable(typeof(RateLimitView))]
+[JsonSerializable(typeof(SigningKeyView))]
 [JsonSerializable(typeof(ReversalView))]
 [JsonSerializable(typeof(RateCardVersion))]
 [JsonSerializable(typeof(RateCardVersionList))]

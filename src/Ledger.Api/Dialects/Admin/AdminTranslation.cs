@@ -1,13 +1,9 @@
 using System.Net.Mail;
-using System.Text.Json;
 using Ledger.Api.Http;
-using Ledger.Api.Keys;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
-using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
-using Ledger.Projections.Keys;
 
 namespace Ledger.Api.Dialects.Admin;
 
@@ -86,66 +82,6 @@ internal static class AdminTranslation
         return new(account, amount, source ?? default, null, expiresAt, "operator", reference ?? "", reason);
     }
 
-    /// <summary>A key; without meaning where faults were noted.</summary>
-    public static CreateKey ToCreateKey(AccountId account, KeyId id, KeySecret secret, JsonMembers body, JsonFaults faults)
-    {
-        var name = body.Text("name", 100, required: true);
-        var environment = body.Text("environment", 50);
-        var kind = body.Choice("kind", false, ("inference", KeyKind.Inference), ("provisioning", KeyKind.Provisioning));
-        var billing = body.Choice("billing", false, ("pay_per_token", KeyBilling.PayPerToken), ("subscription", KeyBilling.Subscription));
-        var limit = Limit(
-            "limit",
-            Unit.Credits,
-            "must be a number of credits above 0 and up to 1000000000000, with at most six decimal places"
-        );
-        var limitUsd = Limit(
-            "limit_usd",
-            Unit.Usd,
-            "must be a number of dollars above 0 and up to 1000000000, with at most nine decimal places"
-        );
-        var reset = body.Choice(
-            "limit_reset",
-            false,
-            ("none", LimitReset.None),
-            ("daily", LimitReset.Daily),
-            ("weekly", LimitReset.Weekly),
-            ("monthly", LimitReset.Monthly)
-        );
-        var models = body.Texts("allowed_models", 100, 260, required: false);
-        if (models.Where(model => model.Length > 0).CountBy(model => model, StringComparer.Ordinal).Any(count => count.Value > 1))
-            faults.Add("allowed_models", "must name each model only once");
-        var rate = ToRateLimit(body, faults);
-        var expiresAt = body.Time("expires_at");
-        body.End();
-        return new(
-            account,
-            id,
-            name ?? "",
-            kind ?? KeyKind.Inference,
-            billing ?? KeyBilling.PayPerToken,
-            environment,
-            secret.Hash.ToString(),
-            secret.Prefix,
-            secret.LastFour,
-            limit,
-            limitUsd,
-            reset ?? LimitReset.None,
-            [.. models],
-            rate,
-            expiresAt
-        );
-
-        Amount? Limit(string member, Unit unit, string message)
-        {
-            if (body.Number(member) is not { } text)
-                return null;
-            if (Amount.TryParse(text, unit, out var amount) && amount.IsPositive)
-                return amount;
-            faults.Add(member, message);
-            return null;
-        }
-    }
-
     /// <summary>A reversal; without meaning where faults were noted.</summary>
     public static ReverseSpend ToReversal(AccountId account, JsonMembers body, JsonFaults faults)
     {
@@ -182,60 +118,6 @@ internal static class AdminTranslation
             pocket.OpenedAt
         );
 
-    /// <summary>One key.</summary>
-    /// <param name="key">The key.</param>
-    /// <param name="usage">What it was charged.</param>
-    /// <param name="now">The time of the answer.</param>
-    /// <param name="secret">The secret, in the answer to its creation only.</param>
-    public static KeyView ToView(Key key, KeyUsagePeriods usage, DateTimeOffset now, string? secret = null) =>
-        new(
-            secret,
-            key.Id.Value,
-            key.Name,
-            key.Environment,
-            key.Kind switch
-            {
-                KeyKind.Inference => "inference",
-                KeyKind.Provisioning => "provisioning",
-            },
-            key.Billing switch
-            {
-                KeyBilling.PayPerToken => "pay_per_token",
-                KeyBilling.Subscription => "subscription",
-            },
-            ToWhole(key.Limit),
-            ToWhole(key.LimitUsd),
-            key.LimitReset switch
-            {
-                LimitReset.None => "none",
-                LimitReset.Daily => "daily",
-                LimitReset.Weekly => "weekly",
-                LimitReset.Monthly => "monthly",
-            },
-            ToWhole(key.LimitRemaining(Unit.Credits, now) ?? key.LimitRemaining(Unit.Usd, now)),
-            key.AllowedModels,
-            key.RateLimit switch
-            {
-                null => null,
-                { Unlimited: true } => JsonDocument.Parse("\"unlimited\"").RootElement,
-                var limit => JsonSerializer.SerializeToElement(
-                    new(limit.Burst, Exact(limit.RefillPerSecond.Nanos, 1_000_000_000)),
-                    AdminJson.Default.RateLimitView
-                ),
-            },
-            key.ExpiresAt,
-            key.RevokedAt is not null,
-            key.CreatedAt,
-            LastUsed(key, usage),
-            key.LastFour,
-            new(
-                ToNumber(usage.Total, Unit.Credits),
-                ToNumber(usage.Day, Unit.Credits),
-                ToNumber(usage.Week, Unit.Credits),
-                ToNumber(usage.Month, Unit.Credits)
-            )
-        );
-
     /// <summary>A grant that was made.</summary>
     public static GrantView ToView(CreditsGranted granted, Balance balance) =>
         new(
@@ -268,55 +150,6 @@ internal static class AdminTranslation
             AccountStatus.Suspended => "suspended",
             AccountStatus.Missing => throw new ArgumentOutOfRangeException(nameof(status)),
         };
-
-    /// <summary>A page of a list that is at hand: the items after the one that the cursor names; null where it names none.</summary>
-    public static (IReadOnlyList<T> Page, string? Next)? Page<T>(IReadOnlyList<T> all, Func<T, string> idOf, string? cursor, int limit)
-    {
-        var start = 0;
-        if (cursor is not null)
-        {
-            while (start < all.Count && idOf(all[start]) != cursor)
-                start++;
-            if (start++ == all.Count)
-                return null;
-        }
-
-        var page = all.Skip(start).Take(limit).ToList();
-        return (page, start + page.Count < all.Count ? idOf(page[^1]) : null);
-    }
-
-    private static KeyRateLimit? ToRateLimit(JsonMembers body, JsonFaults faults)
-    {
-        if (body.Take("rate_limit") is not { } value)
-            return null;
-        if (JsonMembers.TextOf(value) == "unlimited")
-            return new(0, default, true);
-        if (value.ValueKind != JsonValueKind.Object)
-        {
-            faults.Add("rate_limit", "must be an object of burst and refill_per_second, or \"unlimited\"");
-            return null;
-        }
-
-        var members = new JsonMembers(value, "rate_limit", faults);
-        var burst = members.Whole("burst", 1, 1_000_000, required: true);
-        var refill = default(Quantity);
-        if (
-            members.Number("refill_per_second", required: true) is { } text
-            && !(Quantity.TryParse(text, out refill) && refill.IsPositive && refill.Nanos <= Quantity.Of(1_000_000).Nanos)
-        )
-            faults.Add(members.At("refill_per_second"), "must be a number above 0 and up to 1000000, with at most nine decimal places");
-        members.End();
-        return new((int)(burst ?? 1), refill, false);
-    }
-
-    /// <summary>Usage knows days, not moments; a key cannot have been used before it was there.</summary>
-    private static DateTimeOffset? LastUsed(Key key, KeyUsagePeriods usage)
-    {
-        if (usage.LastDay is not { } day)
-            return null;
-        var start = new DateTimeOffset(day, TimeOnly.MinValue, TimeSpan.Zero);
-        return start > key.CreatedAt ? start : key.CreatedAt;
-    }
 
     private static bool TryReadAmount(string text, Unit unit, out Amount amount)
     {
@@ -362,9 +195,6 @@ internal static class AdminTranslation
                 Unit.Usd => PartsPerMicro,
             }
         );
-
-    /// <summary>Credits or dollars, as limits count them.</summary>
-    private static decimal? ToWhole(Amount? amount) => amount is { } some ? Exact(some.Parts, some.Unit.PartsPerWhole()) : null;
 
     /// <summary>Only the wire's spelling: 64 bits over a power of ten are exact in a decimal, and written without trailing zeros.</summary>
     private static decimal Exact(long parts, long perWhole) => (decimal)parts / perWhole;

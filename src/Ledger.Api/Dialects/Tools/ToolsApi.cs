@@ -2,14 +2,13 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Http;
-using Ledger.Api.Keys;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
-using Ledger.Projections.Keys;
 
 namespace Ledger.Api.Dialects.Tools;
 
@@ -18,10 +17,10 @@ public sealed class ToolsApi
 {
     private const int MaxItems = 1000;
     private readonly LedgerService _ledger;
-    private readonly KeyDirectory _keys;
+    private readonly Doorkeeper _door;
     private readonly TimeProvider _time;
 
-    private ToolsApi(LedgerService ledger, KeyDirectory keys, TimeProvider time) => (_ledger, _keys, _time) = (ledger, keys, time);
+    private ToolsApi(LedgerService ledger, Doorkeeper door, TimeProvider time) => (_ledger, _door, _time) = (ledger, door, time);
 
     /// <summary>Maps the routes.</summary>
     public static void Map(WebApplication app)
@@ -29,7 +28,7 @@ public sealed class ToolsApi
         ArgumentNullException.ThrowIfNull(app);
         var api = new ToolsApi(
             app.Services.GetRequiredService<LedgerService>(),
-            app.Services.GetRequiredService<KeyDirectory>(),
+            app.Services.GetRequiredService<Doorkeeper>(),
             app.Services.GetRequiredService<TimeProvider>()
         );
 
@@ -63,13 +62,13 @@ public sealed class ToolsApi
             return;
 
         var (account, card, now) = await CurrentAsync(owner);
-        if (account.RefusesWork(owner.Key, now) is { } refusal)
+        if (account.RefusesWork(owner.By, now) is { } refusal)
         {
             await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal));
             return;
         }
 
-        var quote = Quote.For(account, owner.Key, body.Tool, body.Units, now, card);
+        var quote = Quote.For(account, owner.By.Key, body.Tool, body.Units, now, card);
         if (quote.Refusal is { } code and not (RejectionCode.InsufficientCredits or RejectionCode.KeyLimitReached))
         {
             await ToolsErrors.SendAsync(context, ToolsErrors.Of(code));
@@ -135,7 +134,7 @@ public sealed class ToolsApi
 
         // A revoked key, a wrong kind of key or a suspended account is one refusal of the whole, not a thousand.
         var (account, _, now) = await CurrentAsync(owner);
-        if (account.RefusesWork(owner.Key, now) is { } refusal)
+        if (account.RefusesWork(owner.By, now) is { } refusal)
         {
             await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal));
             return;
@@ -196,7 +195,7 @@ public sealed class ToolsApi
         if (await ReadAsync(context, SpendRequired, ToolsMembers.TtlSeconds) is not { } body)
             return;
         if (
-            await ExecuteAsync(context, owner, new PlaceHold(owner.Account, owner.Key, body.Tool, body.Units, body.Reference, body.Ttl))
+            await ExecuteAsync(context, owner, new PlaceHold(owner.Account, owner.By.Key, body.Tool, body.Units, body.Reference, body.Ttl))
             is not { } verdict
         )
             return;
@@ -227,7 +226,9 @@ public sealed class ToolsApi
             return;
         if (await ReadAsync(context, ToolsMembers.HoldId | ToolsMembers.Units) is not { } body)
             return;
-        if (await ExecuteAsync(context, owner, new SettleHold(owner.Account, owner.Key, new(body.HoldId), body.Units)) is not { } verdict)
+        if (
+            await ExecuteAsync(context, owner, new SettleHold(owner.Account, owner.By.Key, new(body.HoldId), body.Units)) is not { } verdict
+        )
             return;
 
         var charged = verdict.Answer!.Value.Event switch
@@ -259,7 +260,7 @@ public sealed class ToolsApi
             return;
         if (await ReadAsync(context, ToolsMembers.HoldId) is not { } body)
             return;
-        if (await ExecuteAsync(context, owner, new ReleaseHold(owner.Account, owner.Key, new(body.HoldId))) is not { } verdict)
+        if (await ExecuteAsync(context, owner, new ReleaseHold(owner.Account, owner.By.Key, new(body.HoldId))) is not { } verdict)
             return;
 
         StampBalance(context, verdict);
@@ -283,7 +284,7 @@ public sealed class ToolsApi
         if (await SignInAsync(context) is not { } owner)
             return;
         var (account, card, now) = await CurrentAsync(owner);
-        if (account.RefusesWork(owner.Key, now) is { } refusal)
+        if (account.RefusesWork(owner.By, now) is { } refusal)
         {
             await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal));
             return;
@@ -322,26 +323,29 @@ public sealed class ToolsApi
     private const ToolsMembers SpendRequired = ToolsMembers.Tool | ToolsMembers.Units | ToolsMembers.Reference;
     private const ToolsMembers SpendOptional = ToolsMembers.Metadata | ToolsMembers.AudioDuration;
 
-    private static Spend ToSpend(KeyOwner owner, ToolsBody body) =>
+    private static Spend ToSpend(Identity owner, ToolsBody body) =>
         new(
             owner.Account,
-            owner.Key,
+            owner.By.Key,
             body.Tool,
             body.Units,
             body.Reference,
             body.Metadata,
             body.Metadata is null ? null : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(body.Metadata))),
             body.AudioDuration
-        );
+        )
+        {
+            By = owner.By,
+        };
 
-    private static Caller CallerOf(HttpContext context, KeyOwner owner) => new("key:" + owner.Key.Value, context.TraceIdentifier);
+    private static Caller CallerOf(HttpContext context, Identity owner) => new(owner.Actor, context.TraceIdentifier);
 
-    private async ValueTask<KeyOwner?> SignInAsync(HttpContext context)
+    private async ValueTask<Identity?> SignInAsync(HttpContext context)
     {
-        if (await _keys.FindAsync(KeyDirectory.TokenOf(context), context.RequestAborted) is { } owner)
-            return owner;
-        context.Response.Headers.WWWAuthenticate = "Bearer";
-        await ToolsErrors.SendAsync(context, ToolsErrors.AuthRequired);
+        var (identity, denial) = await _door.FindAsync(context);
+        if (denial == Denial.None)
+            return identity;
+        await ToolsErrors.SendAsync(context, ToolsErrors.Of(denial));
         return null;
     }
 
@@ -360,7 +364,7 @@ public sealed class ToolsApi
         return null;
     }
 
-    private async Task<(Account Account, Domain.RateCards.RateCard Card, DateTimeOffset Now)> CurrentAsync(KeyOwner owner)
+    private async Task<(Account Account, Domain.RateCards.RateCard Card, DateTimeOffset Now)> CurrentAsync(Identity owner)
     {
         var (account, book) = await _ledger.ReadAsync(owner.Account);
         var now = LedgerTime.Later(_time, account.LastAt);
@@ -368,9 +372,9 @@ public sealed class ToolsApi
         return (account.LapsedAt(now), card, now);
     }
 
-    private async ValueTask<Verdict?> ExecuteAsync(HttpContext context, KeyOwner owner, AccountCommand command)
+    private async ValueTask<Verdict?> ExecuteAsync(HttpContext context, Identity owner, AccountCommand command)
     {
-        var verdict = await _ledger.ExecuteAsync(command, CallerOf(context, owner));
+        var verdict = await _ledger.ExecuteAsync(command with { By = owner.By }, CallerOf(context, owner));
         if (verdict.Refusal is not { } refusal)
             return verdict;
         await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal.Code), refusal.Shortfall);

@@ -1,0 +1,70 @@
+using System.Xml.Linq;
+using Ledger.Api.Keys;
+using Ledger.Projections.Access;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.DataProtection.Repositories;
+using Microsoft.Extensions.Options;
+
+namespace Ledger.Api.Access;
+
+/// <summary>Registers who may do what.</summary>
+public static class AccessSetup
+{
+    /// <summary>Keys, tokens, sessions, mail, regions and rate limits.</summary>
+    public static IServiceCollection AddAccess(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddSingleton(AccessOptions.From(configuration));
+        services.AddSingleton(MailOptions.From(configuration));
+        services.AddSingleton<Regions>();
+        services.AddSingleton<RateGates>();
+        services.AddSingleton<SigningKeys>();
+        services.AddSingleton<ProtectionKeys>();
+        services.AddSingleton<OneTimeCodes>();
+        services.AddSingleton<KeyUses>();
+        services.AddSingleton<AccessTokens>();
+        services.AddSingleton<Passwords>();
+        services.AddSingleton<SignInDesk>();
+        services.AddSingleton<Doorkeeper>();
+        services.AddSingleton<Mailer>();
+        services.AddHostedService(provider => provider.GetRequiredService<Mailer>());
+        services.AddHostedService<KeyUseWriter>();
+
+        services.AddDataProtection().SetApplicationName("ledger");
+        services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(provider => new ConfigureOptions<KeyManagementOptions>(options =>
+            options.XmlRepository = new ProtectionKeyRepository(provider.GetRequiredService<ProtectionKeys>())
+        ));
+        services
+            .AddAuthentication()
+            .AddCookie(
+                Doorkeeper.Session,
+                options =>
+                {
+                    options.Cookie.Name = Doorkeeper.Session;
+                    options.Cookie.HttpOnly = true;
+                    options.Cookie.SameSite = SameSiteMode.Lax;
+                    options.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
+                    options.ExpireTimeSpan = Sessions.Lifetime;
+                    options.SlidingExpiration = false;
+                }
+            );
+        services.AddAntiforgery(options =>
+        {
+            options.HeaderName = "X-CSRF-Token";
+            options.Cookie.Name = "ledger_csrf";
+            options.Cookie.HttpOnly = true;
+            options.Cookie.SameSite = SameSiteMode.Strict;
+            options.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
+        });
+        return services;
+    }
+
+    /// <summary>Keeps data protection's keys in the database, so that every node reads every node's cookies.</summary>
+    private sealed class ProtectionKeyRepository(ProtectionKeys keys) : IXmlRepository
+    {
+        public IReadOnlyCollection<XElement> GetAllElements() => [.. keys.List().Select(xml => XElement.Parse(xml))];
+
+        public void StoreElement(XElement element, string friendlyName) =>
+            keys.Add(friendlyName, element.ToString(SaveOptions.DisableFormatting));
+    }
+}

@@ -1,0 +1,150 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Ledger.Api.Application;
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Projections.Access;
+using Ledger.Projections.Accounts;
+
+namespace Ledger.Api.Access;
+
+/// <summary>What an attempt to sign in came to.</summary>
+public abstract record SignInAttempt
+{
+    private SignInAttempt() { }
+
+    /// <summary>Signed in.</summary>
+    public sealed record Done(SignIn SignIn) : SignInAttempt;
+
+    /// <summary>The address, the password or the code is wrong. Which of them, nobody is told.</summary>
+    public sealed record Wrong : SignInAttempt;
+
+    /// <summary>Too many attempts.</summary>
+    public sealed record TooMany(TimeSpan RetryAfter) : SignInAttempt;
+
+    /// <summary>The account may not be used now.</summary>
+    public sealed record Refused(RejectionCode Code) : SignInAttempt;
+
+    /// <summary>The account is at home in a blocked country.</summary>
+    public sealed record RegionBlocked : SignInAttempt;
+}
+
+/// <summary>
+/// Signs people in: by password, or by a one-time code that goes to their address. Neither what is answered nor how long that takes tells whether an
+/// address is anybody's. Attempts are limited by the person's address, and failed ones by the machine's besides.
+/// </summary>
+public sealed class SignInDesk(
+    People people,
+    Passwords passwords,
+    OneTimeCodes codes,
+    LedgerService ledger,
+    RateGates gates,
+    Regions regions,
+    Mailer mailer,
+    TimeProvider time
+)
+{
+    /// <summary>How long a one-time code is good for.</summary>
+    public static readonly TimeSpan CodeLifetime = TimeSpan.FromMinutes(10);
+
+    /// <summary>How many digits a one-time code has.</summary>
+    public const int CodeLength = 6;
+
+    /// <summary>Signs in by password.</summary>
+    /// <param name="email">The person's address.</param>
+    /// <param name="password">The password.</param>
+    /// <param name="address">The machine's address; null where it is not known.</param>
+    /// <param name="lifetime">How long the sign-in shall hold.</param>
+    /// <param name="ct">Gives up.</param>
+    public Task<SignInAttempt> ByPasswordAsync(string email, string password, string? address, TimeSpan lifetime, CancellationToken ct) =>
+        AttemptAsync(email, address, lifetime, () => passwords.FindAsync(email, password, ct));
+
+    /// <summary>Signs in by a one-time code, which is used up by that.</summary>
+    /// <param name="email">The person's address.</param>
+    /// <param name="code">The code.</param>
+    /// <param name="address">The machine's address; null where it is not known.</param>
+    /// <param name="lifetime">How long the sign-in shall hold.</param>
+    /// <param name="ct">Gives up.</param>
+    public Task<SignInAttempt> ByCodeAsync(string email, string code, string? address, TimeSpan lifetime, CancellationToken ct) =>
+        AttemptAsync(
+            email,
+            address,
+            lifetime,
+            async () =>
+            {
+                // Whether there is such a person or not, the same two statements are run.
+                var person = await people.FindByEmailAsync(email, ct);
+                var account = person?.Account ?? new("nobody");
+                return await codes.TryAsync(account, HashOf(account, code), LedgerTime.Now(time), ct) ? person : null;
+            }
+        );
+
+    /// <summary>Sends a one-time code to an address, if it is anybody's.</summary>
+    /// <returns>Whether it may be asked for now.</returns>
+    public async Task<Passage> RequestCodeAsync(string email, CancellationToken ct)
+    {
+        var passage = gates.Count(RateBucket.Authentication, IdentityOf(email));
+        if (!passage.MayPass)
+            return passage;
+        var code = RandomNumberGenerator.GetString("0123456789", CodeLength);
+        if (await people.FindByEmailAsync(email, ct) is { } person)
+        {
+            await codes.OpenAsync(person.Account, HashOf(person.Account, code), LedgerTime.Now(time) + CodeLifetime, ct);
+            mailer.Post(
+                new(
+                    person.Email,
+                    "Your sign-in code",
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{code} is your code. It is good for {CodeLifetime.TotalMinutes} minutes and for one sign-in.\n\nIf you did not ask for it, do nothing: nobody can sign in without it."
+                    )
+                )
+            );
+        }
+
+        return passage;
+    }
+
+    /// <summary>The identity by which attempts are counted: an address without regard to case.</summary>
+    public static string IdentityOf(string email)
+    {
+        ArgumentNullException.ThrowIfNull(email);
+        return email.ToLowerInvariant();
+    }
+
+    private async Task<SignInAttempt> AttemptAsync(string email, string? address, TimeSpan lifetime, Func<Task<Person?>> find)
+    {
+        var machine = address ?? "unknown";
+        var byMachine = gates.Look(RateBucket.FailedSignIns, machine);
+        if (!byMachine.MayPass)
+            return new SignInAttempt.TooMany(byMachine.RetryAfter);
+        var byPerson = gates.Count(RateBucket.Authentication, IdentityOf(email));
+        if (!byPerson.MayPass)
+            return new SignInAttempt.TooMany(byPerson.RetryAfter);
+
+        if (await find() is not { } person)
+        {
+            gates.Count(RateBucket.FailedSignIns, machine);
+            return new SignInAttempt.Wrong();
+        }
+
+        var (account, _) = await ledger.ReadAsync(person.Account);
+        if (account.Status == AccountStatus.Missing)
+            return new SignInAttempt.Wrong();
+        if (account.Status == AccountStatus.Suspended)
+            return new SignInAttempt.Refused(RejectionCode.AccountSuspended);
+        if (regions.IsBlocked(account.Country))
+            return new SignInAttempt.RegionBlocked();
+
+        // Later than what ended the sign-ins before, also within the same microsecond.
+        var now = LedgerTime.Later(time, account.LastAt);
+        var at = now <= account.SignIns.EndedAt ? account.SignIns.EndedAt.Value.AddMicroseconds(1) : now;
+        return new SignInAttempt.Done(
+            new(person.Account, new Guid(RandomNumberGenerator.GetBytes(16)), at, now + lifetime, account.Country)
+        );
+    }
+
+    private static byte[] HashOf(AccountId account, string code) =>
+        SHA256.HashData(Encoding.UTF8.GetBytes($"one-time:{account.Value}:{code}"));
+}

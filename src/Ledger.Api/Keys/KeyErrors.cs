@@ -1,0 +1,61 @@
+using Ledger.Api.Access;
+using Ledger.Api.Http;
+using Ledger.Domain;
+
+namespace Ledger.Api.Keys;
+
+/// <summary>What the dialects in which accounts manage themselves answer where something is refused: <c>/v1/account</c> and <c>/tenant</c> speak alike.</summary>
+internal static class KeyErrors
+{
+    public static readonly ApiError NoKey = new(404, "key_not_found", "The account has no such key.");
+    private static readonly ApiError AuthRequired = new(
+        401,
+        "auth_required",
+        "A valid key or access token is required: Authorization: Bearer <token>."
+    );
+
+    /// <summary>Why somebody was not let in.</summary>
+    public static ApiError Of(Denial denial) =>
+        denial switch
+        {
+            Denial.AuthRequired => AuthRequired,
+            Denial.RegionBlocked => new(403, "forbidden", "This service is not available in your country."),
+            Denial.Forged => new(403, "forbidden", "A session's write needs its token: X-CSRF-Token, as /api/v1/auth/session gives it."),
+            Denial.None => throw new ArgumentOutOfRangeException(nameof(denial)),
+        };
+
+    /// <summary>The one mapping of every rejection to these dialects.</summary>
+    public static ApiError Of(RejectionCode code) =>
+        code switch
+        {
+            RejectionCode.AccountNotFound or RejectionCode.KeyNotUsable or RejectionCode.SignInEnded => AuthRequired,
+            RejectionCode.AccountSuspended => new(403, "forbidden", "The account is suspended."),
+            RejectionCode.KeyKindNotAllowed => new(403, "forbidden", "This needs a provisioning key, or to be signed in."),
+            RejectionCode.KeyTooWide => new(
+                403,
+                "forbidden",
+                "The key would be wider than may be: an inference key passes on at most what it has, and only the operator raises a rate limit."
+            ),
+            RejectionCode.KeyNotMinted => new(403, "forbidden", "An inference key may revoke only itself and the keys that it minted."),
+            RejectionCode.KeyNotFound => NoKey,
+            RejectionCode.TooManyKeys => new(409, "too_many_keys", "The account has as many keys as one may have; revoke some."),
+            RejectionCode.ExpiryNotInFuture => new(400, "invalid_request", "The expiry must be in the future.", "expires_at"),
+            RejectionCode.AmountOutOfRange => new(400, "invalid_request", "The limit must be more than nothing.", "limit"),
+            RejectionCode.ReferenceConflict => new(409, "reference_conflict", "This was done before with other contents."),
+            RejectionCode.KeyLimitReached => new(402, "key_limit_reached", "The key has nothing left that it could pass on."),
+
+            // None of these comes from a command that these dialects send.
+            RejectionCode.AccountExists
+            or RejectionCode.ReferralNotFound
+            or RejectionCode.ReferralToOneself
+            or RejectionCode.AlreadyReferred
+            or RejectionCode.UnknownTool
+            or RejectionCode.HoldNotFound
+            or RejectionCode.HoldAlreadyReleased
+            or RejectionCode.HoldAlreadySettled
+            or RejectionCode.HoldAlreadyExpired
+            or RejectionCode.SpendNotFound
+            or RejectionCode.InsufficientCredits
+            or RejectionCode.EffectiveDateNotAllowed => new(400, "invalid_request", "The request cannot be carried out."),
+        };
+}

@@ -1,0 +1,86 @@
+using System.Net;
+using Ledger.Api.Access;
+using Ledger.Api.Application;
+using Ledger.Testing;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+
+namespace Ledger.Api.Tests.Access;
+
+public class RegionTests
+{
+    private static AccessOptions Options(params (string Name, string Value)[] settings) =>
+        AccessOptions.From(
+            new ConfigurationBuilder()
+                .AddInMemoryCollection(settings.Select(setting => new KeyValuePair<string, string?>(setting.Name, setting.Value)))
+                .Build()
+        );
+
+    private static DefaultHttpContext From(string address, string? forwarded = null, string? country = null)
+    {
+        var context = new DefaultHttpContext();
+        context.Connection.RemoteIpAddress = IPAddress.Parse(address);
+        if (forwarded is not null)
+            context.Request.Headers["X-Forwarded-For"] = forwarded;
+        if (country is not null)
+            context.Request.Headers["CF-IPCountry"] = country;
+        return context;
+    }
+
+    private static readonly (string, string)[] Blocking =
+    [
+        ("Access:BlockedCountries", "KP, ir"),
+        ("Access:CountryHeader", "CF-IPCountry"),
+        ("Access:TrustedProxies", "10.0.0.0/8,2001:db8::1"),
+    ];
+
+    [Theory]
+    [InlineData("10.1.2.3", "KP", true)]
+    [InlineData("10.1.2.3", "IR", true)]
+    [InlineData("10.1.2.3", "DE", false)]
+    [InlineData("10.1.2.3", null, false)]
+    [InlineData("::ffff:10.1.2.3", "kp", true)]
+    [InlineData("2001:db8::1", "KP", true)]
+    [InlineData("192.0.2.1", "KP", false)]
+    public void Only_a_trusted_proxy_says_where_a_caller_is(string address, string? country, bool isBlocked) =>
+        new Regions(Options(Blocking)).IsBlocked(From(address, country: country)).ShouldBe(isBlocked);
+
+    [Theory]
+    [InlineData("192.0.2.1", "203.0.113.9", "192.0.2.1")]
+    [InlineData("10.0.0.1", "203.0.113.9", "203.0.113.9")]
+    [InlineData("10.0.0.1", "198.51.100.7, 203.0.113.9, 10.0.0.2", "203.0.113.9")]
+    [InlineData("10.0.0.1", "203.0.113.9, nonsense", "10.0.0.1")]
+    [InlineData("10.0.0.1", null, "10.0.0.1")]
+    [InlineData("::ffff:192.0.2.1", null, "192.0.2.1")]
+    public void An_address_is_the_last_that_a_trusted_proxy_names(string address, string? forwarded, string expected) =>
+        new Regions(Options(Blocking)).AddressOf(From(address, forwarded)).ShouldBe(expected);
+
+    [Theory]
+    [InlineData("Access:BlockedCountries", "North Korea")]
+    [InlineData("Access:TrustedProxies", "the proxy")]
+    public void A_setting_that_cannot_be_meant_is_refused_at_the_start(string name, string value) =>
+        Should.Throw<SettingsException>(() => Options((name, value))).Message.ShouldContain(name);
+
+    [Fact]
+    public async Task An_account_at_home_in_a_blocked_country_is_refused_in_every_dialect()
+    {
+        await using var app = await LedgerApp.StartAsync(settings: new Dictionary<string, string> { ["Access:BlockedCountries"] = "KP" });
+        var opened = (
+            await app.PostAsync(
+                "/admin/accounts",
+                LedgerApp.AdminKey,
+                """{"email":"x@example.com","password":"correct horse","country":"KP"}"""
+            )
+        ).ShouldBe(201);
+        var (_, key) = await app.CreateKeyAsync(new(opened.Text("account_id")!));
+        (await app.PostAsync("/api/v1/tools/check", key, """{"tool":"chat","units":1}""")).ShouldBeRefused(403, "forbidden");
+        (await app.GetAsync("/tenant/keys", key)).ShouldBe(403).Text("error", "code").ShouldBe("forbidden");
+        (await app.PostAsync("/api/v1/auth/token", null, """{"email":"x@example.com","password":"correct horse"}""")).ShouldBeRefused(
+            403,
+            "forbidden"
+        );
+        (
+            await app.PostAsync("/api/v1/auth/register", null, """{"email":"y@example.com","password":"correct horse","country":"kp"}""")
+        ).ShouldBeRefused(403, "forbidden");
+    }
+}
