@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Hosting;
 using Ledger.Api.Keys;
@@ -111,7 +112,7 @@ internal sealed class TestBed : IAsyncDisposable
         var database = await LedgerDatabase.OpenAsync(configuration, attach: false, NullLoggerFactory.Instance, TimeProvider.System, ct);
         var services = new ServiceCollection().AddLogging().AddMetrics().AddSingleton<IConfiguration>(configuration);
         services.AddSingleton(new OperatorKey("bench"));
-        services.AddLedgerStore(database).AddLedger(configuration);
+        services.AddLedgerStore(database).AddLedger(configuration).AddAccess(configuration);
         var provider = services.BuildServiceProvider();
         foreach (var hosted in provider.GetServices<IHostedService>())
             await hosted.StartAsync(ct);

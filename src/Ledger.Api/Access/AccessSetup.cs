@@ -18,6 +18,7 @@ public static class AccessSetup
         services.AddSingleton(MailOptions.From(configuration));
         services.AddSingleton<Regions>();
         services.AddSingleton<RateGates>();
+        services.AddSingleton<KeyBuckets>();
         services.AddSingleton<SigningKeys>();
         services.AddSingleton<ProtectionKeys>();
         services.AddSingleton<OneTimeCodes>();

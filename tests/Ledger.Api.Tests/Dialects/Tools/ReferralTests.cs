@@ -21,7 +21,7 @@ public sealed class ReferralTests(SharedApp shared) : IClassFixture<SharedApp>
         foreach (var again in answers.Where(answer => answer.Status != 200))
             again.ShouldBeRefused(409, "already_referred");
 
-        await Eventually.IsSoAsync(async () => (await _app.GetAsync("/api/v1/referral", referrer.Key)).Text("referred") == "1");
+        await Eventually.IsSoAsync(async () => (await _app.ReadAsync(referrer.Id)).Referral.Referred == 1);
         (await _app.GetAsync("/api/v1/referral", referrer.Key)).ShouldBe(
             200,
             $$"""{"ok":true,"code":"{{code}}","referred":1,"tokens_earned":1000}"""
