@@ -50,13 +50,15 @@ public sealed record EventHeaders(string? Actor, string? Address, string? Salt, 
     /// <summary>As JSON, with the event's place in the chain.</summary>
     public string Write(ReadOnlySpan<byte> hash, ReadOnlySpan<byte> previous)
     {
-        var chain = $"\"hash\":\"{Convert.ToBase64String(hash)}\",\"prev\":\"{Convert.ToBase64String(previous)}\"";
-        if (Actor is null && Address is null)
-            return "{" + chain + "}";
-        var actor = Actor is null ? "" : $"\"actor\":\"{JsonEncodedText.Encode(Actor)}\",";
-        return Address is null
-            ? "{" + actor + chain + "}"
-            : $"{{{actor}\"address\":\"{JsonEncodedText.Encode(Address)}\",\"address_salt\":\"{Salt}\",\"address_digest\":\"{AddressDigest}\",{chain}}}";
+        // Every event has headers, and nearly all of them have these members.
+        if (Address is null)
+            return Actor is null
+                ? $$"""{"hash":"{{Convert.ToBase64String(hash)}}","prev":"{{Convert.ToBase64String(previous)}}"}"""
+                : $$"""{"actor":"{{JsonEncodedText.Encode(Actor)}}","hash":"{{Convert.ToBase64String(hash)}}","prev":"{{Convert.ToBase64String(previous)}}"}""";
+        var rest = (this with { Address = null }).Write(hash, previous);
+        return $$"""{"address":"{{JsonEncodedText.Encode(
+            Address
+        )}}","address_salt":"{{Salt}}","address_digest":"{{AddressDigest}}",{{rest[1..]}}""";
     }
 
     private static string DigestOf(string salt, string address) =>

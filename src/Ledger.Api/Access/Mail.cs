@@ -4,6 +4,7 @@ using System.Text;
 using System.Threading.Channels;
 using Ledger.Api.Application;
 using Ledger.Api.Hosting;
+using Ledger.EventStore;
 
 namespace Ledger.Api.Access;
 
@@ -65,11 +66,13 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
     : BackgroundService
 {
     private const int Attempts = 4;
-    private readonly Channel<Letter> _letters = Channel.CreateBounded<Letter>(new BoundedChannelOptions(1000) { SingleReader = true });
+    private readonly Channel<Func<CancellationToken, Task<Letter?>>> _letters = Channel.CreateBounded<
+        Func<CancellationToken, Task<Letter?>>
+    >(new BoundedChannelOptions(1000) { SingleReader = true });
     private long _count;
 
-    /// <summary>Takes a letter, unless a thousand wait already.</summary>
-    public bool Post(Letter letter) => _letters.Writer.TryWrite(letter);
+    /// <summary>Takes a letter, which is written when its turn comes (null where there is nothing to send), unless a thousand wait already.</summary>
+    public bool Post(Func<CancellationToken, Task<Letter?>> write) => _letters.Writer.TryWrite(write);
 
     /// <inheritdoc/>
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -86,8 +89,8 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
     {
         try
         {
-            await foreach (var letter in _letters.Reader.ReadAllAsync(stoppingToken))
-                await SendAsync(letter, stoppingToken);
+            await foreach (var write in _letters.Reader.ReadAllAsync(stoppingToken))
+                await SendAsync(write, stoppingToken);
         }
         catch (OperationCanceledException)
         {
@@ -95,19 +98,23 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
         }
     }
 
-    private async Task SendAsync(Letter letter, CancellationToken ct)
+    private async Task SendAsync(Func<CancellationToken, Task<Letter?>> write, CancellationToken ct)
     {
+        Letter? letter = null;
         for (var attempt = 1; ; attempt++)
         {
             try
             {
+                letter ??= await write(ct);
+                if (letter is null)
+                    return;
                 if (options.SmtpHost is { Length: > 0 } host)
                     await SendAsync(host, letter, ct);
                 else
                     await WriteAsync(letter, ct);
                 return;
             }
-            catch (Exception fault) when (fault is SmtpException or IOException or UnauthorizedAccessException)
+            catch (Exception fault) when (fault is SmtpException or IOException or UnauthorizedAccessException || Outage.Is(fault))
             {
                 // Neither whom it is for nor what it says belongs into a log.
                 LogFault(logger, attempt, fault);

@@ -43,7 +43,7 @@ public sealed class Passwords(People people, TimeProvider time) : IDisposable
     public async Task<Person?> FindAsync(string email, string password, CancellationToken ct)
     {
         var person = await people.FindByEmailAsync(email, ct);
-        var hash = person is null ? null : await people.FindPasswordAsync(person.Account, ct);
+        var hash = await people.FindPasswordAsync((person ?? _nobody).Account, ct);
         using var turn = await TakeTurnAsync(ct);
         _nobodysHash ??= await Task.Run(() => _hasher.HashPassword(_nobody, "nobody"), ct);
         var verdict = await Task.Run(() => _hasher.VerifyHashedPassword(person ?? _nobody, hash ?? _nobodysHash, password), ct);

@@ -17,6 +17,9 @@ public enum RateBucket
     /// <summary>Sign-ins that failed, by address of the machine: 60 in 60 s. Many people may share one.</summary>
     FailedSignIns,
 
+    /// <summary>One-time codes sent to one address: 30 in 24 h, each good for five tries, so that guessing is hopeless.</summary>
+    Codes,
+
     /// <summary>Managing keys and the like: a guard against loops gone wild, 6,000 in 60 s.</summary>
     Management,
 }
@@ -29,8 +32,6 @@ public readonly record struct Passage(bool MayPass, TimeSpan RetryAfter);
 /// <summary>Counts requests by identity, never by address alone, on this node.</summary>
 public sealed class RateGates : IDisposable
 {
-    private static readonly TimeSpan Window = TimeSpan.FromSeconds(60);
-
     private readonly PartitionedRateLimiter<(RateBucket Bucket, string Identity)> _buckets = PartitionedRateLimiter.Create<
         (RateBucket Bucket, string Identity),
         (RateBucket, string)
@@ -41,13 +42,16 @@ public sealed class RateGates : IDisposable
                 new()
                 {
                     PermitLimit = LimitOf(key.Item1),
-                    Window = Window,
+                    Window = WindowOf(key.Item1),
                     QueueLimit = 0,
                 }
         )
     );
 
-    /// <summary>How many requests a bucket takes in a minute.</summary>
+    /// <summary>How long a bucket's window is.</summary>
+    public static TimeSpan WindowOf(RateBucket bucket) => bucket == RateBucket.Codes ? TimeSpan.FromHours(24) : TimeSpan.FromSeconds(60);
+
+    /// <summary>How many requests a bucket takes in its window.</summary>
     public static int LimitOf(RateBucket bucket) =>
         bucket switch
         {
@@ -55,6 +59,7 @@ public sealed class RateGates : IDisposable
             RateBucket.ReferralApply => 10,
             RateBucket.Authentication => 20,
             RateBucket.FailedSignIns => 60,
+            RateBucket.Codes => 30,
             RateBucket.Management => 6000,
         };
 
@@ -72,6 +77,6 @@ public sealed class RateGates : IDisposable
         using var lease = _buckets.AttemptAcquire((bucket, identity), count);
         return lease.IsAcquired ? new(true, TimeSpan.Zero)
             : lease.TryGetMetadata(MetadataName.RetryAfter, out var after) ? new(false, after)
-            : new(false, Window);
+            : new(false, WindowOf(bucket));
     }
 }

@@ -48,6 +48,8 @@ public sealed class SignInDesk(
     /// <summary>How long a one-time code is good for.</summary>
     public static readonly TimeSpan CodeLifetime = TimeSpan.FromMinutes(10);
 
+    private static readonly TimeSpan CodeAnswerTime = TimeSpan.FromMilliseconds(100);
+
     /// <summary>How many digits a one-time code has.</summary>
     public const int CodeLength = 6;
 
@@ -73,37 +75,43 @@ public sealed class SignInDesk(
             lifetime,
             async () =>
             {
-                // Whether there is such a person or not, the same two statements are run.
+                // A try is a write only where there is a code; so that this tells nothing, every answer takes as long as the slowest is likely to take.
+                var enough = Task.Delay(CodeAnswerTime, time, ct);
                 var person = await people.FindByEmailAsync(email, ct);
-                var account = person?.Account ?? new("nobody");
-                return await codes.TryAsync(account, HashOf(account, code), LedgerTime.Now(time), ct) ? person : null;
+                var isRight =
+                    person is not null && await codes.TryAsync(person.Account, HashOf(person.Account, code), LedgerTime.Now(time), ct);
+                await enough;
+                return isRight ? person : null;
             }
         );
 
-    /// <summary>Sends a one-time code to an address, if it is anybody's.</summary>
+    /// <summary>Sends a one-time code to an address, if it is anybody's. Whether it is, is found out behind the answer.</summary>
     /// <returns>Whether it may be asked for now.</returns>
-    public async Task<Passage> RequestCodeAsync(string email, CancellationToken ct)
+    public Passage RequestCode(string email)
     {
-        var passage = gates.Count(RateBucket.Authentication, IdentityOf(email));
-        if (!passage.MayPass)
-            return passage;
-        var code = RandomNumberGenerator.GetString("0123456789", CodeLength);
-        if (await people.FindByEmailAsync(email, ct) is { } person)
-        {
-            await codes.OpenAsync(person.Account, HashOf(person.Account, code), LedgerTime.Now(time) + CodeLifetime, ct);
-            mailer.Post(
-                new(
-                    person.Email,
-                    "Your sign-in code",
-                    string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"{code} is your code. It is good for {CodeLifetime.TotalMinutes} minutes and for one sign-in.\n\nIf you did not ask for it, do nothing: nobody can sign in without it."
-                    )
-                )
-            );
-        }
-
+        var identity = IdentityOf(email);
+        var passage = gates.Count(RateBucket.Authentication, identity);
+        if (passage.MayPass)
+            passage = gates.Count(RateBucket.Codes, identity);
+        if (passage.MayPass)
+            mailer.Post(ct => WriteCodeAsync(email, ct));
         return passage;
+    }
+
+    private async Task<Letter?> WriteCodeAsync(string email, CancellationToken ct)
+    {
+        if (await people.FindByEmailAsync(email, ct) is not { } person)
+            return null;
+        var code = RandomNumberGenerator.GetString("0123456789", CodeLength);
+        await codes.OpenAsync(person.Account, HashOf(person.Account, code), LedgerTime.Now(time) + CodeLifetime, ct);
+        return new(
+            person.Email,
+            "Your sign-in code",
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{code} is your code. It is good for {CodeLifetime.TotalMinutes} minutes and for one sign-in.\n\nIf you did not ask for it, do nothing: nobody can sign in without it."
+            )
+        );
     }
 
     /// <summary>The identity by which attempts are counted: an address without regard to case.</summary>

@@ -104,7 +104,7 @@ internal static class AccountCommand
 
         foreach (var key in account.Keys.Keys.Values.OrderBy(key => key.CreatedAt).ThenBy(key => key.Id.Value, StringComparer.Ordinal))
         {
-            yield return $"key      {key.Id}: {key.Prefix}_live_…{key.LastFour}, {EventStore.EventTypes.SnakeCase(key.Kind.ToString())}, {key.Name}"
+            yield return $"key      {key.Id}: {key.Prefix}_live_…{key.LastFour}, {EventStore.EventTypes.SnakeCase(key.Kind.ToString())}, {key.Name}{(key.Disabled ? ", disabled" : "")}"
                 + $"{(key.RevokedAt is { } revoked ? ", revoked " + WireTime.Format(revoked) : key.ExpiresAt is { } expires ? ", until " + WireTime.Format(expires) : "")}";
         }
     }

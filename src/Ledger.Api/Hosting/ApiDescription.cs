@@ -9,6 +9,16 @@ internal static class ApiDescription
     private const string ApiKey = "api_key";
     private const string OperatorsKey = "operator_key";
 
+    /// <summary>Where one comes to get a token.</summary>
+    private static readonly HashSet<string> Open =
+    [
+        "POST /api/v1/auth/register",
+        "POST /api/v1/auth/token",
+        "POST /api/v1/auth/otp/request",
+        "POST /api/v1/auth/otp/verify",
+        "POST /api/v1/auth/session",
+    ];
+
     /// <summary>Describes the API, with members' names as they are on the wire.</summary>
     public static void AddApiDescription(this IServiceCollection services)
     {
@@ -30,7 +40,7 @@ internal static class ApiDescription
                     document.Components ??= new();
                     document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
                     {
-                        [ApiKey] = Bearer("An API key of the account."),
+                        [ApiKey] = Bearer("An API key of the account, or an access token."),
                         [OperatorsKey] = Bearer("The operator's key: Ledger__AdminKey, or the one in the data folder."),
                     };
                     foreach (var (path, item) in document.Paths)
@@ -39,9 +49,9 @@ internal static class ApiDescription
                             path.StartsWith("/admin/", StringComparison.Ordinal) ? OperatorsKey
                             : path.StartsWith("/health/", StringComparison.Ordinal) ? null
                             : ApiKey;
-                        foreach (var operation in item.Operations?.Values ?? Enumerable.Empty<OpenApiOperation>())
+                        foreach (var (method, operation) in item.Operations ?? [])
                         {
-                            if (scheme is not null)
+                            if (scheme is not null && !Open.Contains($"{method} {path}"))
                                 operation.Security = [new() { [new(scheme, document)] = [] }];
                         }
                     }

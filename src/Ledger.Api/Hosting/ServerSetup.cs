@@ -19,7 +19,11 @@ internal static class ServerSetup
 
         // Requests under way are answered before the database is let go.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
-        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Warning);
+        builder
+            .Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
+            // It warns that its keys are not encrypted; they are as safe as the database that they lie in, which the documents say.
+            .AddFilter("Microsoft.AspNetCore.DataProtection.KeyManagement.XmlKeyManager", LogLevel.Error)
+            .AddFilter("Npgsql", LogLevel.Warning);
         if (builder.Configuration["Logging:Console:FormatterName"] is not { Length: > 0 })
             builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.ColorBehavior) = (true, LoggerColorBehavior.Default));
     }

@@ -138,7 +138,7 @@ public sealed class AuthApi
     {
         if (await ReadAsync(context, static (body, faults) => new CodeRequest(Email(body, faults))) is not { } request)
             return;
-        if (await MayPassAsync(context, await _desk.RequestCodeAsync(request.Email, context.RequestAborted)))
+        if (await MayPassAsync(context, _desk.RequestCode(request.Email)))
             await ApiErrors.SendAsync(context, 202, new(true), AuthJson.Default.AcceptedResponse);
     }
 

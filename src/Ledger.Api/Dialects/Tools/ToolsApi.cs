@@ -195,7 +195,11 @@ public sealed class ToolsApi
         if (await ReadAsync(context, SpendRequired, ToolsMembers.TtlSeconds) is not { } body)
             return;
         if (
-            await ExecuteAsync(context, owner, new PlaceHold(owner.Account, owner.By.Key, body.Tool, body.Units, body.Reference, body.Ttl))
+            await ExecuteAsync(
+                context,
+                owner,
+                new PlaceHold(owner.Account, owner.By.Key, body.Tool, body.Units, body.Reference, body.Ttl) { By = owner.By }
+            )
             is not { } verdict
         )
             return;
@@ -227,7 +231,8 @@ public sealed class ToolsApi
         if (await ReadAsync(context, ToolsMembers.HoldId | ToolsMembers.Units) is not { } body)
             return;
         if (
-            await ExecuteAsync(context, owner, new SettleHold(owner.Account, owner.By.Key, new(body.HoldId), body.Units)) is not { } verdict
+            await ExecuteAsync(context, owner, new SettleHold(owner.Account, owner.By.Key, new(body.HoldId), body.Units) { By = owner.By })
+            is not { } verdict
         )
             return;
 
@@ -260,7 +265,10 @@ public sealed class ToolsApi
             return;
         if (await ReadAsync(context, ToolsMembers.HoldId) is not { } body)
             return;
-        if (await ExecuteAsync(context, owner, new ReleaseHold(owner.Account, owner.By.Key, new(body.HoldId))) is not { } verdict)
+        if (
+            await ExecuteAsync(context, owner, new ReleaseHold(owner.Account, owner.By.Key, new(body.HoldId)) { By = owner.By })
+            is not { } verdict
+        )
             return;
 
         StampBalance(context, verdict);
@@ -374,7 +382,7 @@ public sealed class ToolsApi
 
     private async ValueTask<Verdict?> ExecuteAsync(HttpContext context, Identity owner, AccountCommand command)
     {
-        var verdict = await _ledger.ExecuteAsync(command with { By = owner.By }, CallerOf(context, owner));
+        var verdict = await _ledger.ExecuteAsync(command, CallerOf(context, owner));
         if (verdict.Refusal is not { } refusal)
             return verdict;
         await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal.Code), refusal.Shortfall);
