@@ -9,11 +9,11 @@ public enum RejectionCode
     /// <summary>The account has no such key, or the key was revoked, disabled, or has expired, or its secret was replaced.</summary>
     KeyNotUsable,
 
-    /// <summary>The sign-in was ended: by signing out, or together with all others.</summary>
-    SignInEnded,
-
     /// <summary>The account is suspended.</summary>
     AccountSuspended,
+
+    /// <summary>The sign-in was ended: by signing out, or together with all others.</summary>
+    SignInEnded,
 
     /// <summary>The kind of key may not do this.</summary>
     KeyKindNotAllowed,

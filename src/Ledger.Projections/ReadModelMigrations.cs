@@ -38,6 +38,7 @@ public static class ReadModelMigrations
                 "ix_accounts_referral_code.sql"
             )
         ),
+        new("access-history", 1, "sign-ins and access trail of accounts that were there before", Sql("access_history.sql")),
         new("checkpoints", 1, "state checkpoints of accounts", Sql("account_checkpoints.sql")),
         new("people", 1, "people and credentials", Sql("people.sql", "credentials.sql")),
         new(

@@ -17,10 +17,10 @@ public class RejectionTests
     {
         [RejectionCode.AccountNotFound] = () => Given().When(new SuspendAccount(Alice, Request, "fraud")),
         [RejectionCode.KeyNotUsable] = () => GivenAccount(new KeyRevoked(Main, null)).When(Spend()),
+        [RejectionCode.AccountSuspended] = () => GivenAccount(new AccountSuspended("fraud")).When(Spend()),
         [RejectionCode.SignInEnded] = () =>
             GivenAccount(new SignInsEnded("lost"))
                 .When(new Spend(Alice, default, "chat", Quantity.Of(1), "r1") { By = Credential.Of(Hold().Value, Noon) }),
-        [RejectionCode.AccountSuspended] = () => GivenAccount(new AccountSuspended("fraud")).When(Spend()),
         [RejectionCode.KeyKindNotAllowed] = () => GivenAccount(Created(Other, KeyKind.Provisioning)).When(Spend(key: Other)),
         [RejectionCode.KeyTooWide] = () => GivenAccount().When(Create() with { Kind = KeyKind.Provisioning, By = new Credential(Main) }),
         [RejectionCode.KeyNotMinted] = () =>

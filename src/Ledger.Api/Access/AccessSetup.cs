@@ -51,7 +51,7 @@ public static class AccessSetup
             );
         services.AddAntiforgery(options =>
         {
-            options.HeaderName = "X-CSRF-Token";
+            options.HeaderName = Doorkeeper.CsrfHeader;
             options.Cookie.Name = "ledger_csrf";
             options.Cookie.HttpOnly = true;
             options.Cookie.SameSite = SameSiteMode.Strict;

@@ -29,15 +29,16 @@ public sealed class AccessTokens(SigningKeys store, TimeProvider time) : IDispos
     private static readonly TimeSpan Skew = TimeSpan.FromSeconds(2);
     private readonly SemaphoreSlim _loading = new(1, 1);
     private readonly TwoHalves<SecretHash, Verified> _verified = new(Remembered);
-    private Dictionary<string, ECDsa> _keys = [];
-    private string? _newest;
-    private long _loadedAt;
+
+    // How long a node may sign with a key that another node has replaced.
+    private static readonly TimeSpan KeyAge = TimeSpan.FromMinutes(1);
+    private volatile Known _known = new([], null, 0);
 
     /// <summary>A new token.</summary>
     public async Task<string> IssueAsync(SignIn signIn, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(signIn);
-        await LoadAsync(TimeSpan.FromMinutes(1), ct);
+        var known = await LoadAsync(KeyAge, ct);
         var claims = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(claims))
         {
@@ -54,7 +55,7 @@ public sealed class AccessTokens(SigningKeys store, TimeProvider time) : IDispos
             json.WriteEndObject();
         }
 
-        return Jwt.Sign(_keys[_newest!], _newest!, claims.WrittenSpan);
+        return Jwt.Sign(known.Keys[known.Newest!].Key, known.Newest!, claims.WrittenSpan);
     }
 
     /// <summary>The sign-in that a token states; null where it is none of ours, or has expired.</summary>
@@ -73,7 +74,7 @@ public sealed class AccessTokens(SigningKeys store, TimeProvider time) : IDispos
     public async Task<string> RotateAsync(CancellationToken ct)
     {
         var key = NewKey();
-        await store.RotateAsync(key, key.CreatedAt - Lifetime - Skew, ct);
+        await store.RotateAsync(key, key.CreatedAt - Lifetime - KeyAge - Skew, ct);
         await LoadAsync(TimeSpan.Zero, ct);
         return key.Id;
     }
@@ -82,7 +83,7 @@ public sealed class AccessTokens(SigningKeys store, TimeProvider time) : IDispos
     public void Dispose()
     {
         _loading.Dispose();
-        foreach (var key in _keys.Values)
+        foreach (var (key, _) in _known.Keys.Values)
             key.Dispose();
     }
 
@@ -91,15 +92,15 @@ public sealed class AccessTokens(SigningKeys store, TimeProvider time) : IDispos
         if (Jwt.KeyIdOf(token) is not { } keyId)
             return null;
         var generation = _verified.Generation;
-        if (!_keys.TryGetValue(keyId, out var key))
+        if (!_known.Keys.TryGetValue(keyId, out var key))
         {
             // Another node may have made it since. Made-up names must not become a query each.
-            await LoadAsync(TimeSpan.FromMilliseconds(100), ct);
-            if (!_keys.TryGetValue(keyId, out key))
+            if (!(await LoadAsync(TimeSpan.FromMilliseconds(100), ct)).Keys.TryGetValue(keyId, out key))
                 return null;
         }
 
-        if (Jwt.Verify(key, token) is not { } claims || Read(claims) is not { } signIn)
+        // A key that was replaced, such as one that leaked, states nothing about what came after.
+        if (Jwt.Verify(key.Key, token) is not { } claims || Read(claims) is not { } signIn || signIn.At > key.ReplacedAt + KeyAge + Skew)
             return null;
         _verified.Keep(generation, hash, new(signIn));
         return signIn;
@@ -137,15 +138,16 @@ public sealed class AccessTokens(SigningKeys store, TimeProvider time) : IDispos
 
     private static DateTimeOffset Time(decimal seconds) => DateTimeOffset.UnixEpoch.AddTicks((long)(seconds * TimeSpan.TicksPerSecond));
 
-    private async Task LoadAsync(TimeSpan maxAge, CancellationToken ct)
+    private async Task<Known> LoadAsync(TimeSpan maxAge, CancellationToken ct)
     {
-        if (IsKnown())
-            return;
+        if (IsYoung(_known))
+            return _known;
         await _loading.WaitAsync(ct);
         try
         {
-            if (IsKnown())
-                return;
+            var before = _known;
+            if (IsYoung(before))
+                return before;
             var now = time.GetTimestamp();
             var stored = await store.ListAsync(ct);
             if (stored.Count == 0)
@@ -154,29 +156,32 @@ public sealed class AccessTokens(SigningKeys store, TimeProvider time) : IDispos
                 stored = await store.ListAsync(ct);
             }
 
-            var keys = new Dictionary<string, ECDsa>(StringComparer.Ordinal);
+            var keys = new Dictionary<string, (ECDsa Key, DateTimeOffset? ReplacedAt)>(StringComparer.Ordinal);
+            DateTimeOffset? replacedAt = null;
             foreach (var key in stored)
             {
-                if (!_keys.TryGetValue(key.Id, out var known))
+                var known = before.Keys.TryGetValue(key.Id, out var same) ? same.Key : null;
+                if (known is null)
                 {
                     known = ECDsa.Create();
                     known.ImportPkcs8PrivateKey(key.PrivateKey, out _);
                 }
 
-                keys.Add(key.Id, known);
+                keys.Add(key.Id, (known, replacedAt));
+                replacedAt = key.CreatedAt;
             }
 
-            // What a forgotten key signed must not stand in memory either.
-            if (_keys.Keys.Any(id => !keys.ContainsKey(id)))
+            // What was verified by a key that is gone, or was replaced since, is verified anew.
+            if (before.Keys.Any(key => !keys.TryGetValue(key.Key, out var now) || now.ReplacedAt != key.Value.ReplacedAt))
                 _verified.Clear();
-            (_keys, _newest, _loadedAt) = (keys, stored[0].Id, now);
+            return _known = new(keys, stored[0].Id, now);
         }
         finally
         {
             _loading.Release();
         }
 
-        bool IsKnown() => _newest is not null && time.GetElapsedTime(_loadedAt) < maxAge;
+        bool IsYoung(Known known) => known.Newest is not null && time.GetElapsedTime(known.LoadedAt) < maxAge;
     }
 
     private SigningKey NewKey()
@@ -186,6 +191,9 @@ public sealed class AccessTokens(SigningKeys store, TimeProvider time) : IDispos
     }
 
     private sealed record Verified(SignIn SignIn);
+
+    /// <summary>The keys as they were read together.</summary>
+    private sealed record Known(Dictionary<string, (ECDsa Key, DateTimeOffset? ReplacedAt)> Keys, string? Newest, long LoadedAt);
 }
 
 /// <summary>That somebody signed in to an account in person, without a key.</summary>

@@ -44,6 +44,9 @@ public sealed class Doorkeeper(KeyDirectory keys, AccessTokens tokens, Regions r
     /// <summary>The name of the session's cookie, and of the scheme that reads it.</summary>
     public const string Session = "ledger_session";
 
+    /// <summary>The header in which a session's write carries its token against forgery.</summary>
+    public const string CsrfHeader = "X-CSRF-Token";
+
     /// <summary>The token of a request: <c>Authorization: Bearer …</c>; null where there is none.</summary>
     public static string? TokenOf(HttpContext context)
     {
@@ -90,7 +93,10 @@ public sealed class Doorkeeper(KeyDirectory keys, AccessTokens tokens, Regions r
             return (default, Denial.AuthRequired);
         context.User = ticket.Principal;
         var isRead = HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method);
-        return isRead || await antiforgery.IsRequestValidAsync(context) ? Of(signIn) : (default, Denial.Forged);
+
+        // The header and nothing else: antiforgery would look for the token in a form, too, which no route here takes.
+        var isOurs = isRead || (context.Request.Headers.ContainsKey(CsrfHeader) && await antiforgery.IsRequestValidAsync(context));
+        return isOurs ? Of(signIn) : (default, Denial.Forged);
     }
 
     private (Identity, Denial) Of(SignIn? signIn) =>

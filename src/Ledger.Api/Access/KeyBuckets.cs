@@ -39,12 +39,12 @@ public sealed class KeyBuckets : IDisposable
         var bucket = (account, key.Id, limit);
         using var lease = _buckets.AttemptAcquire(bucket);
         var remaining = (int)(_buckets.GetStatistics(bucket)?.CurrentAvailablePermits ?? 0);
-        var perToken = TimeSpan.FromSeconds(NanosPerUnit / limit.RefillPerSecond.Nanos);
+        var perToken = Seconds(NanosPerUnit / limit.RefillPerSecond.Nanos);
         return new(
             lease.IsAcquired,
             limit.Burst,
             remaining,
-            perToken * (limit.Burst - remaining),
+            Seconds((limit.Burst - remaining) * NanosPerUnit / limit.RefillPerSecond.Nanos),
             lease.IsAcquired ? TimeSpan.Zero
                 : lease.TryGetMetadata(MetadataName.RetryAfter, out var after) ? after
                 : perToken
@@ -53,6 +53,9 @@ public sealed class KeyBuckets : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _buckets.Dispose();
+
+    // A lawful limit may be as slow as one request in thirty years; nobody waits for longer than one.
+    private static TimeSpan Seconds(double seconds) => TimeSpan.FromSeconds(Math.Min(seconds, 365 * 24 * 3600d));
 
     /// <summary>As many whole tokens at a time as come in about a tenth of a second, at least one; and as long as these take to come.</summary>
     private static TokenBucketRateLimiterOptions OptionsOf(KeyRateLimit limit)
@@ -63,7 +66,7 @@ public sealed class KeyBuckets : IDisposable
         {
             TokenLimit = limit.Burst,
             TokensPerPeriod = Math.Min(tokens, limit.Burst),
-            ReplenishmentPeriod = TimeSpan.FromSeconds(Math.Min(tokens, limit.Burst) / perSecond),
+            ReplenishmentPeriod = Seconds(Math.Min(tokens, limit.Burst) / perSecond),
             QueueLimit = 0,
         };
     }

@@ -66,6 +66,7 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
     : BackgroundService
 {
     private const int Attempts = 4;
+    private const int AtOnce = 8;
     private readonly Channel<Func<CancellationToken, Task<Letter?>>> _letters = Channel.CreateBounded<
         Func<CancellationToken, Task<Letter?>>
     >(new BoundedChannelOptions(1000) { SingleReader = true });
@@ -89,8 +90,12 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
     {
         try
         {
-            await foreach (var write in _letters.Reader.ReadAllAsync(stoppingToken))
-                await SendAsync(write, stoppingToken);
+            // Several at a time: one that does not get through holds up nobody else.
+            await Parallel.ForEachAsync(
+                _letters.Reader.ReadAllAsync(stoppingToken),
+                new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stoppingToken },
+                async (write, ct) => await SendAsync(write, ct)
+            );
         }
         catch (OperationCanceledException)
         {
@@ -114,11 +119,14 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
                     await WriteAsync(letter, ct);
                 return;
             }
-            catch (Exception fault) when (fault is SmtpException or IOException or UnauthorizedAccessException || Outage.Is(fault))
+            catch (Exception fault) when (fault is not OperationCanceledException)
             {
-                // Neither whom it is for nor what it says belongs into a log.
+                // Neither whom it is for nor what it says belongs into a log. What will not become better is not tried again.
                 LogFault(logger, attempt, fault);
-                if (attempt == Attempts)
+                var mayPass =
+                    fault is (SmtpException and not SmtpFailedRecipientException) or IOException or UnauthorizedAccessException
+                    || Outage.Is(fault);
+                if (!mayPass || attempt == Attempts)
                     return;
             }
 

@@ -17,7 +17,10 @@ public enum RateBucket
     /// <summary>Sign-ins that failed, by address of the machine: 60 in 60 s. Many people may share one.</summary>
     FailedSignIns,
 
-    /// <summary>One-time codes sent to one address: 30 in 24 h, each good for five tries, so that guessing is hopeless.</summary>
+    /// <summary>Registering and asking for codes, by address of the machine: 120 in 60 s, since addresses of people can be made up without end.</summary>
+    Newcomers,
+
+    /// <summary>One-time codes sent to one person: 30 in 24 h, each good for five tries, so that guessing is hopeless.</summary>
     Codes,
 
     /// <summary>Managing keys and the like: a guard against loops gone wild, 6,000 in 60 s.</summary>
@@ -59,6 +62,7 @@ public sealed class RateGates : IDisposable
             RateBucket.ReferralApply => 10,
             RateBucket.Authentication => 20,
             RateBucket.FailedSignIns => 60,
+            RateBucket.Newcomers => 120,
             RateBucket.Codes => 30,
             RateBucket.Management => 6000,
         };

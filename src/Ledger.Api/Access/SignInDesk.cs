@@ -87,20 +87,26 @@ public sealed class SignInDesk(
 
     /// <summary>Sends a one-time code to an address, if it is anybody's. Whether it is, is found out behind the answer.</summary>
     /// <returns>Whether it may be asked for now.</returns>
-    public Passage RequestCode(string email)
+    /// <exception cref="LedgerUnavailableException">Too many letters wait to be sent.</exception>
+    public Passage RequestCode(string email, string? address)
     {
-        var identity = IdentityOf(email);
-        var passage = gates.Count(RateBucket.Authentication, identity);
-        if (passage.MayPass)
-            passage = gates.Count(RateBucket.Codes, identity);
-        if (passage.MayPass)
-            mailer.Post(ct => WriteCodeAsync(email, ct));
+        var passage = MayCome(email, address);
+        if (passage.MayPass && !mailer.Post(ct => WriteCodeAsync(email, ct)))
+            throw LedgerUnavailableException.Busy();
         return passage;
+    }
+
+    /// <summary>Whether somebody who has not signed in may ask for something in the name of an address.</summary>
+    public Passage MayCome(string email, string? address)
+    {
+        // By machine first: what is counted by people's addresses would else grow with every address that is made up.
+        var passage = gates.Count(RateBucket.Newcomers, address ?? "unknown");
+        return passage.MayPass ? gates.Count(RateBucket.Authentication, IdentityOf(email)) : passage;
     }
 
     private async Task<Letter?> WriteCodeAsync(string email, CancellationToken ct)
     {
-        if (await people.FindByEmailAsync(email, ct) is not { } person)
+        if (await people.FindByEmailAsync(email, ct) is not { } person || !gates.Count(RateBucket.Codes, person.Account.Value).MayPass)
             return null;
         var code = RandomNumberGenerator.GetString("0123456789", CodeLength);
         await codes.OpenAsync(person.Account, HashOf(person.Account, code), LedgerTime.Now(time) + CodeLifetime, ct);

@@ -46,7 +46,7 @@ internal sealed class KeyEndpoints(
             return;
         if (await ApiErrors.PageSizeAsync(context, limit, new()) is not { } size)
             return;
-        if (KeyTranslation.Page(KeyDesk.KeysOf(account, revoked: false), cursor, size) is not var (page, next))
+        if (KeyTranslation.Page(account, revoked: false, cursor, size) is not var (page, next))
         {
             var faults = new JsonFaults();
             faults.Add("cursor", "must be the next of the page before");

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using Ledger.Api.Http;
 using Ledger.Domain;
+using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
 using Ledger.Projections.Keys;
@@ -146,20 +147,24 @@ internal static class KeyTranslation
             new(ToCredits(usage.Total), ToCredits(usage.Day), ToCredits(usage.Week), ToCredits(usage.Month))
         );
 
-    /// <summary>A page of a list that is at hand: the items after the one that the cursor names; null where it names none.</summary>
-    public static (IReadOnlyList<Key> Page, string? Next)? Page(IReadOnlyList<Key> all, string? cursor, int limit)
+    /// <summary>A page of keys, oldest first: those after the one that the cursor names; null where it names none. It may name one that was revoked since.</summary>
+    /// <param name="account">The account.</param>
+    /// <param name="revoked">Whether revoked keys are listed.</param>
+    /// <param name="cursor">The last key of the page before; null for the first page.</param>
+    /// <param name="limit">How many.</param>
+    public static (IReadOnlyList<Key> Page, string? Next)? Page(Account account, bool revoked, string? cursor, int limit)
     {
-        var start = 0;
+        IEnumerable<Key> rest = KeyDesk.KeysOf(account, revoked: true);
         if (cursor is not null)
         {
-            while (start < all.Count && all[start].Id.Value != cursor)
-                start++;
-            if (start++ == all.Count)
+            rest = rest.SkipWhile(key => key.Id.Value != cursor);
+            if (!rest.Any())
                 return null;
+            rest = rest.Skip(1);
         }
 
-        var page = all.Skip(start).Take(limit).ToList();
-        return (page, start + page.Count < all.Count ? page[^1].Id.Value : null);
+        var page = rest.Where(key => revoked || key.RevokedAt is null).Take(limit + 1).ToList();
+        return page.Count > limit ? (page[..limit], page[limit - 1].Id.Value) : (page, null);
     }
 
     private static LimitReset? Reset(JsonMembers body) =>

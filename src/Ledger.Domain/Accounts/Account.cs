@@ -76,12 +76,12 @@ public sealed record Account(
     {
         if (Status == AccountStatus.Missing)
             return RejectionCode.AccountNotFound;
-        if (by.IsKey && !(Keys.Find(by.Key) is { } found && found.UsableAt(now) && found.Accepts(by.Secret, now)))
+        if (by.IsKey && !Keys.Accepts(by.Key, by.Secret, now))
             return RejectionCode.KeyNotUsable;
-        if (by.SignIn != default && SignIns.HasEnded(by.SignIn, by.SignedInAt))
-            return RejectionCode.SignInEnded;
         if (Status == AccountStatus.Suspended)
             return RejectionCode.AccountSuspended;
+        if (by.SignIn != default && SignIns.HasEnded(by.SignIn, by.SignedInAt))
+            return RejectionCode.SignInEnded;
         return null;
     }
 

@@ -25,6 +25,9 @@ public sealed record SignInsEnded(string Reason) : SignInEvent;
 /// <param name="Ended">Single sign-ins that were ended, and when each would have expired.</param>
 public sealed record SignIns(DateTimeOffset? EndedAt, ImmutableDictionary<Guid, DateTimeOffset> Ended)
 {
+    /// <summary>How many single ends are remembered; whoever signs out more often before they expire signs out of all.</summary>
+    public const int MaxEnded = 1000;
+
     /// <summary>None was ended.</summary>
     public static SignIns Empty { get; } = new(null, ImmutableDictionary<Guid, DateTimeOffset>.Empty);
 
@@ -37,6 +40,7 @@ public sealed record SignIns(DateTimeOffset? EndedAt, ImmutableDictionary<Guid, 
         ArgumentNullException.ThrowIfNull(signIns);
         return @event switch
         {
+            SignedOut when signIns.Ended.Count >= MaxEnded => EndedUpTo(at),
             SignedOut e => signIns with
             {
                 Ended = signIns

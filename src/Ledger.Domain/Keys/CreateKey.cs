@@ -61,7 +61,7 @@ public sealed record CreateKey(
             : By is not null && RateLimit?.IsWithin(KeyRateLimit.Of(Billing)) == false;
         if (isTooWide)
             return Reject(RejectionCode.KeyTooWide);
-        if (account.Keys.Keys.Values.Count(key => key.RevokedAt is null) >= KeyRing.MaxLive)
+        if (account.Keys.Keys.Count >= KeyRing.MaxEver || account.Keys.Keys.Values.Count(key => key.RevokedAt is null) >= KeyRing.MaxLive)
             return Reject(RejectionCode.TooManyKeys);
         if (Limit is { IsPositive: false } || LimitUsd is { IsPositive: false })
             return Reject(RejectionCode.AmountOutOfRange);

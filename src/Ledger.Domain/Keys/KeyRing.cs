@@ -15,6 +15,9 @@ public sealed record KeyRing(ImmutableDictionary<KeyId, Key> Keys)
     /// <summary>The most keys that an account may have at a time, revoked ones apart.</summary>
     public const int MaxLive = 1000;
 
+    /// <summary>The most keys that an account may ever have had: each stays in its state, since spends name it.</summary>
+    public const int MaxEver = 10_000;
+
     /// <summary>The most keys that may stand in one line of minting.</summary>
     public const int MaxLine = 8;
 
@@ -23,6 +26,20 @@ public sealed record KeyRing(ImmutableDictionary<KeyId, Key> Keys)
 
     /// <summary>The key of an id, unless it was revoked.</summary>
     public Key? FindLive(KeyId id) => Find(id) is { RevokedAt: null } key ? key : null;
+
+    /// <summary>Whether a key's secret works at a time: then every key in its line does, so that what a leaked key minted dies with it.</summary>
+    public bool Accepts(KeyId id, int secret, DateTimeOffset now)
+    {
+        if (Find(id) is not { } key || !key.Accepts(secret, now))
+            return false;
+        for (var next = key; next is not null; next = next.MintedBy is { } minter ? Find(minter) : null)
+        {
+            if (!next.UsableAt(now))
+                return false;
+        }
+
+        return true;
+    }
 
     /// <summary>A key, the key that minted it, the key that minted that, and so on.</summary>
     public IEnumerable<Key> Line(KeyId id)

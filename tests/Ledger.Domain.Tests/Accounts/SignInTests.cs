@@ -53,7 +53,7 @@ public class SignInTests
     public void A_suspension_ends_all_sign_ins_for_good_and_keys_only_while_it_lasts()
     {
         var given = Funded(new AccountSuspended("fraud"));
-        given.When(Spend(First)).ThenRejected(RejectionCode.SignInEnded);
+        given.When(Spend(First)).ThenRejected(RejectionCode.AccountSuspended);
         var after = given.And(new AccountReinstated("cleared"));
         after.When(Spend(First)).ThenRejected(RejectionCode.SignInEnded);
         after.When(new Spend(Alice, Main, "chat", Quantity.Of(1), "r1")).Then(Spent("1", 5, paid: [Share(1, 5)]));

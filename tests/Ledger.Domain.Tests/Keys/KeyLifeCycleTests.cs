@@ -306,6 +306,17 @@ public class KeyLifeCycleTests
     }
 
     [Fact]
+    public void What_a_key_minted_rests_and_dies_with_it()
+    {
+        var grandchild = new KeyId("key0000000000004");
+        var given = GivenKey(events: [Created(Minted) with { MintedBy = Other }, Created(grandchild) with { MintedBy = Minted }]);
+        given.When(Spend("r1", key: grandchild)).Then(Spent("1", 5, key: grandchild, paid: [Share(1, 5)]));
+        given.And(Changed(Other, disabled: true)).When(Spend("r1", key: grandchild)).ThenRejected(RejectionCode.KeyNotUsable);
+        given.And(new KeyRevoked(Other, "leaked")).When(Spend("r1", key: grandchild)).ThenRejected(RejectionCode.KeyNotUsable);
+        given.And(Rotated('b', Noon)).When(Spend("r1", key: grandchild)).Then(Spent("1", 5, key: grandchild, paid: [Share(1, 5)]));
+    }
+
+    [Fact]
     public void Whoever_signed_in_without_a_key_has_no_limit_and_spends_as_the_account()
     {
         var by = Credential.Of(new Guid(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), Noon);

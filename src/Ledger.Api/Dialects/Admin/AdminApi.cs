@@ -121,16 +121,20 @@ public sealed class AdminApi
                 await ApiErrors.SendAsync(context, AdminErrors.EmailTaken);
                 return;
             }
-
-            await _people.SetPasswordAsync(person.Account, hash, mine.CreatedAt, context.RequestAborted);
         }
 
         // Of two who ask at once for one address, the account is theirs who opens it.
         var verdict = await _ledger.ExecuteAsync(new OpenAccount(person.Account, request.Country), CallerOf(context));
         if (verdict.IsRepeat || verdict.Refusal is not null)
+        {
             await ApiErrors.SendAsync(context, AdminErrors.EmailTaken);
-        else
-            await ApiErrors.SendAsync(context, 201, new AccountCreated(person.Account.Value), AdminJson.Default.AccountCreated);
+            return;
+        }
+
+        // The password is theirs who opened the account, and nobody else's who came at the same time.
+        if (person.Account != mine.Account)
+            await _people.SetPasswordAsync(person.Account, hash, mine.CreatedAt, context.RequestAborted);
+        await ApiErrors.SendAsync(context, 201, new AccountCreated(person.Account.Value), AdminJson.Default.AccountCreated);
     }
 
     private async Task ListAccountsAsync(HttpContext context, string? query, string? limit, string? cursor)
@@ -249,7 +253,7 @@ public sealed class AdminApi
             return;
         if (await FindAsync(context, id) is not { } account)
             return;
-        if (KeyTranslation.Page(KeyDesk.KeysOf(account, revoked: true), cursor, size) is not var (page, next))
+        if (KeyTranslation.Page(account, revoked: true, cursor, size) is not var (page, next))
         {
             var faults = new JsonFaults();
             faults.Add("cursor", "must be the next of the page before");

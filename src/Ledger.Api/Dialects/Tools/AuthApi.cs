@@ -1,4 +1,5 @@
 using System.Net.Mail;
+using System.Text;
 using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Http;
@@ -21,7 +22,6 @@ public sealed class AuthApi
     private readonly AccessTokens _tokens;
     private readonly Doorkeeper _door;
     private readonly Regions _regions;
-    private readonly RateGates _gates;
     private readonly IAntiforgery _antiforgery;
     private readonly TimeProvider _time;
 
@@ -34,7 +34,6 @@ public sealed class AuthApi
         _tokens = services.GetRequiredService<AccessTokens>();
         _door = services.GetRequiredService<Doorkeeper>();
         _regions = services.GetRequiredService<Regions>();
-        _gates = services.GetRequiredService<RateGates>();
         _antiforgery = services.GetRequiredService<IAntiforgery>();
         _time = services.GetRequiredService<TimeProvider>();
     }
@@ -65,7 +64,7 @@ public sealed class AuthApi
             context,
             static (body, faults) => new RegisterRequest(Email(body, faults), Password(body, faults, isNew: true), CountryOf(body, faults))
         );
-        if (request is null || !await MayPassAsync(context, _gates.Count(RateBucket.Authentication, SignInDesk.IdentityOf(request.Email))))
+        if (request is null || !await MayPassAsync(context, _desk.MayCome(request.Email, _regions.AddressOf(context))))
             return;
         if (_regions.IsBlocked(request.Country))
         {
@@ -85,26 +84,29 @@ public sealed class AuthApi
                 await ToolsErrors.SendAsync(context, ToolsErrors.EmailTaken);
                 return;
             }
-
-            await _people.SetPasswordAsync(person.Account, hash, mine.CreatedAt, context.RequestAborted);
         }
 
         var caller = new Caller("account", context.TraceIdentifier, _regions.AddressOf(context));
         var verdict = await _ledger.ExecuteAsync(new OpenAccount(person.Account, request.Country), caller);
         if (verdict.IsRepeat || verdict.Refusal is not null)
+        {
             await ToolsErrors.SendAsync(context, ToolsErrors.EmailTaken);
-        else
-            await ApiErrors.SendAsync(context, 201, new(person.Account.Value), AuthJson.Default.Registered);
+            return;
+        }
+
+        // The password is theirs who opened the account, and nobody else's who came at the same time.
+        if (person.Account != mine.Account)
+            await _people.SetPasswordAsync(person.Account, hash, mine.CreatedAt, context.RequestAborted);
+        await ApiErrors.SendAsync(context, 201, new(person.Account.Value), AuthJson.Default.Registered);
     }
 
     private async Task TokenAsync(HttpContext context)
     {
         TokenRequest? request;
-        if (context.Request.HasFormContentType)
+        if (IsForm(context.Request))
         {
             // As OAuth 2.0 password clients send it (RFC 6749, section 4.3.2); what else they send means nothing here.
-            var form = await context.Request.ReadFormAsync(context.RequestAborted);
-            var (email, password) = (form["username"].ToString(), form["password"].ToString());
+            var (email, password) = await ReadFormAsync(context);
             var faults = new JsonFaults();
             if (!IsText(email, MaxEmail))
                 faults.Add("username", "must be an e-mail address");
@@ -134,11 +136,27 @@ public sealed class AuthApi
         );
     }
 
+    private static bool IsForm(HttpRequest request) =>
+        request.ContentType?.StartsWith("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase) == true;
+
+    private static async Task<(string Email, string Password)> ReadFormAsync(HttpContext context)
+    {
+        try
+        {
+            var form = await context.Request.ReadFormAsync(context.RequestAborted);
+            return (form["username"].ToString(), form["password"].ToString());
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException)
+        {
+            throw new BadHttpRequestException("The form is malformed.", e);
+        }
+    }
+
     private async Task RequestCodeAsync(HttpContext context)
     {
         if (await ReadAsync(context, static (body, faults) => new CodeRequest(Email(body, faults))) is not { } request)
             return;
-        if (await MayPassAsync(context, _desk.RequestCode(request.Email)))
+        if (await MayPassAsync(context, _desk.RequestCode(request.Email, _regions.AddressOf(context))))
             await ApiErrors.SendAsync(context, 202, new(true), AuthJson.Default.AcceptedResponse);
     }
 
@@ -333,7 +351,10 @@ public sealed class AuthApi
     }
 
     private static bool IsAddress(string email) =>
-        MailAddress.TryCreate(email, out var address) && address.Address == email && !email.Contains('"', StringComparison.Ordinal);
+        Ascii.IsValid(email)
+        && MailAddress.TryCreate(email, out var address)
+        && address.Address == email
+        && !email.Contains('"', StringComparison.Ordinal);
 
     private static bool IsText(string text, int max) =>
         text.Length is >= 1 && text.Length <= max && !text.Contains('\0', StringComparison.Ordinal);

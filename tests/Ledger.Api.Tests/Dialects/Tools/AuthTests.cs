@@ -116,7 +116,7 @@ public sealed partial class AuthTests(SharedApp shared) : IClassFixture<SharedAp
     {
         var (account, token) = await RegisterAsync("suspended@example.com");
         await _app.SuspendAsync(account);
-        (await CheckAsync(token)).ShouldBeRefused(401, "auth_required");
+        (await CheckAsync(token)).ShouldBeRefused(403, "forbidden");
         (await TokenAsync("suspended@example.com", Password)).ShouldBeRefused(403, "forbidden");
         await _app.ReinstateAsync(account);
         (await CheckAsync(token)).ShouldBeRefused(401, "auth_required");
@@ -155,6 +155,65 @@ public sealed partial class AuthTests(SharedApp shared) : IClassFixture<SharedAp
         restarted.Clock.Advance(AccessTokens.Lifetime);
         foreach (var expired in (string[])[token, second])
             (await restarted.GetAsync("/api/v1/tools/prices", expired)).ShouldBeRefused(401, "auth_required");
+    }
+
+    [Fact]
+    public async Task What_a_replaced_signing_key_says_of_later_times_counts_for_nothing()
+    {
+        await using var app = await LedgerApp.StartAsync();
+        (await app.PostAsync("/api/v1/auth/register", null, Registration("leak@example.com"))).ShouldBe(201);
+        var before = (await app.PostAsync("/api/v1/auth/token", null, Credentials("leak@example.com", Password)))
+            .ShouldBe(200)
+            .Text("access_token")!;
+        var leaked = (byte[])(await app.QueryAsync("select private_key from signing_keys"))!;
+        var keyId = (string)(await app.QueryAsync("select key_id from signing_keys"))!;
+        (await app.PostAsync("/admin/signing-keys", LedgerApp.AdminKey)).ShouldBe(201);
+        app.Clock.Advance(TimeSpan.FromMinutes(10));
+
+        using var thief = System.Security.Cryptography.ECDsa.Create();
+        thief.ImportPkcs8PrivateKey(leaked, out _);
+        var now = app.Clock.Now.ToUnixTimeSeconds();
+        var account = (string)(await app.QueryAsync("select account_id from people"))!;
+        var claims =
+            $$"""{"iss":"ledger","sub":"{{account}}","jti":"00000000-0000-0000-0000-000000000001","iat":{{now}},"exp":{{now + 3600}}}""";
+        var forged = Jwt.Sign(thief, keyId, System.Text.Encoding.UTF8.GetBytes(claims));
+        (await app.GetAsync("/api/v1/tools/prices", forged)).ShouldBeRefused(401, "auth_required");
+        (await app.GetAsync("/api/v1/tools/prices", before)).ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task Of_two_who_register_one_address_at_once_the_password_is_theirs_who_got_the_account()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            var email = $"race{round}@example.com";
+            string[] passwords = ["password of one", "password of two"];
+            var answers = await Task.WhenAll(
+                passwords.Select(password => _app.PostAsync("/api/v1/auth/register", null, Credentials(email, password)))
+            );
+            answers.Select(answer => answer.Status).ShouldBe([201, 409], ignoreOrder: true);
+            var winner = Array.FindIndex(answers, answer => answer.Status == 201);
+            (await TokenAsync(email, passwords[winner])).ShouldBe(200);
+            (await TokenAsync(email, passwords[1 - winner])).ShouldBeRefused(401, "auth_required");
+        }
+    }
+
+    [Theory]
+    [InlineData("multipart/form-data", "x", 415)]
+    [InlineData("multipart/form-data; boundary=x", "--x", 415)]
+    [InlineData("text/plain", "{}", 415)]
+    [InlineData("application/x-www-form-urlencoded", "username=&password=", 400)]
+    [InlineData("application/x-www-form-urlencoded", "%", 400)]
+    public async Task A_form_that_is_none_is_refused(string type, string body, int status)
+    {
+        using var content = new ByteArrayContent(System.Text.Encoding.UTF8.GetBytes(body));
+        content.Headers.TryAddWithoutValidation("Content-Type", type);
+        (await _app.PostAsync("/api/v1/auth/token", null, content)).ShouldBe(status);
+        using var many = new ByteArrayContent(
+            System.Text.Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 2000).Select(n => $"a{n}=1&")))
+        );
+        many.Headers.TryAddWithoutValidation("Content-Type", "application/x-www-form-urlencoded");
+        (await _app.PostAsync("/api/v1/auth/token", null, many)).ShouldBe(400);
     }
 
     [Fact]
