@@ -25,6 +25,7 @@ public static class AccessSetup
         services.AddSingleton<KeyUses>();
         services.AddSingleton<AccessTokens>();
         services.AddSingleton<Passwords>();
+        services.AddSingleton<Registrar>();
         services.AddSingleton<SignInDesk>();
         services.AddSingleton<Doorkeeper>();
         services.AddSingleton<Mailer>();

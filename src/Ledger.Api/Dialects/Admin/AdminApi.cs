@@ -24,7 +24,7 @@ public sealed class AdminApi
     private readonly People _people;
     private readonly KeyDesk _keys;
     private readonly TimeProvider _time;
-    private readonly Passwords _passwords;
+    private readonly Registrar _registrar;
     private readonly AccessTokens _tokens;
     private readonly Regions _regions;
     private readonly Trail _trail;
@@ -36,7 +36,7 @@ public sealed class AdminApi
         _people = services.GetRequiredService<People>();
         _keys = services.GetRequiredService<KeyDesk>();
         _time = services.GetRequiredService<TimeProvider>();
-        _passwords = services.GetRequiredService<Passwords>();
+        _registrar = services.GetRequiredService<Registrar>();
         _tokens = services.GetRequiredService<AccessTokens>();
         _regions = services.GetRequiredService<Regions>();
         _trail = services.GetRequiredService<Trail>();
@@ -110,31 +110,13 @@ public sealed class AdminApi
         var request = await ReadAsync(context, AdminTranslation.ToCreateAccount);
         if (request is null)
             return;
-        var mine = new Person(Identifiers.NewAccount(), request.Email, LedgerTime.Now(_time));
-        var hash = request.Password is null ? null : await _passwords.HashAsync(mine, request.Password, context.RequestAborted);
-        var person = await _people.AddAsync(mine, hash, context.RequestAborted);
-        if (person.Account != mine.Account)
-        {
-            // Somebody's already, unless a crash came between the person and the account: then this request finishes what that one began.
-            if ((await _ledger.ReadAsync(person.Account)).Account.Status != AccountStatus.Missing)
-            {
-                await ApiErrors.SendAsync(context, AdminErrors.EmailTaken);
-                return;
-            }
-        }
-
-        // Of two who ask at once for one address, the account is theirs who opens it.
-        var verdict = await _ledger.ExecuteAsync(new OpenAccount(person.Account, request.Country), CallerOf(context));
-        if (verdict.IsRepeat || verdict.Refusal is not null)
-        {
+        if (
+            await _registrar.OpenAsync(request.Email, request.Password, request.Country, CallerOf(context), context.RequestAborted) is
+            { } account
+        )
+            await ApiErrors.SendAsync(context, 201, new AccountCreated(account.Value), AdminJson.Default.AccountCreated);
+        else
             await ApiErrors.SendAsync(context, AdminErrors.EmailTaken);
-            return;
-        }
-
-        // The password is theirs who opened the account, and nobody else's who came at the same time.
-        if (person.Account != mine.Account)
-            await _people.SetPasswordAsync(person.Account, hash, mine.CreatedAt, context.RequestAborted);
-        await ApiErrors.SendAsync(context, 201, new AccountCreated(person.Account.Value), AdminJson.Default.AccountCreated);
     }
 
     private async Task ListAccountsAsync(HttpContext context, string? query, string? limit, string? cursor)

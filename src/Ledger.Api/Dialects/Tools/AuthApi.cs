@@ -3,9 +3,7 @@ using System.Text;
 using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Http;
-using Ledger.Api.Keys;
 using Ledger.Domain.Accounts;
-using Ledger.Projections.Accounts;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authentication;
 
@@ -16,8 +14,7 @@ public sealed class AuthApi
 {
     private const int MaxEmail = 254;
     private readonly LedgerService _ledger;
-    private readonly People _people;
-    private readonly Passwords _passwords;
+    private readonly Registrar _registrar;
     private readonly SignInDesk _desk;
     private readonly AccessTokens _tokens;
     private readonly Doorkeeper _door;
@@ -28,8 +25,7 @@ public sealed class AuthApi
     private AuthApi(IServiceProvider services)
     {
         _ledger = services.GetRequiredService<LedgerService>();
-        _people = services.GetRequiredService<People>();
-        _passwords = services.GetRequiredService<Passwords>();
+        _registrar = services.GetRequiredService<Registrar>();
         _desk = services.GetRequiredService<SignInDesk>();
         _tokens = services.GetRequiredService<AccessTokens>();
         _door = services.GetRequiredService<Doorkeeper>();
@@ -72,32 +68,11 @@ public sealed class AuthApi
             return;
         }
 
-        // The hash first, whoever has the address: how long it takes tells nothing.
-        var mine = new Person(Identifiers.NewAccount(), request.Email, LedgerTime.Now(_time));
-        var hash = await _passwords.HashAsync(mine, request.Password, context.RequestAborted);
-        var person = await _people.AddAsync(mine, hash, context.RequestAborted);
-        if (person.Account != mine.Account)
-        {
-            // Somebody's already, unless a crash came between the person and the account: then this request finishes what that one began.
-            if ((await _ledger.ReadAsync(person.Account)).Account.Status != AccountStatus.Missing)
-            {
-                await ToolsErrors.SendAsync(context, ToolsErrors.EmailTaken);
-                return;
-            }
-        }
-
         var caller = new Caller("account", context.TraceIdentifier, _regions.AddressOf(context));
-        var verdict = await _ledger.ExecuteAsync(new OpenAccount(person.Account, request.Country), caller);
-        if (verdict.IsRepeat || verdict.Refusal is not null)
-        {
+        if (await _registrar.OpenAsync(request.Email, request.Password, request.Country, caller, context.RequestAborted) is { } account)
+            await ApiErrors.SendAsync(context, 201, new(account.Value), AuthJson.Default.Registered);
+        else
             await ToolsErrors.SendAsync(context, ToolsErrors.EmailTaken);
-            return;
-        }
-
-        // The password is theirs who opened the account, and nobody else's who came at the same time.
-        if (person.Account != mine.Account)
-            await _people.SetPasswordAsync(person.Account, hash, mine.CreatedAt, context.RequestAborted);
-        await ApiErrors.SendAsync(context, 201, new(person.Account.Value), AuthJson.Default.Registered);
     }
 
     private async Task TokenAsync(HttpContext context)
@@ -313,7 +288,7 @@ public sealed class AuthApi
     {
         if (faults.IsEmpty)
             return false;
-        await ToolsErrors.SendAsync(context, [.. faults.All.Select(fault => new FieldFault(fault.Path, fault.Message))]);
+        await ToolsErrors.SendAsync(context, faults);
         return true;
     }
 

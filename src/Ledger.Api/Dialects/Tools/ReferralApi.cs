@@ -79,7 +79,7 @@ public sealed class ReferralApi
 
         if (!faults.IsEmpty)
         {
-            await ToolsErrors.SendAsync(context, [.. faults.All.Select(fault => new FieldFault(fault.Path, fault.Message))]);
+            await ToolsErrors.SendAsync(context, faults);
             return;
         }
 

@@ -94,6 +94,10 @@ internal static class ToolsErrors
     /// <summary>Answers with the faults of a body.</summary>
     public static Task SendAsync(HttpContext context, IReadOnlyList<FieldFault> faults) => SendAsync(context, Invalid, null, faults);
 
+    /// <summary>Answers with the faults of a body that was read strictly.</summary>
+    public static Task SendAsync(HttpContext context, JsonFaults faults) =>
+        SendAsync(context, [.. faults.All.Select(fault => new FieldFault(fault.Path, fault.Message))]);
+
     /// <summary>Writes an error, as a body or as an item of a batch.</summary>
     public static void Write(Utf8JsonWriter json, ToolsError error, Shortfall? shortfall = null, IReadOnlyList<FieldFault>? fields = null)
     {
