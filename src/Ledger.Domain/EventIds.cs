@@ -2,8 +2,11 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using Ledger.Domain.Accounts;
+using Ledger.Domain.Alerts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Payments;
 using Ledger.Domain.Referrals;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 
 namespace Ledger.Domain;
@@ -48,6 +51,59 @@ public static class EventIds
     /// <summary>The id of a referrer's bonus for one account.</summary>
     public static Guid ReferralReward(AccountId account, AccountId referred) => Derive(account, "referral-reward", referred.Value);
 
+    /// <summary>The id of an order's opening.</summary>
+    public static Guid OrderOpening(AccountId account, OrderId order) => Derive(account, "order", order.Value);
+
+    /// <summary>The order that goes with a payment for which nobody ordered: the same payment is always the same order.</summary>
+    public static OrderId OrderOf(AccountId account, string provider, string payment) =>
+        new(Derive(account, "order-of", provider, payment).ToString("N")[16..]);
+
+    /// <summary>The order that a command makes the ledger open by itself.</summary>
+    public static OrderId AutomaticOrder(AccountId account, Guid command, long version) =>
+        new(
+            Derive(account, "order-auto", command.ToString(), version.ToString(System.Globalization.CultureInfo.InvariantCulture))
+                .ToString("N")[16..]
+        );
+
+    /// <summary>The id under which an order's page is known.</summary>
+    public static Guid OrderSession(AccountId account, OrderId order, string session) =>
+        Derive(account, "order-session", order.Value, session);
+
+    /// <summary>The id of an order's lapse.</summary>
+    public static Guid OrderExpiry(AccountId account, OrderId order) => Derive(account, "order-expiry", order.Value);
+
+    /// <summary>The id of a payment: it counts once, for one order.</summary>
+    public static Guid Payment(AccountId account, string provider, string payment) => Derive(account, "payment", provider, payment, "0");
+
+    /// <summary>The id of a payment that is not what an order asks for.</summary>
+    public static Guid PaymentMismatch(AccountId account, OrderId order, string provider, string payment) =>
+        Derive(account, "payment-mismatch", order.Value, provider, payment);
+
+    /// <summary>The id of a refund: of so much of an order in all.</summary>
+    public static Guid Refund(AccountId account, OrderId order, Money.Amount refunded) =>
+        Derive(account, "refund", order.Value, refunded.Parts.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    /// <summary>The id of a dispute's beginning.</summary>
+    public static Guid Dispute(AccountId account, OrderId order, string dispute) => Derive(account, "dispute", order.Value, dispute);
+
+    /// <summary>The id of a dispute's end in our favour.</summary>
+    public static Guid DisputeWin(AccountId account, OrderId order, string dispute) => Derive(account, "dispute-won", order.Value, dispute);
+
+    /// <summary>The id by which a payment provider knows an account.</summary>
+    public static Guid Customer(AccountId account, string provider, string customer) => Derive(account, "customer", provider, customer);
+
+    /// <summary>The id of a subscription, from what its provider calls it.</summary>
+    public static Guid Subscription(AccountId account, string provider, string reference) =>
+        Derive(account, "subscription", provider, reference);
+
+    /// <summary>The id of a subscription's reset: its index, whoever triggers it.</summary>
+    public static Guid Reset(AccountId account, SubscriptionId subscription, long period) =>
+        Derive(account, "reset", subscription.ToString(), period.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    /// <summary>The id of a subscription's end.</summary>
+    public static Guid SubscriptionEnd(AccountId account, SubscriptionId subscription) =>
+        Derive(account, "subscription-end", subscription.ToString());
+
     /// <summary>The id of a command that has no identity of its own, from the caller's request.</summary>
     public static Guid Request(AccountId account, string request) => Derive(account, "request", request);
 
@@ -63,6 +119,7 @@ public static class EventIds
         @event switch
         {
             CreditsSpent or HoldPlaced or AccountSuspended or AccountReinstated or SignInsEnded or KeyChanged or KeyRotated => command,
+            AlertsSet or AutoTopupSet or OrderFailed => command,
             CreditsGranted e => Grant(account, e.Provider, e.Reference),
             HoldSettled e => HoldEnd(account, e.Hold),
             HoldReleased e => HoldEnd(account, e.Hold),
@@ -75,6 +132,18 @@ public static class EventIds
             SignedOut e => SignOut(account, e.SignIn),
             ReferralApplied => ReferralApplication(account),
             ReferralRewarded e => ReferralReward(account, e.Referred),
+            CustomerLinked e => Customer(account, e.Provider, e.Customer),
+            OrderOpened e => OrderOpening(account, e.Order),
+            OrderSessionOpened e => OrderSession(account, e.Order, e.Session),
+            OrderPaid e => Payment(account, e.Provider, e.Payment),
+            OrderExpired e => OrderExpiry(account, e.Order),
+            OrderRefunded e => Refund(account, e.Order, e.Refunded),
+            OrderDisputed e => Dispute(account, e.Order, e.Dispute),
+            DisputeWon e => DisputeWin(account, e.Order, e.Dispute),
+            PaymentMismatched e => PaymentMismatch(account, e.Order, e.Provider, e.Payment),
+            SubscriptionStarted e => e.Subscription.Value,
+            SubscriptionReset e => Reset(account, e.Subscription, e.Period),
+            SubscriptionEnded e => SubscriptionEnd(account, e.Subscription),
             _ => Part(account, command, version),
         };
 

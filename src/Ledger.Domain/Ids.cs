@@ -67,6 +67,32 @@ public readonly record struct SpendId(Guid Value)
     public override string ToString() => Value.ToString();
 }
 
+/// <summary>One purchase of an account. Unique within the account; 16 characters of lower-case base 32, or of another's choosing.</summary>
+[JsonConverter(typeof(OrderIdJsonConverter))]
+public readonly record struct OrderId
+{
+    // Null for the empty text, so that the default value equals it.
+    private readonly string? _value;
+
+    /// <summary>An id of a text.</summary>
+    public OrderId(string value) => _value = string.IsNullOrEmpty(value) ? null : value;
+
+    /// <summary>The id's text; empty for the default value.</summary>
+    public string Value => _value ?? "";
+
+    /// <inheritdoc/>
+    public override string ToString() => Value;
+}
+
+/// <summary>One subscription: the id of the event that started it.</summary>
+/// <param name="Value">The event's id.</param>
+[JsonConverter(typeof(SubscriptionIdJsonConverter))]
+public readonly record struct SubscriptionId(Guid Value)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Value.ToString();
+}
+
 /// <summary>Stored form of an account's id: its text.</summary>
 public sealed class AccountIdJsonConverter : JsonConverter<AccountId>
 {
@@ -118,5 +144,28 @@ public sealed class SpendIdJsonConverter : JsonConverter<SpendId>
 
     /// <inheritdoc/>
     public override void Write(Utf8JsonWriter writer, SpendId value, JsonSerializerOptions options) =>
+        writer?.WriteStringValue(value.Value);
+}
+
+/// <summary>Stored form of an order's id: its text.</summary>
+public sealed class OrderIdJsonConverter : JsonConverter<OrderId>
+{
+    /// <inheritdoc/>
+    public override OrderId Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => new(reader.GetString()!);
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, OrderId value, JsonSerializerOptions options) =>
+        writer?.WriteStringValue(value.Value);
+}
+
+/// <summary>Stored form of a subscription's id: a UUID.</summary>
+public sealed class SubscriptionIdJsonConverter : JsonConverter<SubscriptionId>
+{
+    /// <inheritdoc/>
+    public override SubscriptionId Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        new(reader.GetGuid());
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, SubscriptionId value, JsonSerializerOptions options) =>
         writer?.WriteStringValue(value.Value);
 }

@@ -45,6 +45,39 @@ public enum RejectionCode
     /// <summary>The account was referred before, by somebody else or under another code.</summary>
     AlreadyReferred,
 
+    /// <summary>The account has no such order.</summary>
+    OrderNotFound,
+
+    /// <summary>The rate card in force sells no such pack.</summary>
+    PackNotFound,
+
+    /// <summary>The rate card in force has no such subscription level.</summary>
+    TierNotFound,
+
+    /// <summary>The account has no subscription, or it has ended.</summary>
+    NoActiveSubscription,
+
+    /// <summary>The account has a subscription already.</summary>
+    AlreadySubscribed,
+
+    /// <summary>The subscription was set by the operator, and only the operator changes it.</summary>
+    SetByOperator,
+
+    /// <summary>The subscription is billed by a payment provider, and only who pays changes it.</summary>
+    BilledByProvider,
+
+    /// <summary>The change takes effect only when its difference is paid.</summary>
+    PaymentRequired,
+
+    /// <summary>What is priced at nothing is not sold; the operator gives it.</summary>
+    NotForSale,
+
+    /// <summary>Nothing was paid there before, so no card can be charged.</summary>
+    NoPaymentMethod,
+
+    /// <summary>As many orders wait to be paid, or were ever made, as an account may have.</summary>
+    TooManyOrders,
+
     /// <summary>The rate card in force has no such tool, or no price for it.</summary>
     UnknownTool,
 

@@ -4,6 +4,7 @@ using Ledger.EventStore;
 using Ledger.Projections.Accounts;
 using Ledger.Projections.Balances;
 using Ledger.Projections.Keys;
+using Ledger.Projections.Payments;
 using Ledger.Projections.Referrals;
 using Ledger.Projections.Usage;
 
@@ -16,6 +17,8 @@ public sealed class AccountWrites
     private readonly PocketRows _pockets = new();
     private readonly HoldRows _holds = new();
     private readonly ReferralRows _referrals = new();
+    private readonly BillingRows _billing = new();
+    private readonly OrderRows _orders = new();
     private readonly KeyRows _keys = new();
     private readonly SignInRows _signIns = new();
     private readonly TrailRows _trail = new();
@@ -23,7 +26,18 @@ public sealed class AccountWrites
 
     /// <summary>For one writer.</summary>
     public AccountWrites() =>
-        All = [.. _accounts.Parts, .. _pockets.Parts, .. _holds.Parts, _referrals, .. _keys.Parts, _signIns, _trail, _usage];
+        All = [
+            .. _accounts.Parts,
+            .. _pockets.Parts,
+            .. _holds.Parts,
+            _referrals,
+            _billing,
+            _orders,
+            .. _keys.Parts,
+            _signIns,
+            _trail,
+            _usage,
+        ];
 
     /// <summary>What to open the writer with.</summary>
     public IReadOnlyList<InlineWrite> All { get; }
@@ -43,6 +57,8 @@ public sealed class AccountWrites
         _pockets.Add(n, id, before.Wallet, after.Wallet);
         _holds.Add(n, id, before.Wallet, after.Wallet, facts);
         _referrals.Add(n, id, before.Referral, after.Referral);
+        _billing.Add(n, before, after);
+        _orders.Add(n, id, before.Orders, after.Orders);
         _keys.Add(n, id, before.Keys, after.Keys);
         _signIns.Add(n, id, before.SignIns, after.SignIns);
         _trail.Add(n, id, facts);

@@ -38,6 +38,24 @@ public static class ReadModelMigrations
                 "ix_accounts_referral_code.sql"
             )
         ),
+        new(
+            "read-models",
+            3,
+            "subscriptions, orders, clawbacks",
+            Sql(
+                "clawed_back.sql",
+                "billing.sql",
+                "ix_billing_due.sql",
+                "ix_billing_reference.sql",
+                "ix_billing_renewals.sql",
+                "ix_billing_tier.sql",
+                "orders.sql",
+                "ix_orders_session.sql",
+                "ix_orders_intent.sql",
+                "ix_orders_paid_at.sql",
+                "ix_orders_item.sql"
+            )
+        ),
         new("access-history", 1, "sign-ins and access trail of accounts that were there before", Sql("access_history.sql")),
         new("checkpoints", 1, "state checkpoints of accounts", Sql("account_checkpoints.sql")),
         new("people", 1, "people and credentials", Sql("people.sql", "credentials.sql")),
@@ -47,6 +65,7 @@ public static class ReadModelMigrations
             "signing keys, protection keys, one-time codes, uses of keys",
             Sql("signing_keys.sql", "protection_keys.sql", "one_time_codes.sql", "key_uses.sql")
         ),
+        new("payments", 1, "what payment providers have told", Sql("provider_events.sql", "ix_provider_events_last_at.sql")),
     ];
 
     private static string Sql(params string[] files) =>

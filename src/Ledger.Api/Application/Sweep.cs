@@ -46,7 +46,10 @@ public sealed partial class Sweep(
         var (lapsed, isWhole) = await SweepAsync(due.WithPocketsAsync, now, DuePlace.After(_pocketsSweptUpTo), ct);
         if (isWhole)
             _pocketsSweptUpTo = now - Margin;
-        return swept + lapsed;
+
+        // Whose pocket lapsed had its next period opened with that; these are the others.
+        var (renewed, _) = await SweepAsync(due.WithBillingAsync, now, DuePlace.Start, ct);
+        return swept + lapsed + renewed;
     }
 
     /// <inheritdoc/>

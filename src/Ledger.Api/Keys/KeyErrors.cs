@@ -43,6 +43,33 @@ internal static class KeyErrors
             RejectionCode.AmountOutOfRange => new(400, "invalid_request", "The limit must be more than nothing.", "limit"),
             RejectionCode.ReferenceConflict => new(409, "reference_conflict", "This was done before with other contents."),
             RejectionCode.KeyLimitReached => new(402, "key_limit_reached", "The key has nothing left that it could pass on."),
+            RejectionCode.OrderNotFound => new(404, "order_not_found", "The account has no such order."),
+            RejectionCode.PackNotFound => new(404, "pack_not_found", "No such pack is sold."),
+            RejectionCode.TierNotFound => new(400, "invalid_request", "There is no such tier; GET /pricing lists them.", "tier"),
+            RejectionCode.NoActiveSubscription => new(402, "no_active_subscription", "The account has no active subscription."),
+            RejectionCode.AlreadySubscribed => new(
+                409,
+                "already_subscribed",
+                "The account has a subscription; change it by PUT /tenant/subscription."
+            ),
+            RejectionCode.SetByOperator => new(
+                409,
+                "set_by_operator",
+                "The subscription was set by the operator, who alone can change it."
+            ),
+            RejectionCode.BilledByProvider => new(409, "billed_by_provider", "The subscription is billed by the payment provider."),
+            RejectionCode.PaymentRequired => new(402, "payment_required", "The change takes effect when its difference is paid."),
+            RejectionCode.NotForSale => new(400, "invalid_request", "What costs nothing is not sold; ask the operator for it."),
+            RejectionCode.NoPaymentMethod => new(
+                409,
+                "no_payment_method",
+                "Buy something once by hand first; its card is charged from then on."
+            ),
+            RejectionCode.TooManyOrders => new(
+                409,
+                "too_many_orders",
+                "Too many orders wait to be paid; pay one or wait until they lapse."
+            ),
 
             // None of these comes from a command that these dialects send.
             RejectionCode.AccountExists

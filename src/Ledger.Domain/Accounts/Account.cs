@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using Ledger.Domain.Alerts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Payments;
 using Ledger.Domain.Referrals;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 
 namespace Ledger.Domain.Accounts;
@@ -30,6 +33,10 @@ public enum AccountStatus
 /// <param name="Keys">With what it signs in.</param>
 /// <param name="SignIns">Which sign-ins without a key no longer hold.</param>
 /// <param name="Referral">Who brought it, and whom it brought.</param>
+/// <param name="Subscription">To what it subscribes.</param>
+/// <param name="Orders">What it buys.</param>
+/// <param name="AutoTopup">What is bought for it when too little is left.</param>
+/// <param name="Alerts">What it wants to be told when too little is left.</param>
 public sealed record Account(
     AccountId Id,
     long Version,
@@ -40,7 +47,11 @@ public sealed record Account(
     Wallet Wallet,
     KeyRing Keys,
     SignIns SignIns,
-    Referral Referral
+    Referral Referral,
+    Subscription Subscription,
+    Orders Orders,
+    AutoTopup AutoTopup,
+    Alerts.Alerts Alerts
 )
 {
     /// <summary>The alias of an account's stream in the log.</summary>
@@ -48,7 +59,22 @@ public sealed record Account(
 
     /// <summary>The state of a stream without events.</summary>
     public static Account Empty(AccountId id) =>
-        new(id, 0, default, AccountStatus.Missing, default, null, Wallet.Empty, KeyRing.Empty, SignIns.Empty, Referral.Empty);
+        new(
+            id,
+            0,
+            default,
+            AccountStatus.Missing,
+            default,
+            null,
+            Wallet.Empty,
+            KeyRing.Empty,
+            SignIns.Empty,
+            Referral.Empty,
+            Subscription.None,
+            Orders.None,
+            AutoTopup.Off,
+            Domain.Alerts.Alerts.None
+        );
 
     /// <summary>The state after one more fact. Never refuses; a fact that cannot follow is corruption.</summary>
     public static Account Evolve(Account account, in Fact fact)
@@ -61,14 +87,56 @@ public sealed record Account(
             SignInEvent e => account with { SignIns = SignIns.Evolve(account.SignIns, e, fact.At) },
             ReferralEvent e => account with { Referral = Referral.Evolve(account.Referral, e) },
             KeyEvent e => account with { Keys = KeyRing.Evolve(account.Keys, e, account.Wallet, fact.At) },
-            WalletEvent e => account with
+            WalletEvent e => EvolveWallet(account, e, fact),
+            SubscriptionEvent e => account with { Subscription = Subscription.Evolve(account.Subscription, e) },
+            PaymentEvent e => account with
             {
-                Wallet = Wallet.Evolve(account.Wallet, e, fact),
-                Keys = KeyRing.Evolve(account.Keys, e, account.Wallet, fact.At),
+                Orders = Orders.Evolve(account.Orders, e, fact.At),
+                AutoTopup = AutoTopup.Evolve(account.AutoTopup, e, account.Wallet, fact.At),
             },
+            AlertEvent e => account with { Alerts = Domain.Alerts.Alerts.Evolve(account.Alerts, e) },
             _ => throw new UnreachableException($"No fold for {fact.Event.GetType().Name}."),
         };
         return next with { Version = fact.Version, LastAt = fact.At };
+    }
+
+    private static Account EvolveWallet(Account account, WalletEvent @event, in Fact fact)
+    {
+        var wallet = Wallet.Evolve(account.Wallet, @event, fact);
+        return account with
+        {
+            Wallet = wallet,
+            Keys = KeyRing.Evolve(account.Keys, @event, account.Wallet, fact.At),
+            Orders = Orders.Evolve(account.Orders, @event),
+            AutoTopup = AutoTopup.Evolve(account.AutoTopup, wallet, fact.At),
+        };
+    }
+
+    /// <summary>Nothing happens to this account by time alone before this time; a lower bound that spares a look per command.</summary>
+    public DateTimeOffset NextDue
+    {
+        get
+        {
+            var due = Wallet.NextDue;
+            if (Subscription.NextDue < due)
+                due = Subscription.NextDue;
+            return Orders.NextDue < due ? Orders.NextDue : due;
+        }
+    }
+
+    /// <summary>
+    /// When a sweep must look at this account although neither a hold nor a pocket of it lapses: its subscription's next period or end, an order that
+    /// lapses, credits that wait to be bought. Far in the future where nothing of that kind is due.
+    /// </summary>
+    public DateTimeOffset NextScheduled
+    {
+        get
+        {
+            var due = Subscription.NextDue;
+            if (Orders.NextDue < due)
+                due = Orders.NextDue;
+            return AutoTopup.NextDue < due ? AutoTopup.NextDue : due;
+        }
     }
 
     /// <summary>Why somebody may not act for this account now, if so: access comes before everything else, repeats included.</summary>
@@ -93,27 +161,78 @@ public sealed record Account(
     public RejectionCode? RefusesWork(in Credential by, DateTimeOffset now) => RefusesAccess(by, KeyKind.Inference, now);
 
     /// <summary>
-    /// Load–decide–append in memory: what is due lapses first, then the command decides, and the facts get ids, versions and times.
-    /// A rejected or repeated command records nothing, not even what was due.
+    /// Load–decide–append in memory: what is due happens first, then the command decides, then what it made of the balance is told, and the facts
+    /// get ids, versions and times. A rejected or repeated command records nothing, not even what was due.
     /// </summary>
     public Outcome Transact(AccountCommand command, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(command);
-        var due = Wallet.Due(context.Now);
         var (account, facts) = (this, ImmutableArray<Fact>.Empty);
-        if (!due.IsEmpty)
-            (account, facts) = Record(account, due, command.Id, context.Now);
+        if (NextDue <= context.Now)
+            (account, facts) = account.RecordDue(command.Id, context.Now);
 
         var decision = account.Refuses(command, context.Now) is { } refusal
             ? new Decision<AccountEvent>.Rejected(refusal)
             : command.Decide(account, context);
         if (decision is not Decision<AccountEvent>.Accepted(var events))
             return new(decision, [], this);
-        if (events.IsEmpty && facts.IsEmpty)
-            return new(decision, [], this);
 
-        (account, var own) = Record(account, events, command.Id, context.Now);
-        return new(decision, facts.IsEmpty ? own : facts.AddRange(own), account);
+        if (!events.IsEmpty)
+        {
+            (account, var own) = Record(account, events, command.Id, context.Now);
+            facts = facts.IsEmpty ? own : facts.AddRange(own);
+        }
+
+        if (account.Alerts.IsOn || account.AutoTopup.IsOn)
+        {
+            (account, var told) = account.RecordWatch(command.Id, context);
+            facts = facts.AddRange(told);
+        }
+
+        return facts.IsEmpty ? new(decision, [], this) : new(decision, facts, account);
+    }
+
+    /// <summary>This account after some more events, whatever their ids: for decisions that depend on what they themselves decide first.</summary>
+    internal Account After(ImmutableArray<AccountEvent> events, DateTimeOffset now) => Record(this, events, default, now).Account;
+
+    /// <summary>What time alone has made happen, in the order in which it did: what lapses before a period begins lapses first.</summary>
+    private (Account Account, ImmutableArray<Fact> Facts) RecordDue(Guid command, DateTimeOffset now)
+    {
+        var (account, facts) = (this, ImmutableArray.CreateBuilder<Fact>());
+        while (account.NextDue <= now)
+        {
+            var boundary = account.Subscription.NextDue;
+            var before = account.Version;
+            Add(account.Wallet.Due(boundary < now ? boundary : now));
+            if (boundary <= now)
+                Add(account.Subscription.DueEvents(account.Wallet));
+            else
+                Add(account.Orders.Due(now));
+            if (account.Version == before)
+                break;
+        }
+
+        return (account, facts.DrainToImmutable());
+
+        void Add(ImmutableArray<AccountEvent> events)
+        {
+            if (events.IsEmpty)
+                return;
+            (account, var recorded) = Record(account, events, command, now);
+            facts.AddRange(recorded);
+        }
+    }
+
+    /// <summary>What the balance has come to, where somebody wants to know: the threshold that was crossed, and what is bought because of it.</summary>
+    private (Account Account, ImmutableArray<Fact> Facts) RecordWatch(Guid command, in DecisionContext context)
+    {
+        var (account, facts) = (this, ImmutableArray<Fact>.Empty);
+        if (account.Alerts.IsOn && account.Alerts.After(account.Wallet, context.Now) is { } crossed)
+            (account, facts) = Record(account, [crossed], command, context.Now);
+        if (account.AutoTopup.After(account, command, context.Card, context.Now) is not { } ordered)
+            return (account, facts);
+        (account, var own) = Record(account, [ordered], command, context.Now);
+        return (account, facts.AddRange(own));
     }
 
     private RejectionCode? Refuses(AccountCommand command, DateTimeOffset now) =>
@@ -121,12 +240,12 @@ public sealed record Account(
         : command.NeedsKey is { } kind ? RefusesAccess(by, kind, now)
         : RefusesAccess(by, now);
 
-    /// <summary>This account with everything that is due by <paramref name="now"/> lapsed: the view that reads and quotes are answered from.</summary>
-    public Account LapsedAt(DateTimeOffset now)
-    {
-        var due = Wallet.Due(now);
-        return due.IsEmpty ? this : Record(this, due, default, now).Account with { Version = Version, LastAt = LastAt };
-    }
+    /// <summary>
+    /// This account with everything that is due by <paramref name="now"/> done, whether it is in the log already or not: the view that reads and
+    /// quotes are answered from.
+    /// </summary>
+    public Account LapsedAt(DateTimeOffset now) =>
+        NextDue > now ? this : RecordDue(default, now).Account with { Version = Version, LastAt = LastAt };
 
     private static (Account Account, ImmutableArray<Fact> Facts) Record(
         Account account,

@@ -52,6 +52,12 @@ public sealed class RateCard
 
     /// <summary>The entry of a tool, if it has a price.</summary>
     public ToolEntry? FindTool(string name) => _tools.GetValueOrDefault(name);
+
+    /// <summary>The pack of an id, if it is sold.</summary>
+    public PricedPack? FindPack(string id) => Document.Packs.FirstOrDefault(pack => string.Equals(pack.Id, id, StringComparison.Ordinal));
+
+    /// <summary>The subscription level of an id, if there is one.</summary>
+    public PricedTier? FindTier(string id) => Document.Tiers.FirstOrDefault(tier => string.Equals(tier.Id, id, StringComparison.Ordinal));
 }
 
 /// <summary>What has happened to the price list.</summary>

@@ -91,11 +91,16 @@ public sealed record PackPrices(Quantity Input, Quantity Output);
 /// <param name="PriceUsd">What a month costs.</param>
 /// <param name="CreditsPerMonth">Credits per month.</param>
 /// <param name="TokensPer24h">Tokens per 24 hours.</param>
+/// <param name="Proration">
+/// What changing to this level within a period comes to: <c>time</c> (the default) charges and grants the difference for the rest of the period,
+/// <c>none</c> neither, until the next one.
+/// </param>
 public sealed record PricedTier(
     string Id,
     Quantity PriceUsd,
     Quantity CreditsPerMonth,
-    [property: JsonPropertyName("tokens_per_24h")] long TokensPer24h
+    [property: JsonPropertyName("tokens_per_24h")] long TokensPer24h,
+    string? Proration = null
 );
 
 /// <summary>Terms of buying credits as one goes.</summary>

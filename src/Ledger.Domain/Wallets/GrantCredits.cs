@@ -40,7 +40,8 @@ public sealed record GrantCredits(
     internal static ImmutableArray<AccountEvent> Bonus(Wallet wallet, Amount amount, string provider, string reference) =>
         Granting(wallet, new(wallet.NextPocket, amount, PocketSource.Bonus, null, null, provider, reference, null));
 
-    private static ImmutableArray<AccountEvent> Granting(Wallet wallet, CreditsGranted granted)
+    /// <summary>A grant, and the debt that it pays.</summary>
+    internal static ImmutableArray<AccountEvent> Granting(Wallet wallet, CreditsGranted granted)
     {
         var debt = wallet.Debt(granted.Amount.Unit);
         return granted.Scope is null && debt.IsPositive

@@ -33,6 +33,6 @@ public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : Ac
                 context.Past.Find(Hold.Value) is { Event: HoldPlaced } ? RejectionCode.HoldAlreadyExpired : RejectionCode.HoldNotFound
             );
 
-        return Accept([new HoldReleased(Hold), .. account.Wallet.LapsedAmong(open.Allocated, context.Now)]);
+        return Accept([new HoldReleased(Hold), .. account.Wallet.AfterReturn(open.Allocated, 0, context.Now)]);
     }
 }

@@ -70,33 +70,13 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
 
             // What a later grant has repaid of this spend's debt goes back to the newest unscoped pocket of the unit: only such a grant repays debt.
             if (was > off)
-            {
-                var repaidBy = wallet
-                    .Pockets.Where(pocket => pocket.Unit == unit && pocket.Scope is null)
-                    .MaxBy(pocket => pocket.Id.Number)!;
-                returned = Merge(returned.Add(new(repaidBy.Id, (was - off).Parts)));
-            }
+                returned = Merge(returned.Add(new(wallet.NewestUnscoped(unit)!.Value, (was - off).Parts)));
         }
 
-        var events = ImmutableArray.CreateBuilder<AccountEvent>();
-        events.Add(new SpendReversed(Spend, key, tool, charged, spentAt, returned, cleared, Reason, heldAt));
-        var debt = wallet.Debt(unit).Parts - (cleared?.Parts ?? 0);
-        foreach (var share in returned)
-        {
-            var pocket = wallet.Pocket(share.Pocket);
-            if (pocket.LapsedAt(now))
-            {
-                events.Add(new PocketExpired(share.Pocket, new(share.Parts, unit), now));
-            }
-            else if (debt > 0 && pocket.Scope is null)
-            {
-                var pays = Math.Min(debt, share.Parts);
-                events.Add(new DebtRepaid(share.Pocket, new(pays, unit)));
-                debt -= pays;
-            }
-        }
-
-        return Accept(events.DrainToImmutable());
+        return Accept([
+            new SpendReversed(Spend, key, tool, charged, spentAt, returned, cleared, Reason, heldAt),
+            .. wallet.AfterReturn(returned, cleared?.Parts ?? 0, now),
+        ]);
     }
 
     private static ImmutableArray<PocketShare> Merge(ImmutableArray<PocketShare> shares) =>

@@ -77,7 +77,7 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
             debt,
             hold.PlacedAt
         );
-        return Accept([settled, .. wallet.LapsedAmong(returned, now)]);
+        return Accept([settled, .. wallet.AfterReturn(returned.DrainToImmutable(), 0, now)]);
     }
 
     private Decision<AccountEvent> SettleLate(Wallet wallet, Hold hold, Amount cost, DateTimeOffset now)

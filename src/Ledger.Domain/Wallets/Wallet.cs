@@ -6,14 +6,15 @@ namespace Ledger.Domain.Wallets;
 
 /// <summary>
 /// What has gone through a wallet in one unit, in parts. Always:
-/// granted + reversed + debt = posted + spent + expired, where posted is what remains in the pockets.
+/// granted + reversed + debt = posted + spent + expired + clawed back, where posted is what remains in the pockets.
 /// </summary>
 /// <param name="Granted">Given in all.</param>
 /// <param name="Spent">Charged in all.</param>
 /// <param name="Reversed">Given back in all.</param>
 /// <param name="Expired">Lapsed in all.</param>
-/// <param name="Debt">Charged, and not covered by anything yet.</param>
-public readonly record struct WalletTotals(long Granted, long Spent, long Reversed, long Expired, long Debt);
+/// <param name="Debt">Charged or clawed back, and not covered by anything yet.</param>
+/// <param name="ClawedBack">Taken back in all because its money was, less what came back with won disputes.</param>
+public readonly record struct WalletTotals(long Granted, long Spent, long Reversed, long Expired, long Debt, long ClawedBack = 0);
 
 /// <summary>What one account holds: pockets, holds against them, and debt. Posted − held = available.</summary>
 /// <param name="Open">The pockets that have something posted, in drain order.</param>
@@ -130,6 +131,7 @@ public sealed record Wallet(
             return [];
         var events = ImmutableArray.CreateBuilder<WalletEvent>();
         var pockets = Open.ToDictionary(pocket => pocket.Id);
+        var debts = new Dictionary<Unit, long> { [Unit.Credits] = Credits.Debt, [Unit.Usd] = Usd.Debt };
         var holds = Holds
             .Values.Where(hold => hold.ExpiresAt <= now)
             .OrderBy(hold => hold.ExpiresAt)
@@ -163,6 +165,18 @@ public sealed record Wallet(
             }
 
             LapsePockets(hold.ExpiresAt, hold.ExpiresAt);
+
+            // What has not lapsed is as good as given again: it pays what is owed.
+            foreach (var share in hold.Allocated)
+            {
+                var pocket = pockets[share.Pocket];
+                var pays = Math.Min(debts[pocket.Unit], share.Parts);
+                if (pays <= 0 || pocket.Scope is not null || pocket.LapsedAt(hold.ExpiresAt))
+                    continue;
+                events.Add(new DebtRepaid(share.Pocket, new(pays, pocket.Unit)));
+                pockets[share.Pocket] = pocket with { Remaining = pocket.Remaining - pays };
+                debts[pocket.Unit] -= pays;
+            }
         }
 
         LapsePockets(now);
@@ -173,12 +187,40 @@ public sealed record Wallet(
     public ImmutableArray<Accounts.AccountEvent> Due(DateTimeOffset now) =>
         NextDue > now ? [] : ImmutableArray<Accounts.AccountEvent>.CastUp(DueEvents(now));
 
-    /// <summary>What expires at once because it returned to a pocket that has lapsed.</summary>
-    public IEnumerable<WalletEvent> LapsedAmong(IEnumerable<PocketShare> returned, DateTimeOffset now) =>
-        from share in returned
-        let pocket = Pocket(share.Pocket)
-        where pocket.LapsedAt(now)
-        select new PocketExpired(share.Pocket, new(share.Parts, pocket.Unit), now);
+    /// <summary>
+    /// What follows at once from funds that returned to pockets: what returned to a lapsed one expires; of the rest, what no pack binds pays debt.
+    /// </summary>
+    /// <param name="returned">Which pockets, all of one unit, get how much back.</param>
+    /// <param name="cleared">What the return itself takes off the debt, in parts.</param>
+    /// <param name="now">The time.</param>
+    public ImmutableArray<Accounts.AccountEvent> AfterReturn(ImmutableArray<PocketShare> returned, long cleared, DateTimeOffset now)
+    {
+        if (returned.IsEmpty)
+            return [];
+        var events = ImmutableArray.CreateBuilder<Accounts.AccountEvent>();
+        var unit = Pocket(returned[0].Pocket).Unit;
+        var debt = Totals(unit).Debt - cleared;
+        foreach (var share in returned)
+        {
+            var pocket = Pocket(share.Pocket);
+            if (pocket.LapsedAt(now))
+            {
+                events.Add(new PocketExpired(share.Pocket, new(share.Parts, unit), now));
+            }
+            else if (debt > 0 && pocket.Scope is null)
+            {
+                var pays = Math.Min(debt, share.Parts);
+                events.Add(new DebtRepaid(share.Pocket, new(pays, unit)));
+                debt -= pays;
+            }
+        }
+
+        return events.DrainToImmutable();
+    }
+
+    /// <summary>The newest pocket of a unit that no pack binds: only such a grant pays debt. Null where there is none.</summary>
+    public PocketId? NewestUnscoped(Unit unit) =>
+        Pockets.Where(pocket => pocket.Unit == unit && pocket.Scope is null).MaxBy(pocket => pocket.Id.Number)?.Id;
 
     /// <summary>The state after one more event. Never refuses.</summary>
     public static Wallet Evolve(Wallet wallet, WalletEvent @event, in Fact fact)
@@ -252,6 +294,23 @@ public sealed record Wallet(
 
             case DebtRepaid e:
                 return wallet.Pay([new(e.Pocket, e.Amount.Parts)]).Totalled(e.Amount.Unit, t => t with { Debt = t.Debt - e.Amount.Parts });
+
+            case CreditsClawedBack e:
+                return wallet
+                    .Pay(e.Taken)
+                    .Totalled(
+                        e.Amount.Unit,
+                        t => t with { ClawedBack = t.ClawedBack + e.Amount.Parts, Debt = t.Debt + (e.Debt?.Parts ?? 0) }
+                    );
+
+            case ClawbackReturned e:
+                return wallet
+                    .Change(e.Returned, static (p, parts) => p with { Remaining = p.Remaining + parts })
+                    .Totalled(
+                        e.Amount.Unit,
+                        t => t with { ClawedBack = t.ClawedBack - e.Amount.Parts, Debt = t.Debt - (e.DebtCleared?.Parts ?? 0) }
+                    )
+                    .WithDueReckoned();
 
             default:
                 throw new UnreachableException($"No fold for {@event?.GetType().Name}.");

@@ -180,3 +180,35 @@ public sealed record PocketExpired(PocketId Pocket, Amount Amount, DateTimeOffse
 /// <param name="Pocket">The pocket that paid.</param>
 /// <param name="Amount">How much.</param>
 public sealed record DebtRepaid(PocketId Pocket, Amount Amount) : WalletEvent;
+
+/// <summary>What a payment had granted was taken back, because its money was: the unspent part, and the rest as debt.</summary>
+/// <param name="Order">The order whose payment it was.</param>
+/// <param name="Dispute">The dispute that took it; null where it was a refund.</param>
+/// <param name="Amount">How much, debt included.</param>
+/// <param name="Taken">What was unspent, and from which pocket it was taken.</param>
+/// <param name="Debt">What was spent or held already.</param>
+/// <param name="Lapsed">What had lapsed already: nobody had it any more, so it is neither taken nor owed.</param>
+public sealed record CreditsClawedBack(
+    OrderId Order,
+    string? Dispute,
+    Amount Amount,
+    ImmutableArray<PocketShare> Taken,
+    Amount? Debt,
+    Amount? Lapsed
+) : WalletEvent;
+
+/// <summary>What a dispute had taken was given back, because it was won.</summary>
+/// <param name="Order">The order whose payment was disputed.</param>
+/// <param name="Dispute">The dispute.</param>
+/// <param name="Amount">How much, what came off the debt included.</param>
+/// <param name="Returned">Which pockets got how much back.</param>
+/// <param name="DebtCleared">What came off the debt.</param>
+/// <param name="Lapsed">What had lapsed before it was disputed: nothing comes back for it.</param>
+public sealed record ClawbackReturned(
+    OrderId Order,
+    string Dispute,
+    Amount Amount,
+    ImmutableArray<PocketShare> Returned,
+    Amount? DebtCleared,
+    Amount? Lapsed
+) : WalletEvent;

@@ -51,7 +51,7 @@ public sealed class AccountRows
             _status = Column<string>("status", NpgsqlDbType.Varchar);
             _totals =
             [
-                .. ((string[])["cg", "cs", "cr", "ce", "cd", "ug", "us", "ur", "ue", "ud"]).Select(name =>
+                .. ((string[])["cg", "cs", "cr", "ce", "cd", "cc", "ug", "us", "ur", "ue", "ud", "uc"]).Select(name =>
                     Column<long>(name, NpgsqlDbType.Bigint)
                 ),
             ];
@@ -71,11 +71,13 @@ public sealed class AccountRows
             _totals[2].Add(credits.Reversed);
             _totals[3].Add(credits.Expired);
             _totals[4].Add(credits.Debt);
-            _totals[5].Add(usd.Granted);
-            _totals[6].Add(usd.Spent);
-            _totals[7].Add(usd.Reversed);
-            _totals[8].Add(usd.Expired);
-            _totals[9].Add(usd.Debt);
+            _totals[5].Add(credits.ClawedBack);
+            _totals[6].Add(usd.Granted);
+            _totals[7].Add(usd.Spent);
+            _totals[8].Add(usd.Reversed);
+            _totals[9].Add(usd.Expired);
+            _totals[10].Add(usd.Debt);
+            _totals[11].Add(usd.ClawedBack);
         }
     }
 
@@ -95,16 +97,16 @@ public sealed class AccountRows
                 accounts_opened as (
                   insert into accounts (
                     account_id, version, last_hash, last_at, format, status, country, opened_at,
-                    credits_granted, credits_spent, credits_reversed, credits_expired, credits_debt,
-                    usd_granted, usd_spent, usd_reversed, usd_expired, usd_debt
+                    credits_granted, credits_spent, credits_reversed, credits_expired, credits_debt, credits_clawed_back,
+                    usd_granted, usd_spent, usd_reversed, usd_expired, usd_debt, usd_clawed_back
                   )
                   select
                     a.account_id, a.version, a.last_hash, a.last_at, {Format}, a.status, a.country, a.opened_at,
-                    a.cg, a.cs, a.cr, a.ce, a.cd, a.ug, a.us, a.ur, a.ue, a.ud
+                    a.cg, a.cs, a.cr, a.ce, a.cd, a.cc, a.ug, a.us, a.ur, a.ue, a.ud, a.uc
                   from unnest(
                     :n, :account_id, :version, :last_hash, :last_at, :status, :country, :opened_at,
-                    :cg, :cs, :cr, :ce, :cd, :ug, :us, :ur, :ue, :ud
-                  ) as a (n, account_id, version, last_hash, last_at, status, country, opened_at, cg, cs, cr, ce, cd, ug, us, ur, ue, ud)
+                    :cg, :cs, :cr, :ce, :cd, :cc, :ug, :us, :ur, :ue, :ud, :uc
+                  ) as a (n, account_id, version, last_hash, last_at, status, country, opened_at, cg, cs, cr, ce, cd, cc, ug, us, ur, ue, ud, uc)
                   where :won(a.n)
                 )
                 """;
@@ -134,14 +136,16 @@ public sealed class AccountRows
                     credits_reversed = a.cr,
                     credits_expired = a.ce,
                     credits_debt = a.cd,
+                    credits_clawed_back = a.cc,
                     usd_granted = a.ug,
                     usd_spent = a.us,
                     usd_reversed = a.ur,
                     usd_expired = a.ue,
-                    usd_debt = a.ud
+                    usd_debt = a.ud,
+                    usd_clawed_back = a.uc
                   from unnest(
-                    :n, :account_id, :version, :last_hash, :last_at, :status, :cg, :cs, :cr, :ce, :cd, :ug, :us, :ur, :ue, :ud
-                  ) as a (n, account_id, version, last_hash, last_at, status, cg, cs, cr, ce, cd, ug, us, ur, ue, ud)
+                    :n, :account_id, :version, :last_hash, :last_at, :status, :cg, :cs, :cr, :ce, :cd, :cc, :ug, :us, :ur, :ue, :ud, :uc
+                  ) as a (n, account_id, version, last_hash, last_at, status, cg, cs, cr, ce, cd, cc, ug, us, ur, ue, ud, uc)
                   where :won(a.n)
                     and t.account_id = any (array[a.account_id])
                 )

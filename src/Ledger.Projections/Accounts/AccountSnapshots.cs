@@ -3,11 +3,13 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Payments;
 using Ledger.Domain.Referrals;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Balances;
 using Ledger.Projections.Keys;
+using Ledger.Projections.Payments;
 using Ledger.Projections.Referrals;
 using Npgsql;
 
@@ -83,10 +85,15 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
         if (!inTransaction)
         {
             batch.BatchCommands.Add(new("begin transaction isolation level repeatable read read only"));
-            batch.BatchCommands.Add(new("lock table accounts, pockets, holds, referrals, keys, sign_ins in access share mode"));
+            batch.BatchCommands.Add(
+                new("lock table accounts, pockets, holds, referrals, billing, orders, keys, sign_ins in access share mode")
+            );
         }
 
-        foreach (var sql in (string[])[AccountSql, PocketSql, HoldSql, KeySql, SignInRows.Select, ReferralRows.Select])
+        foreach (
+            var sql in (string[])
+                [AccountSql, PocketSql, HoldSql, KeySql, SignInRows.Select, ReferralRows.Select, BillingRows.Select, OrderRows.Select]
+        )
             batch.BatchCommands.Add(new(sql) { Parameters = { new() { Value = wanted } } });
         if (!inTransaction)
             batch.BatchCommands.Add(new("commit"));
@@ -127,17 +134,32 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
         while (await rows.ReadAsync(ct))
             referrals.Add(rows.GetString(0), ReferralRows.Read(rows));
 
+        await rows.NextResultAsync(ct);
+        var billing = new Dictionary<string, BillingState>(StringComparer.Ordinal);
+        while (await rows.ReadAsync(ct))
+            billing.Add(rows.GetString(0), BillingRows.Read(rows));
+
+        await rows.NextResultAsync(ct);
+        var orders = new Dictionary<string, List<Order>>(StringComparer.Ordinal);
+        while (await rows.ReadAsync(ct))
+            Add(orders, rows.GetString(0), OrderRows.Read(rows));
+
         foreach (var (id, (account, hash)) in accounts)
         {
             found.Add(
                 new(id),
                 new(
                     Compose(
-                        account with
-                        {
-                            SignIns = signIns.GetValueOrDefault(id, SignIns.Empty),
-                            Referral = referrals.GetValueOrDefault(id, Referral.Empty),
-                        },
+                        billing
+                            .GetValueOrDefault(id, BillingState.None)
+                            .Onto(
+                                account with
+                                {
+                                    SignIns = signIns.GetValueOrDefault(id, SignIns.Empty),
+                                    Referral = referrals.GetValueOrDefault(id, Referral.Empty),
+                                },
+                                orders.GetValueOrDefault(id, [])
+                            ),
                         pockets.GetValueOrDefault(id, []),
                         holds.GetValueOrDefault(id, []),
                         keys.GetValueOrDefault(id, [])
@@ -247,28 +269,27 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
           a.usd_spent,
           a.usd_reversed,
           a.usd_expired,
-          a.usd_debt
+          a.usd_debt,
+          a.credits_clawed_back,
+          a.usd_clawed_back
         from accounts a
         where a.account_id = any ($1)
         """;
 
     private static Account ReadAccount(NpgsqlDataReader row) =>
-        new(
-            new(row.GetString(0)),
-            row.GetInt64(1),
-            row.GetFieldValue<DateTimeOffset>(3),
-            Wire.Read<AccountStatus>(row.GetString(5)),
-            row.GetFieldValue<DateTimeOffset>(7),
-            row.IsDBNull(6) ? null : row.GetString(6),
-            Wallet.Empty with
+        Account.Empty(new(row.GetString(0))) with
+        {
+            Version = row.GetInt64(1),
+            LastAt = row.GetFieldValue<DateTimeOffset>(3),
+            Status = Wire.Read<AccountStatus>(row.GetString(5)),
+            OpenedAt = row.GetFieldValue<DateTimeOffset>(7),
+            Country = row.IsDBNull(6) ? null : row.GetString(6),
+            Wallet = Wallet.Empty with
             {
-                Credits = new(row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12)),
-                Usd = new(row.GetInt64(13), row.GetInt64(14), row.GetInt64(15), row.GetInt64(16), row.GetInt64(17)),
+                Credits = new(row.GetInt64(8), row.GetInt64(9), row.GetInt64(10), row.GetInt64(11), row.GetInt64(12), row.GetInt64(18)),
+                Usd = new(row.GetInt64(13), row.GetInt64(14), row.GetInt64(15), row.GetInt64(16), row.GetInt64(17), row.GetInt64(19)),
             },
-            KeyRing.Empty,
-            SignIns.Empty,
-            Referral.Empty
-        );
+        };
 
     private const string PocketSql = """
         select

@@ -5,8 +5,10 @@ using System.Text.Json.Serialization;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Payments;
 using Ledger.Domain.Referrals;
 using Ledger.Domain.Wallets;
+using Ledger.Projections.Payments;
 
 namespace Ledger.Projections.Accounts;
 
@@ -25,6 +27,8 @@ namespace Ledger.Projections.Accounts;
 /// <param name="SignInsEndedAt">Up to when every sign-in was ended; null where that never happened.</param>
 /// <param name="SignedOut">Single sign-ins that were ended, by id, with the time at which each would have expired.</param>
 /// <param name="Referral">Who brought it, and whom it brought.</param>
+/// <param name="Billing">To what it subscribes, what is bought for it and what it is told.</param>
+/// <param name="Orders">Every order ever opened, by id.</param>
 internal sealed record AccountState(
     AccountStatus Status,
     DateTimeOffset OpenedAt,
@@ -36,7 +40,9 @@ internal sealed record AccountState(
     ImmutableArray<Key> Keys,
     DateTimeOffset? SignInsEndedAt,
     ImmutableArray<EndedSignIn> SignedOut,
-    Referral Referral
+    Referral Referral,
+    BillingState Billing,
+    ImmutableArray<Order> Orders
 )
 {
     private static readonly AccountStateJson Json = new(
@@ -59,7 +65,9 @@ internal sealed record AccountState(
                 [.. account.Keys.Keys.Values.OrderBy(key => key.Id.Value, StringComparer.Ordinal)],
                 account.SignIns.EndedAt,
                 [.. account.SignIns.Ended.OrderBy(ended => ended.Key).Select(ended => new EndedSignIn(ended.Key, ended.Value))],
-                account.Referral
+                account.Referral,
+                BillingState.Of(account),
+                [.. account.Orders.All.Values.OrderBy(order => order.Id.Value, StringComparer.Ordinal)]
             ),
             Json.AccountState
         );
@@ -77,24 +85,27 @@ internal sealed record AccountState(
                         Holds.IsDefault: false,
                         Keys.IsDefault: false,
                         SignedOut.IsDefault: false,
-                        Referral: not null
+                        Referral: not null,
+                        Billing.Customers: not null,
+                        Orders.IsDefault: false
                     } state
                 ? AccountSnapshots.Compose(
-                    new(
-                        id,
-                        version,
-                        lastAt,
-                        state.Status,
-                        state.OpenedAt,
-                        state.Country,
-                        Wallet.Empty with
+                    state.Billing.Onto(
+                        Account.Empty(id) with
                         {
-                            Credits = state.Credits,
-                            Usd = state.Usd,
+                            Version = version,
+                            LastAt = lastAt,
+                            Status = state.Status,
+                            OpenedAt = state.OpenedAt,
+                            Country = state.Country,
+                            Wallet = Wallet.Empty with { Credits = state.Credits, Usd = state.Usd },
+                            SignIns = new(
+                                state.SignInsEndedAt,
+                                state.SignedOut.ToImmutableDictionary(ended => ended.SignIn, ended => ended.ExpiresAt)
+                            ),
+                            Referral = state.Referral,
                         },
-                        KeyRing.Empty,
-                        new(state.SignInsEndedAt, state.SignedOut.ToImmutableDictionary(ended => ended.SignIn, ended => ended.ExpiresAt)),
-                        state.Referral
+                        [.. state.Orders.Select(order => order.Disputes.IsDefault ? order with { Disputes = [] } : order)]
                     ),
                     state.Pockets,
                     state.Holds,

@@ -1,6 +1,9 @@
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
+using Ledger.Domain.Alerts;
+using Ledger.Domain.Payments;
 using Ledger.Domain.Referrals;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using NpgsqlTypes;
@@ -54,5 +57,6 @@ public sealed class TrailRows : InlineWrite
     }
 
     /// <summary>Whether an event says who may act for an account; money that moves does not.</summary>
-    public static bool IsOfAccess(AccountEvent @event) => @event is not (WalletEvent or ReferralEvent);
+    public static bool IsOfAccess(AccountEvent @event) =>
+        @event is not (WalletEvent or ReferralEvent or SubscriptionEvent or PaymentEvent or AlertEvent);
 }

@@ -25,7 +25,7 @@ public readonly record struct DuePlace(DateTimeOffset At, string Account)
 /// <param name="Last">Where to go on; null where there is no more.</param>
 public sealed record DuePage(IReadOnlyList<DueAccount> Accounts, DuePlace? Last);
 
-/// <summary>Finds accounts in which holds or pockets have lapsed, in the order in which they did.</summary>
+/// <summary>Finds accounts in which something has become due: holds or pockets that lapsed, a period, an order or a purchase; in the order in which it did.</summary>
 /// <param name="database">Connections for reading.</param>
 public sealed class DueAccounts(NpgsqlDataSource database)
 {
@@ -65,6 +65,27 @@ public sealed class DueAccounts(NpgsqlDataSource database)
               -- what is still held lapses when its hold ends
               and p.remaining > p.held
             order by p.expires_at, p.account_id
+            limit $4
+            """,
+            now,
+            after,
+            limit,
+            ct
+        );
+
+    /// <summary>Accounts in which a period, an order or a purchase is due by a time, from a place on, at most <paramref name="limit"/>.</summary>
+    public Task<DuePage> WithBillingAsync(DateTimeOffset now, DuePlace after, int limit, CancellationToken ct) =>
+        FindAsync(
+            """
+            select
+              b.account_id,
+              b.due_at,
+              a.version
+            from billing b
+            join accounts a on a.account_id = b.account_id
+            where b.due_at <= $1
+              and (b.due_at, b.account_id) > ($2, $3)
+            order by b.due_at, b.account_id
             limit $4
             """,
             now,

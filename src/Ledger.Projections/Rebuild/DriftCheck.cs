@@ -3,6 +3,7 @@ using System.Globalization;
 using Ledger.Domain;
 using Ledger.Domain.Wallets;
 using Ledger.Projections.Accounts;
+using Ledger.Projections.Payments;
 using Npgsql;
 
 namespace Ledger.Projections.Rebuild;
@@ -51,7 +52,7 @@ public sealed class DriftCheck(NpgsqlDataSource database, AccountSnapshots snaps
         // The locks before the snapshot, as whoever loads an account takes them: a rebuild may be about to swap the tables.
         await using (
             var take = new NpgsqlCommand(
-                "lock table accounts, pockets, holds, referrals, keys, sign_ins, usage_daily in access share mode",
+                "lock table accounts, pockets, holds, referrals, billing, orders, keys, sign_ins, usage_daily in access share mode",
                 connection
             )
         )
@@ -148,6 +149,9 @@ public sealed class DriftCheck(NpgsqlDataSource database, AccountSnapshots snaps
         rows["sign_ins"] =
             $"{account.SignIns.EndedAt:O} {string.Join(' ', account.SignIns.Ended.OrderBy(ended => ended.Key).Select(ended => $"{ended.Key} {ended.Value:O}"))}";
         rows["referrals"] = account.Referral.ToString();
+        rows["billing"] = BillingText.Write(BillingState.Of(account));
+        foreach (var order in account.Orders.All.Values)
+            rows[$"orders {order.Id.Value}"] = BillingText.Write(order);
         return rows;
     }
 

@@ -17,6 +17,12 @@ internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tabl
         ["balances"]
     );
 
+    private static readonly ReadModel Payments = new(
+        "payments",
+        [new("billing", "account_id"), new("orders", "account_id", "order_id")],
+        []
+    );
+
     private static readonly ReadModel Keys = new(
         "keys",
         [new("keys", "account_id", "key_id"), new("sign_ins", "account_id"), new("trail", "account_id", "version")],
@@ -30,11 +36,11 @@ internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tabl
 
     private static readonly ReadModel Everything = new(
         "all",
-        [.. Balances.Tables, .. Keys.Tables, .. Usage.Tables, .. Prices.Tables],
+        [.. Balances.Tables, .. Payments.Tables, .. Keys.Tables, .. Usage.Tables, .. Prices.Tables],
         Balances.Views
     );
 
-    public static IReadOnlyList<ReadModel> All { get; } = [Balances, Keys, Usage, Prices, Checkpoints, Everything];
+    public static IReadOnlyList<ReadModel> All { get; } = [Balances, Payments, Keys, Usage, Prices, Checkpoints, Everything];
 
     public bool HasUsage => Tables.Any(table => table.Name == "usage_daily");
 

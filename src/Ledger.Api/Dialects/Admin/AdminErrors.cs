@@ -36,6 +36,17 @@ internal static class AdminErrors
                 "effective_at"
             ),
 
+            RejectionCode.OrderNotFound => new(404, "order_not_found", "The account has no such order."),
+            RejectionCode.PackNotFound => new(400, "invalid_request", "The rate card in force sells no such pack.", "pack"),
+            RejectionCode.TierNotFound => new(400, "invalid_request", "The rate card in force has no such tier.", "tier"),
+            RejectionCode.NoActiveSubscription => new(409, "no_active_subscription", "The account has no subscription."),
+            RejectionCode.BilledByProvider => new(
+                409,
+                "billed_by_provider",
+                "The subscription is billed by the payment provider; end it first."
+            ),
+            RejectionCode.TooManyOrders => new(409, "too_many_orders", "The account has as many orders as one may have."),
+
             RejectionCode.TooManyKeys => new(409, "too_many_keys", "The account has as many keys as one may have; revoke some."),
 
             // None of these comes from a command that the operator sends.
@@ -48,6 +59,11 @@ internal static class AdminErrors
             or RejectionCode.AlreadyReferred
             or RejectionCode.AccountSuspended
             or RejectionCode.KeyKindNotAllowed
+            or RejectionCode.AlreadySubscribed
+            or RejectionCode.SetByOperator
+            or RejectionCode.PaymentRequired
+            or RejectionCode.NotForSale
+            or RejectionCode.NoPaymentMethod
             or RejectionCode.UnknownTool
             or RejectionCode.HoldNotFound
             or RejectionCode.HoldAlreadyReleased

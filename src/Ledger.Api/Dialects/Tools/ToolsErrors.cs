@@ -66,6 +66,17 @@ internal static class ToolsErrors
             or RejectionCode.TooManyKeys
             or RejectionCode.ExpiryNotInFuture
             or RejectionCode.SpendNotFound
+            or RejectionCode.OrderNotFound
+            or RejectionCode.PackNotFound
+            or RejectionCode.TierNotFound
+            or RejectionCode.NoActiveSubscription
+            or RejectionCode.AlreadySubscribed
+            or RejectionCode.SetByOperator
+            or RejectionCode.BilledByProvider
+            or RejectionCode.PaymentRequired
+            or RejectionCode.NotForSale
+            or RejectionCode.NoPaymentMethod
+            or RejectionCode.TooManyOrders
             or RejectionCode.EffectiveDateNotAllowed => new(400, "invalid_request", "The request cannot be carried out."),
         };
 
