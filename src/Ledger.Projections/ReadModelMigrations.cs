@@ -66,6 +66,21 @@ public static class ReadModelMigrations
             Sql("signing_keys.sql", "protection_keys.sql", "one_time_codes.sql", "key_uses.sql")
         ),
         new("payments", 1, "what payment providers have told", Sql("provider_events.sql", "ix_provider_events_last_at.sql")),
+        new(
+            "notifications",
+            1,
+            "where accounts want to be told what happens to them, and what they are told",
+            Sql(
+                "notification_targets.sql",
+                "deliveries.sql",
+                "ux_deliveries_event_id.sql",
+                "ix_deliveries_waiting.sql",
+                "ix_deliveries_delivered.sql",
+                "ix_deliveries_position.sql",
+                "ix_deliveries_account.sql",
+                "ix_deliveries_state.sql"
+            )
+        ),
     ];
 
     private static string Sql(params string[] files) =>
