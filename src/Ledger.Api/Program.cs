@@ -7,6 +7,7 @@ using Ledger.Api.Dialects.Tenant;
 using Ledger.Api.Dialects.Tools;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
+using Ledger.Api.Notifications;
 using Ledger.Api.Pricing;
 
 if (CommandLine.IsFor(args))
@@ -25,6 +26,7 @@ try
     LedgerOptions.From(builder.Configuration);
     AccessOptions.From(builder.Configuration);
     MailOptions.From(builder.Configuration);
+    NotificationOptions.From(builder.Configuration);
     await RateCardFile.ReadAsync(RateCardFile.PathFrom(builder.Configuration), CancellationToken.None);
     database = await LedgerDatabase.OpenAsync(builder.Configuration, attach: false, loggers, TimeProvider.System, CancellationToken.None);
 }
@@ -37,6 +39,7 @@ catch (Exception e) when (e is EmbeddedPostgresException or RateCardFileExceptio
 await using (database)
 {
     builder.Services.AddLedgerStore(database).AddLedger(builder.Configuration).AddAccess(builder.Configuration);
+    builder.Services.AddNotifications(builder.Configuration);
     builder.Services.AddSingleton(await OperatorKey.LoadAsync(builder.Configuration, database.DataFolder, CancellationToken.None));
     builder.Services.AddApiDescription();
 
