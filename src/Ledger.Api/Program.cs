@@ -54,6 +54,7 @@ await using (database)
     AccountApi.Map(app);
     TenantApi.Map(app);
     AdminApi.Map(app);
+    NotificationApi.Map(app);
     app.MapOpenApi();
 
     using var telemetry = new Telemetry(app.Configuration);
