@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
@@ -55,11 +57,15 @@ public sealed class Receiver : IAsyncDisposable
     public int Port => new Uri(Address).Port;
 
     /// <summary>Starts one.</summary>
-    public static async Task<Receiver> StartAsync()
+    /// <param name="certificate">What it proves with who it is, over https; plain http where null.</param>
+    public static async Task<Receiver> StartAsync(X509Certificate2? certificate = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        if (certificate is null)
+            builder.WebHost.UseUrls("http://127.0.0.1:0");
+        else
+            builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, port => port.UseHttps(certificate)));
         var receiver = new Receiver(builder.Build());
         receiver._app.Run(receiver.ReceiveAsync);
         await receiver._app.StartAsync();

@@ -85,9 +85,14 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
         return options.SmtpHost is { Length: > 0 } host ? SendAsync(host, letter, ct) : WriteAsync(letter, ct);
     }
 
-    /// <summary>Whether a letter that could not be sent may get through later, unchanged.</summary>
+    /// <summary>Whether a letter that could not be sent may get through later, unchanged: all but what a mail server refuses for good.</summary>
     public static bool MayPass(Exception fault) =>
-        fault is (SmtpException and not SmtpFailedRecipientException) or IOException or UnauthorizedAccessException || Outage.Is(fault);
+        fault switch
+        {
+            SmtpFailedRecipientException refused => (int)refused.StatusCode is >= 400 and < 500,
+            SmtpException or IOException or UnauthorizedAccessException => true,
+            _ => Outage.Is(fault),
+        };
 
     /// <inheritdoc/>
     public override async Task StopAsync(CancellationToken cancellationToken)

@@ -277,7 +277,9 @@ public sealed partial class NotificationSender : BackgroundService
         catch (Exception fault) when (!ct.IsCancellationRequested)
         {
             // Without the address: personal data stays where it is.
-            var error = WebhookClient.OneLine(fault.Message).Replace(person.Email, "…", StringComparison.OrdinalIgnoreCase);
+            var error = WebhookClient
+                .OneLine(fault.GetBaseException().Message)
+                .Replace(person.Email, "…", StringComparison.OrdinalIgnoreCase);
             return new(null, error, IsFinal: !Mailer.MayPass(fault));
         }
     }

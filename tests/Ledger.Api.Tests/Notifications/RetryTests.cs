@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Ledger.Api.Notifications;
 using Ledger.Domain.Money;
 using Ledger.Projections.Notifications;
@@ -183,6 +185,22 @@ public sealed class RetryTests : IAsyncLifetime
         await _world.TellAsync();
         var waiting = (await _world.DeliveriesAsync(account)).Single();
         (waiting.State, waiting.LastStatus, waiting.LastError).ShouldBe((DeliveryState.Waiting, null, "Connection refused"));
+    }
+
+    [Fact]
+    public async Task A_certificate_that_nobody_vouches_for_is_not_taken()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var certificate = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256).CreateSelfSigned(
+            FixedClock.Start.AddYears(-10),
+            FixedClock.Start.AddYears(10)
+        );
+        await using var receiver = await Receiver.StartAsync(certificate);
+        var account = await TroubledAsync();
+        await _world.Targets.SetAsync(account.Id, receiver.Address.Replace("127.0.0.1", "localhost", StringComparison.Ordinal), false);
+        await _world.TellAsync();
+        receiver.All.ShouldBeEmpty();
+        (await _world.DeliveriesAsync(account)).Single().LastError.ShouldNotBeNull().ShouldContain("certificate");
     }
 
     [Fact]
