@@ -65,7 +65,12 @@ public static class ReadModelMigrations
             "signing keys, protection keys, one-time codes, uses of keys",
             Sql("signing_keys.sql", "protection_keys.sql", "one_time_codes.sql", "key_uses.sql")
         ),
-        new("payments", 1, "what payment providers have told", Sql("provider_events.sql", "ix_provider_events_last_at.sql")),
+        new(
+            "payments",
+            1,
+            "what payment providers have told",
+            Sql("provider_events.sql", "ix_provider_events_last_at.sql", "sandbox_cards.sql")
+        ),
     ];
 
     private static string Sql(params string[] files) =>

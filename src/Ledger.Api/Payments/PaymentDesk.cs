@@ -81,6 +81,20 @@ public sealed partial class PaymentDesk(
         }
     }
 
+    /// <summary>Opens the page on which an account sees what it paid, and changes its card.</summary>
+    /// <exception cref="PaymentProviderException">The provider is away, or refused.</exception>
+    public async Task<string> OpenPortalAsync(Account account, Uri server, Caller caller, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        if (account.Orders.CustomerAt(provider.Name) is not { } customer)
+        {
+            customer = await provider.CreateCustomerAsync(account.Id, ct);
+            await DoAsync(new LinkCustomer(account.Id, provider.Name, customer), caller);
+        }
+
+        return await provider.OpenPortalAsync(account.Id, customer, server, ct);
+    }
+
     /// <summary>Deals with what the provider told, and writes down what came of it. Once it returns, it need not be told again.</summary>
     /// <exception cref="LedgerUnavailableException">The database is away; it must be told again.</exception>
     public async Task<Handled> HandleAsync(ProviderEvent @event, CancellationToken ct)

@@ -78,7 +78,10 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
         : order.Status == OrderStatus.Paid ? "paid_before"
         : Payment.Currency != PaymentNotice.OnlyCurrency ? "currency"
         : Payment.Amount != order.Price ? "amount"
-        : order.Customer is { } customer && Payment.Customer is { } payer && customer != payer ? "customer"
+        : (order.Customer ?? account.Orders.CustomerAt(order.Provider)) is { } customer
+        && Payment.Customer is { } payer
+        && customer != payer
+            ? "customer"
         : order.Kind == OrderKind.Upgrade && !account.Subscription.IsActive ? "no_subscription"
         : order.Gives is { } gives && !account.Wallet.CanTake(gives) ? "too_much"
         : null;
@@ -190,6 +193,9 @@ public sealed record ExpireOrder(AccountId Account, OrderId Order) : AccountComm
 public sealed record GivePack(AccountId Account, string Pack, string Reference)
     : AccountCommand(Account, EventIds.OrderOpening(Account, EventIds.OrderOf(Account, Orders.Operator, Reference)))
 {
+    // Apart from what the operator grants by hand, whose references may be the same.
+    private const string PackGranter = "operator_pack";
+
     /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {

@@ -75,6 +75,7 @@ public sealed record Dispute(string Id, long Amount, bool IsWon, long Taken, lon
 /// <param name="ClawedBack">What of its grant was clawed back in all, what had lapsed included, in parts.</param>
 /// <param name="Lapsed">What of its grant has lapsed in all, in parts.</param>
 /// <param name="LapsedClaimed">What of that stood for something to be clawed back, in parts.</param>
+/// <param name="Taken">What clawbacks took out of its pocket, less what came back to it, in parts.</param>
 /// <param name="Disputes">Its disputes.</param>
 public sealed record Order(
     OrderId Id,
@@ -103,6 +104,7 @@ public sealed record Order(
     long ClawedBack,
     long Lapsed,
     long LapsedClaimed,
+    long Taken,
     ImmutableArray<Dispute> Disputes
 )
 {

@@ -96,6 +96,7 @@ public sealed record Orders(ImmutableDictionary<OrderId, Order> All, ImmutableDi
                     0,
                     0,
                     0,
+                    0,
                     []
                 );
                 return orders with
@@ -320,5 +321,6 @@ internal static class Clawback
         {
             ClawedBack = order.ClawedBack - e.Amount.Parts - (e.Lapsed?.Parts ?? 0),
             LapsedClaimed = order.LapsedClaimed - (e.Lapsed?.Parts ?? 0),
+            Taken = order.Taken - e.Returned.Where(share => share.Pocket == order.Pocket).Sum(share => share.Parts),
         };
 }
