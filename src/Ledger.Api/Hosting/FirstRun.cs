@@ -137,9 +137,9 @@ public sealed class FirstRun(
 
         // Whatever the rate card sells: another one may have been named.
         var card = cards.Book.InForce(now)!;
-        if ((card.FindTier(DemoTier) ?? card.Document.Tiers.FirstOrDefault()) is { } tier)
+        if ((card.FindTier(DemoTier) ?? (card.Document.Tiers is [var first, ..] ? first : null)) is { } tier)
             await DoAsync(new SetSubscription(account, EventIds.Request(account, "demo"), tier.Id));
-        if ((card.FindPack(DemoPack) ?? card.Document.Packs.FirstOrDefault()) is { } pack)
+        if ((card.FindPack(DemoPack) ?? (card.Document.Packs is [var some, ..] ? some : null)) is { } pack)
             await DoAsync(new GivePack(account, pack.Id, "demo"));
         foreach (
             var (source, amount) in ((PocketSource, Amount)[])
