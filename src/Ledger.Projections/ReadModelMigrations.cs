@@ -41,7 +41,7 @@ public static class ReadModelMigrations
         new(
             "read-models",
             3,
-            "subscriptions, orders, clawbacks",
+            "subscriptions, orders, clawbacks, whole rate cards",
             Sql(
                 "clawed_back.sql",
                 "billing.sql",
@@ -53,10 +53,15 @@ public static class ReadModelMigrations
                 "ix_orders_session.sql",
                 "ix_orders_intent.sql",
                 "ix_orders_paid_at.sql",
-                "ix_orders_item.sql"
+                "ix_orders_item.sql",
+                "rate_cards.sql",
+                "model_prices.sql",
+                "pack_prices.sql",
+                "tier_prices.sql"
             )
         ),
         new("access-history", 1, "sign-ins and access trail of accounts that were there before", Sql("access_history.sql")),
+        new("rate-card-history", 1, "rate cards that were there before", Sql("rate_card_history.sql")),
         new("checkpoints", 1, "state checkpoints of accounts", Sql("account_checkpoints.sql")),
         new("people", 1, "people and credentials", Sql("people.sql", "credentials.sql")),
         new(

@@ -61,8 +61,8 @@ internal sealed class LedgerDatabase : IAsyncDisposable
     /// <summary>Publishes the next version of the rate card.</summary>
     public async Task PublishAsync(Quantity price)
     {
-        var prices = new PriceRows();
-        await using var writer = await Log.OpenWriterAsync([prices], default);
+        var prices = new CardWrites();
+        await using var writer = await Log.OpenWriterAsync(prices.All, default);
         var (book, hash) = (RateBook.Empty, HashChain.Start);
         foreach (var stored in await Log.ReadStreamAsync(RateBook.StreamId, 0, 1000, default))
         {
