@@ -309,9 +309,14 @@ internal static class Catalogue
     private static async Task ResetsAsync(TestBed bed, Report report, CancellationToken ct)
     {
         const int Due = 100_000;
-        await bed.SubscribeAsync(Due, TimeProvider.System.GetUtcNow().AddDays(-32), ct);
+        await bed.SubscribeAsync(Due, ct);
         await bed.SettleAsync(ct);
-        await using var provider = await bed.OpenLedgerAsync(bed.Settings.Lanes, ct, sweeps: false);
+        await using var provider = await bed.OpenLedgerAsync(
+            bed.Settings.Lanes,
+            ct,
+            new TestBed.ClockAhead(TimeSpan.FromDays(32)),
+            sweeps: false
+        );
         var ledger = provider.GetRequiredService<LedgerService>();
         var caller = new Caller("bench", "bench");
         async Task<bool> OneAsync(string run, int number, long n)
