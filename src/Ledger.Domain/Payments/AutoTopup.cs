@@ -100,7 +100,15 @@ public sealed record AutoTopup(
         ArgumentNullException.ThrowIfNull(topup);
         return @event switch
         {
-            AutoTopupSet { IsOn: false } => Off with { Recent = topup.Recent, Pending = topup.Pending },
+            AutoTopupSet { IsOn: false } e => Off with
+            {
+                Threshold = e.Threshold,
+                Price = e.Price,
+                MaxPerDay = e.MaxPerDay,
+                Provider = e.Provider,
+                Recent = topup.Recent,
+                Pending = topup.Pending,
+            },
             AutoTopupSet e => (
                 topup with
                 {
@@ -170,16 +178,21 @@ public sealed record SetAutoTopup(AccountId Account, Guid Id, bool IsOn, Amount 
         if (context.Past.Find(Id) is { } first)
             return Repeat(first);
         var topup = account.AutoTopup;
-        if (!IsOn)
-            return topup.IsOn ? Accept(new AutoTopupSet(false, topup.Threshold, topup.Price, topup.MaxPerDay, topup.Provider!)) : Accept();
+        if (
+            topup.IsOn == IsOn
+            && topup.Threshold == Threshold
+            && topup.Price == Price
+            && topup.MaxPerDay == MaxPerDay
+            && (topup.Provider == Provider || !IsOn)
+        )
+            return Accept();
+
+        // What is only kept for later need not be possible now.
         var terms = context.Card.Document.Payg;
-        if (Price < Amount.Usd(terms.MinAmountUsd) || Price > Amount.Usd(terms.MaxAmountUsd))
+        if (IsOn && (Price < Amount.Usd(terms.MinAmountUsd) || Price > Amount.Usd(terms.MaxAmountUsd)))
             return Reject(RejectionCode.AmountOutOfRange);
-        if (!account.Orders.HasPaidThrough(Provider))
-            return Reject(RejectionCode.NoPaymentMethod);
-        return
-            topup.IsOn && topup.Threshold == Threshold && topup.Price == Price && topup.MaxPerDay == MaxPerDay && topup.Provider == Provider
-            ? Accept()
-            : Accept(new AutoTopupSet(true, Threshold, Price, MaxPerDay, Provider));
+        return IsOn && !account.Orders.HasPaidThrough(Provider)
+            ? Reject(RejectionCode.NoPaymentMethod)
+            : Accept(new AutoTopupSet(IsOn, Threshold, Price, MaxPerDay, Provider));
     }
 }
