@@ -206,7 +206,9 @@ public sealed class RebuildTests
         await using var ledger = await LedgerDatabase.CreateAsync();
         (
             await Should.ThrowAsync<ArgumentException>(() => RebuilderOf(ledger).RebuildAsync("ballances", null, default))
-        ).Message.ShouldStartWith("There is no read model 'ballances'. There are: balances, payments, keys, usage, prices, checkpoints, all.");
+        ).Message.ShouldStartWith(
+            "There is no read model 'ballances'. There are: balances, payments, keys, usage, prices, checkpoints, all."
+        );
     }
 
     [Fact]

@@ -277,7 +277,7 @@ internal static class Clawback
         if (fromPocket > 0)
             returned.Add(new(id, fromPocket));
         if (fromDebt > cleared)
-            returned.Add(new(wallet.NewestUnscoped(unit) ?? id, fromDebt - cleared));
+            returned.Add(new(wallet.NewestUnscoped(unit, now) ?? id, fromDebt - cleared));
         ImmutableArray<PocketShare> shares =
         [
             .. returned.GroupBy(share => share.Pocket).Select(same => new PocketShare(same.Key, same.Sum(share => share.Parts))),
