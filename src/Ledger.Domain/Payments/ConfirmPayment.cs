@@ -195,6 +195,13 @@ public sealed record ExpireOrder(AccountId Account, OrderId Order) : AccountComm
 public sealed record GivePack(AccountId Account, string Pack, string Reference)
     : AccountCommand(Account, EventIds.OrderOpening(Account, EventIds.OrderOf(Account, Orders.Operator, Reference)))
 {
+    private string Payment => "pack:" + Reference;
+
+    private Guid Grant => EventIds.Grant(Account, Orders.Operator, Payment);
+
+    /// <inheritdoc/>
+    public override ImmutableArray<Guid> Recalls => [Id, Grant];
+
     /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
@@ -203,6 +210,8 @@ public sealed record GivePack(AccountId Account, string Pack, string Reference)
             return Reject(RejectionCode.AccountNotFound);
         if (context.Past.Find(Id) is { } first)
             return first.Event is OrderOpened e && e.Item == Pack ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
+        if (context.Past.Find(Grant) is not null)
+            return Reject(RejectionCode.ReferenceConflict);
         if (account.Orders.Find(EventIds.OrderOf(Account, Orders.Operator, Reference)) is not null)
             return Reject(RejectionCode.ReferenceConflict);
         if (context.Card.FindPack(Pack) is not { } pack)
@@ -233,7 +242,7 @@ public sealed record GivePack(AccountId Account, string Pack, string Reference)
             new OrderPaid(order, Orders.Operator, Reference, null, free, pocket),
             .. GrantCredits.Granting(
                 account.Wallet,
-                new(pocket, gives, PocketSource.Pack, scope, now.AddDays(pack.ValidDays), Orders.Operator, "pack:" + Reference, null)
+                new(pocket, gives, PocketSource.Pack, scope, now.AddDays(pack.ValidDays), Orders.Operator, Payment, null)
             ),
         ]);
     }
