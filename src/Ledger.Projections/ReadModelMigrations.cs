@@ -44,6 +44,7 @@ public static class ReadModelMigrations
             "subscriptions, orders, clawbacks, whole rate cards",
             Sql(
                 "clawed_back.sql",
+                "balances.sql",
                 "billing.sql",
                 "ix_billing_due.sql",
                 "ix_billing_reference.sql",

@@ -128,7 +128,14 @@ public sealed record AutoTopup(
                 Pending = e.Order,
                 Recent = [.. topup.Recent.Where(ordered => ordered > at - Day), at],
             },
-            OrderPaid e when e.Order == topup.Pending => topup with { Pending = null, Failures = 0, RetryAt = null },
+
+            // Whatever was paid there, also a purchase of its own that had failed before: the card works again.
+            OrderPaid e when e.Order == topup.Pending || e.Provider == topup.Provider => topup with
+            {
+                Pending = e.Order == topup.Pending ? null : topup.Pending,
+                Failures = 0,
+                RetryAt = null,
+            },
             OrderFailed e when e.Order == topup.Pending => topup.Failed(at),
             OrderExpired e when e.Order == topup.Pending => topup.Failed(at),
             _ => topup,
