@@ -15,7 +15,6 @@ public static class PaymentSetup
         services.AddSingleton(Options.Create(options));
         services.AddSingleton<ProviderEvents>();
         services.AddSingleton<PaymentDesk>();
-        services.AddSingleton<Ledger.Api.Notifications.NotificationTargets>();
         services.AddSingleton<LogFollower, PaymentFollower>();
         if (options.Provider == PaymentOptions.Sandbox)
             services.AddSandbox();
