@@ -77,6 +77,21 @@ public static class ReadModelMigrations
             "what payment providers have told",
             Sql("provider_events.sql", "ix_provider_events_last_at.sql", "sandbox_cards.sql")
         ),
+        new(
+            "notifications",
+            1,
+            "where accounts want to be told what happens to them, and what they are told",
+            Sql(
+                "notification_targets.sql",
+                "deliveries.sql",
+                "ux_deliveries_event_id.sql",
+                "ix_deliveries_waiting.sql",
+                "ix_deliveries_delivered.sql",
+                "ix_deliveries_position.sql",
+                "ix_deliveries_account.sql",
+                "ix_deliveries_state.sql"
+            )
+        ),
     ];
 
     private static string Sql(params string[] files) =>
