@@ -11,6 +11,7 @@ using Ledger.Api.Hosting;
 using Ledger.Api.Http;
 using Ledger.Api.Payments;
 using Ledger.Api.Payments.Sandbox;
+using Ledger.Api.Payments.Stripe;
 using Ledger.Api.Pricing;
 
 if (CommandLine.IsFor(args))
@@ -67,6 +68,7 @@ await using (database)
     AdminApi.Map(app);
     BillingAdminApi.Map(app);
     SandboxPages.Map(app);
+    StripeWebhook.Map(app);
     app.MapOpenApi();
 
     using var telemetry = new Telemetry(app.Configuration);
