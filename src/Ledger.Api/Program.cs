@@ -12,6 +12,7 @@ using Ledger.Api.Http;
 using Ledger.Api.Notifications;
 using Ledger.Api.Payments;
 using Ledger.Api.Payments.Sandbox;
+using Ledger.Api.Payments.Stripe;
 using Ledger.Api.Pricing;
 
 if (CommandLine.IsFor(args))
@@ -71,6 +72,7 @@ await using (database)
     BillingAdminApi.Map(app);
     SandboxPages.Map(app);
     NotificationApi.Map(app);
+    StripeWebhook.Map(app);
     app.MapOpenApi();
 
     using var telemetry = new Telemetry(app.Configuration);

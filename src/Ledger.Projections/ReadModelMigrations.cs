@@ -53,6 +53,7 @@ public static class ReadModelMigrations
                 "orders.sql",
                 "ix_orders_session.sql",
                 "ix_orders_intent.sql",
+                "ix_orders_payment.sql",
                 "ix_orders_paid_at.sql",
                 "ix_orders_item.sql",
                 "rate_cards.sql",

@@ -127,7 +127,10 @@ public sealed record EndSubscription(
     }
 }
 
-/// <summary>Lets a subscription go on that was to end or to change with the period under way; already so where it was not.</summary>
+/// <summary>
+/// Lets a subscription go on that was to end or to change with the period under way; already so where it was not. Where its provider says so, only
+/// the end is meant.
+/// </summary>
 /// <param name="Account">The account.</param>
 /// <param name="Id">The command's id.</param>
 /// <param name="Provider">Who bills it, where only that one is meant; null for whichever there is.</param>
@@ -144,7 +147,11 @@ public sealed record ContinueSubscription(AccountId Account, Guid Id, string? Pr
         var subscription = account.Subscription;
         if (!subscription.IsActive || (Provider is not null && (subscription.Provider != Provider || subscription.Reference != Reference)))
             return Reject(RejectionCode.NoActiveSubscription);
-        return subscription is { Next: null, EndsAt: null } ? Accept() : Accept(new SubscriptionKept(subscription.Id));
+
+        // A provider speaks of the end alone: that another level begins with the next period is between the account and us.
+        return subscription.EndsAt is null && (subscription.Next is null || Provider is not null)
+            ? Accept()
+            : Accept(new SubscriptionKept(subscription.Id));
     }
 }
 
