@@ -81,7 +81,7 @@ class Alerts:
     warning_threshold: Optional[Number] = None
     critical_threshold: Optional[Number] = None
     webhook_url: Optional[str] = None
-    email: Optional[str] = None
+    email: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using Ledger.Api.Application;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.Testing;
@@ -169,7 +170,7 @@ public sealed class CreditsWorld : IAsyncLifetime
         throw new InvalidOperationException("No python3 that has requests; on Debian: apt-get install python3-requests.");
     }
 
-    private Task GrantAsync(long credits, PocketSource source) => _app.GrantAsync(_account.Id, Amount.Credits(credits), source);
+    private Task<Verdict> GrantAsync(long credits, PocketSource source) => _app.GrantAsync(_account.Id, Amount.Credits(credits), source);
 
     private async Task SpendAsync(string tool, int units, int? audioDuration = null)
     {
