@@ -168,9 +168,9 @@ public sealed record AutoTopup(
 /// <summary>Says whether, and how, credits are bought when too few are left; nothing where it is so already.</summary>
 /// <param name="Account">The account.</param>
 /// <param name="Id">The command's id.</param>
-/// <param name="IsOn">Whether they are.</param>
+/// <param name="IsOn">Whether they are; what is said beside it is kept also where they are not.</param>
 /// <param name="Threshold">At how many available credits or fewer.</param>
-/// <param name="Price">For how much each time, in dollars: within the terms of buying as one goes.</param>
+/// <param name="Price">For how much each time, in dollars: within the terms of buying as one goes; nothing where that is not said yet.</param>
 /// <param name="MaxPerDay">How often in 24 hours at most, 1 to <see cref="AutoTopup.MostPerDay"/>.</param>
 /// <param name="Provider">Who charges the card: something must have been paid there before.</param>
 public sealed record SetAutoTopup(AccountId Account, Guid Id, bool IsOn, Amount Threshold, Amount Price, int MaxPerDay, string Provider)

@@ -375,12 +375,21 @@ public sealed class AdminApi
     private async Task PublishRateCardAsync(HttpContext context)
     {
         var book = await _cards.ReloadAsync(context.RequestAborted);
-        if (await ApiErrors.ReadAsync(context, (body, root, faults) => ToPublish(book, body, root, faults)) is not { } command)
+        var place = "";
+        var command = await ApiErrors.ReadAsync(
+            context,
+            (body, root, faults) =>
+            {
+                place = body.Has("rate_card") ? "rate_card" : "";
+                return ToPublish(book, body, root, faults);
+            }
+        );
+        if (command is null)
             return;
         var faults = new JsonFaults();
         await _guard.CheckAsync(
             JsonSerializer.Deserialize(command.Document, RateCardJson.Default.RateCardDocument)!,
-            "",
+            place,
             LedgerTime.Later(_time, book.LastAt),
             faults,
             context.RequestAborted

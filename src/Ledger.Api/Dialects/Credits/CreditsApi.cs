@@ -94,7 +94,11 @@ public sealed class CreditsApi
 
         var account = entry.Account;
         var floor = first is { } start ? await _spends.VersionAtAsync(account.Id, start, context.RequestAborted) : 1;
-        var below = last is { } end ? await _spends.VersionAtAsync(account.Id, end, context.RequestAborted) : long.MaxValue;
+
+        // Nothing that came after the account was read: its pockets are not among those known here.
+        var below = account.Version + 1;
+        if (last is { } end)
+            below = Math.Min(below, await _spends.VersionAtAsync(account.Id, end, context.RequestAborted));
         var sources = account.Wallet.Pockets.ToDictionary(pocket => pocket.Id, pocket => CreditsTranslation.SourceName(pocket.Source));
         var rows = new List<UsageRow>(Math.Min(take, 100));
         while (rows.Count < take)

@@ -57,8 +57,8 @@ public sealed partial class SandboxBiller(
                 }
             }
 
-            // Those that wait for a card stay first in line; behind them nobody is older than they were.
-            if (due.Count < Batch || moved == 0)
+            // Those that moved may have missed another period; those that wait for a card stay first in line.
+            if (moved == 0)
                 return paid;
         }
     }

@@ -6,6 +6,7 @@ using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Projections.Payments;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Ledger.Api.Payments.Sandbox;
 
@@ -165,7 +166,7 @@ public sealed class SandboxPages
         {
             text = (await context.Request.ReadFormAsync(context.RequestAborted))["amount_usd"].FirstOrDefault();
         }
-        else if (context.Request.ContentLength is null or 0)
+        else if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is not { CanHaveBody: true })
         {
             return null;
         }
@@ -179,7 +180,8 @@ public sealed class SandboxPages
             body.End();
         }
 
-        if (string.IsNullOrEmpty(text))
+        // An empty field of the form says nothing; whatever else is no number is no wish to give back everything.
+        if (text is null || (text.Length == 0 && context.Request.HasFormContentType))
             return null;
         if (
             Amount.TryParse(text, Unit.Usd, out var amount)

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Ledger.Api.Application;
+using Ledger.Api.Http;
 using Ledger.Domain;
 using Ledger.Domain.Payments;
 using Ledger.Domain.Subscriptions;
@@ -16,7 +17,7 @@ public sealed class SandboxProvider(SandboxCards cards, IDataProtectionProvider 
 {
     private const string Base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     private static readonly TimeSpan PortalLifetime = TimeSpan.FromHours(1);
-    private readonly ITimeLimitedDataProtector _portals = protection.CreateProtector("sandbox-portal").ToTimeLimitedDataProtector();
+    private readonly IDataProtector _portals = protection.CreateProtector("sandbox-portal");
 
     /// <inheritdoc/>
     public string Name => PaymentOptions.Sandbox;
@@ -35,7 +36,10 @@ public sealed class SandboxProvider(SandboxCards cards, IDataProtectionProvider 
     /// <inheritdoc/>
     public Task<string> OpenPortalAsync(AccountId account, string customer, Uri server, CancellationToken ct) =>
         Task.FromResult(
-            new Uri(server, "/sandbox/portal/" + _portals.Protect(account.Value, time.GetUtcNow() + PortalLifetime)).ToString()
+            new Uri(
+                server,
+                "/sandbox/portal/" + _portals.Protect(WireTime.Format(LedgerTime.Now(time) + PortalLifetime) + account)
+            ).ToString()
         );
 
     /// <inheritdoc/>
@@ -61,8 +65,10 @@ public sealed class SandboxProvider(SandboxCards cards, IDataProtectionProvider 
     {
         try
         {
-            var account = _portals.Unprotect(portal, out var until);
-            return until > time.GetUtcNow() ? new AccountId(account) : null;
+            // By the ledger's clock, like everything else here: data protection's own limit knows the machine's only.
+            var text = _portals.Unprotect(portal);
+            var ends = text.IndexOf('Z', StringComparison.Ordinal) + 1;
+            return WireTime.TryParse(text[..ends], out var until) && until > time.GetUtcNow() ? new AccountId(text[ends..]) : null;
         }
         catch (CryptographicException)
         {
