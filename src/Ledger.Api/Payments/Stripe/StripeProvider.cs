@@ -47,13 +47,15 @@ internal sealed class StripeProvider(StripeApi api, PaymentOptions options) : IP
             .With("success_url", ReturnTo(server, "checkout=paid&session_id={CHECKOUT_SESSION_ID}"))
             .With("cancel_url", ReturnTo(server, "checkout=canceled"))
             .With("expires_at", (order.ExpiresAt - ClockMargin).ToUnixTimeSeconds())
+            // Whatever the account's own setting says: what is paid in another currency is not what was ordered.
+            .With("adaptive_pricing[enabled]", false)
             .With("line_items[0][quantity]", 1)
             .With("line_items[0][price_data][currency]", "usd")
             .With("line_items[0][price_data][unit_amount]", CentsOf(order.Price));
         Mark(form, "metadata", account, order.Id);
         if (isSubscription)
         {
-            form.With("line_items[0][price_data][product]", await ProductOfAsync(order.Item!, ct))
+            form.With("line_items[0][price_data][product]", await HavingProductAsync(order.Item!, ct))
                 .With("line_items[0][price_data][recurring][interval]", "month");
             Mark(form, "subscription_data[metadata]", account, order.Id);
         }
@@ -117,16 +119,19 @@ internal sealed class StripeProvider(StripeApi api, PaymentOptions options) : IP
         var item = subscription.Body.Get("items").Items.FirstOrDefault();
         if (item.Get("id").AsText is not { } name)
             throw new PaymentProviderException($"Stripe's subscription {reference} has no item.", isFinal: true);
-        var (product, cents) = (await ProductOfAsync(terms.Tier, ct), CentsOf(terms.Price));
-        var price = item.Get("price");
-        if (price.Get("product").AsId == product && price.Get("unit_amount").AsWhole == cents && price.Get("currency").AsText == "usd")
+        var (price, cents) = (item.Get("price"), CentsOf(terms.Price));
+        if (
+            price.Get("product").AsId == ProductOf(terms.Tier)
+            && price.Get("unit_amount").AsWhole == cents
+            && price.Get("currency").AsText == "usd"
+        )
             return;
 
         var form = new StripeForm()
             .With("items[0][id]", name)
             .With("items[0][price_data][currency]", "usd")
             .With("items[0][price_data][unit_amount]", cents)
-            .With("items[0][price_data][product]", product)
+            .With("items[0][price_data][product]", await HavingProductAsync(terms.Tier, ct))
             .With("items[0][price_data][recurring][interval]", "month")
             // The rest of the period is an order of its own, or nothing.
             .With("proration_behavior", "none");
@@ -237,10 +242,13 @@ internal sealed class StripeProvider(StripeApi api, PaymentOptions options) : IP
 
     private static string NameOf(string tier) => $"Subscription {tier}";
 
+    private static string ProductOf(string tier) =>
+        "ledger_tier_" + string.Concat(tier.Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' ? c : '_'));
+
     /// <summary>What a level is called on invoices: one product for all who have it, made when it is first asked for.</summary>
-    private async Task<string> ProductOfAsync(string tier, CancellationToken ct)
+    private async Task<string> HavingProductAsync(string tier, CancellationToken ct)
     {
-        var product = "ledger_tier_" + string.Concat(tier.Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' ? c : '_'));
+        var product = ProductOf(tier);
         var form = new StripeForm().With("id", product).With("name", NameOf(tier));
         var made = await api.PostAsync("v1/products", form, $"ledger-product-{product}", ct);
         if (made.ErrorCode != "resource_already_exists")
