@@ -54,10 +54,10 @@ internal sealed record PaidFacts(Amount Amount, string Currency, string? Custome
     }
 
     /// <summary>Whether an order asks for just that.</summary>
-    public bool IsFor(Order order) =>
-        Amount == order.Price
-        && Currency == PaymentNotice.OnlyCurrency
-        && (order.Customer is null || Customer is null || order.Customer == Customer);
+    /// <param name="order">The order.</param>
+    /// <param name="customer">Who pays for it; null where that is not known.</param>
+    public bool IsFor(Order order, string? customer) =>
+        Amount == order.Price && Currency == PaymentNotice.OnlyCurrency && (customer is null || Customer is null || customer == Customer);
 }
 
 /// <summary>

@@ -91,14 +91,16 @@ internal sealed class StripeLookup(StripeApi api, OrderQueries orders, LedgerSer
     {
         if (told.Hint is not { Account: { } account, Order: { } id })
             return told;
-        var order = (await ledger.ReadAsync(account)).Account.Orders.Find(id);
+        var all = (await ledger.ReadAsync(account)).Account.Orders;
+        var order = all.Find(id);
         var isOwn = order switch
         {
             null => true,
             { Status: OrderStatus.Paid } => order.Intent is null || told.Hint.Intent is null || order.Intent == told.Hint.Intent,
 
             // Told of before the payment itself: then the payment is asked what it is.
-            _ => (told.Payment ?? await FactsOfAsync(told.Hint.Intent, ct))?.IsFor(order) != false,
+            _ => (told.Payment ?? await FactsOfAsync(told.Hint.Intent, ct))?.IsFor(order, all.CustomerAt(PaymentOptions.StripeName))
+                != false,
         };
         return isOwn ? told : new(new ProviderEvent.Nothing(told.Event.Id, told.Event.Type, "not the order's own payment"), told.Hint);
     }
