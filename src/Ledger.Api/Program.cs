@@ -3,11 +3,16 @@ using Ledger.Api.Application;
 using Ledger.Api.Cli;
 using Ledger.Api.Dialects.Accounts;
 using Ledger.Api.Dialects.Admin;
+using Ledger.Api.Dialects.Credits;
 using Ledger.Api.Dialects.Tenant;
 using Ledger.Api.Dialects.Tools;
+using Ledger.Api.Gateway;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
 using Ledger.Api.Notifications;
+using Ledger.Api.Payments;
+using Ledger.Api.Payments.Sandbox;
+using Ledger.Api.Payments.Stripe;
 using Ledger.Api.Pricing;
 
 if (CommandLine.IsFor(args))
@@ -26,6 +31,7 @@ try
     LedgerOptions.From(builder.Configuration);
     AccessOptions.From(builder.Configuration);
     MailOptions.From(builder.Configuration);
+    PaymentOptions.From(builder.Configuration);
     NotificationOptions.From(builder.Configuration);
     await RateCardFile.ReadAsync(RateCardFile.PathFrom(builder.Configuration), CancellationToken.None);
     database = await LedgerDatabase.OpenAsync(builder.Configuration, attach: false, loggers, TimeProvider.System, CancellationToken.None);
@@ -38,14 +44,18 @@ catch (Exception e) when (e is EmbeddedPostgresException or RateCardFileExceptio
 
 await using (database)
 {
-    builder.Services.AddLedgerStore(database).AddLedger(builder.Configuration).AddAccess(builder.Configuration);
-    builder.Services.AddNotifications(builder.Configuration);
+    builder
+        .Services.AddLedgerStore(database)
+        .AddLedger(builder.Configuration)
+        .AddAccess(builder.Configuration)
+        .AddPayments(builder.Configuration)
+        .AddNotifications(builder.Configuration);
     builder.Services.AddSingleton(await OperatorKey.LoadAsync(builder.Configuration, database.DataFolder, CancellationToken.None));
     builder.Services.AddApiDescription();
 
     await using var app = builder.Build();
     app.UseRequestIds();
-    app.UseFaults(ToolsErrors.Shape, AdminErrors.Shape, AccountApi.Shape, TenantApi.Shape);
+    app.UseFaults(CreditsErrors.Shape, ToolsErrors.Shape, AdminErrors.Shape, AccountApi.Shape, TenantApi.Shape, OpenAiErrors.Shape);
     app.UseRegions();
     Health.Map(app);
     ToolsApi.Map(app);
@@ -53,8 +63,16 @@ await using (database)
     ReferralApi.Map(app);
     AccountApi.Map(app);
     TenantApi.Map(app);
+    BillingApi.Map(app);
+    CreditsApi.Map(app);
+    PacksApi.Map(app);
+    ModelsApi.Map(app);
+    PricingApi.Map(app);
     AdminApi.Map(app);
+    BillingAdminApi.Map(app);
+    SandboxPages.Map(app);
     NotificationApi.Map(app);
+    StripeWebhook.Map(app);
     app.MapOpenApi();
 
     using var telemetry = new Telemetry(app.Configuration);

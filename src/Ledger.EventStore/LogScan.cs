@@ -103,6 +103,91 @@ public sealed class LogScan(NpgsqlDataSource database)
     }
 
     /// <summary>
+    /// The first version of a stream that was recorded at a time or later; one more than the last where there is none. Found by halves: times never
+    /// fall along a stream.
+    /// </summary>
+    public async Task<long> VersionAtAsync(string streamId, DateTimeOffset at, CancellationToken ct)
+    {
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var head = new NpgsqlCommand("select coalesce((select s.version from mt_streams s where s.id = $1), 0)", connection)
+        {
+            Parameters = { new() { Value = streamId } },
+        };
+        var (low, high) = (1L, (long)(await head.ExecuteScalarAsync(ct))! + 1);
+        var version = new NpgsqlParameter<long>();
+        await using var probe = new NpgsqlCommand(
+            """
+            select m.timestamp
+            from mt_events m
+            where m.stream_id = $1
+              and m.version = $2
+            """,
+            connection
+        )
+        {
+            Parameters =
+            {
+                new() { Value = streamId },
+                version,
+            },
+        };
+        while (low < high)
+        {
+            version.TypedValue = low + ((high - low) / 2);
+            await using var row = await probe.ExecuteReaderAsync(ct);
+            if (await row.ReadAsync(ct) && row.GetFieldValue<DateTimeOffset>(0) < at)
+                low = version.TypedValue + 1;
+            else
+                high = version.TypedValue;
+        }
+
+        return low;
+    }
+
+    /// <summary>Events of one stream from the end on, by key: those of some types, with versions below one and not below another.</summary>
+    /// <param name="streamId">The stream.</param>
+    /// <param name="below">The version above the first.</param>
+    /// <param name="from">The lowest version.</param>
+    /// <param name="types">The types.</param>
+    /// <param name="member">A member of the events' data that must be a text; null where none must.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="limit">How many.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<IReadOnlyList<StoredEvent>> ReadBackAsync(
+        string streamId,
+        long below,
+        long from,
+        IReadOnlyCollection<string> types,
+        string? member,
+        string? text,
+        int limit,
+        CancellationToken ct
+    )
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select {NpgsqlEventLog.EventColumns}
+            from mt_events m
+            where m.stream_id = $1
+              and m.version < $2
+              and m.version >= $3
+              and m.type = any ($4)
+              and ($5 is null or m.data ->> $5 = $6)
+            order by m.version desc
+            limit $7
+            """
+        );
+        command.Parameters.Add(new() { Value = streamId });
+        command.Parameters.Add(new() { Value = below });
+        command.Parameters.Add(new() { Value = from });
+        command.Parameters.Add(new() { Value = types.ToArray() });
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = member, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = text, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        command.Parameters.Add(new() { Value = limit });
+        return await NpgsqlEventLog.ReadAsync(command, ct);
+    }
+
+    /// <summary>
     /// A position up to which the log is settled: no event at or before it can still be committed. Waits for the transactions that have drawn
     /// positions by now.
     /// </summary>

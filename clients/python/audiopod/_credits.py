@@ -139,9 +139,12 @@ class Credits:
         warning_threshold: Union[Amount, None, NotGiven] = NOT_GIVEN,
         critical_threshold: Union[Amount, None, NotGiven] = NOT_GIVEN,
         webhook_url: Union[str, None, NotGiven] = NOT_GIVEN,
-        email: Union[str, None, NotGiven] = NOT_GIVEN,
+        email: Union[bool, NotGiven] = NOT_GIVEN,
     ) -> Alerts:
-        """Changes what is given and leaves the rest; None switches it off. Answers what then holds."""
+        """Changes what is given and leaves the rest; None switches it off. With ``email``, the account's address is written to.
+
+        Answers what then holds.
+        """
         change = _given(
             warning_threshold=warning_threshold, critical_threshold=critical_threshold, webhook_url=webhook_url, email=email
         )

@@ -28,6 +28,7 @@ public static class AccessSetup
         services.AddSingleton<Registrar>();
         services.AddSingleton<SignInDesk>();
         services.AddSingleton<Doorkeeper>();
+        services.AddSingleton<Entrance>();
         services.AddSingleton<Mailer>();
         services.AddHostedService(provider => provider.GetRequiredService<Mailer>());
         services.AddHostedService<KeyUseWriter>();

@@ -2,6 +2,7 @@ using Ledger.Api.Keys;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.EventStore;
+using Ledger.Projections;
 using Ledger.Projections.Accounts;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -19,6 +20,7 @@ public sealed class LedgerService : IAsyncDisposable
     private readonly CheckpointWriter _checkpoints;
     private readonly RateCards _cards;
     private readonly NpgsqlDataSource _database;
+    private readonly IEventLog _log;
     private bool _stopped;
 
     /// <summary>Makes the lanes.</summary>
@@ -58,7 +60,7 @@ public sealed class LedgerService : IAsyncDisposable
                 .Select(_ => new Lane(settings, log, database, snapshots, cache, _checkpoints, cards, time, metrics, logger)),
         ];
         _current = new(log, snapshots, cache, cards, settings, logger);
-        _database = database;
+        (_database, _log) = (database, log);
         metrics.Watch(() => _lanes.Sum(lane => lane.Depth), () => _lanes.Count(lane => lane.IsRunning), () => cache.Count);
     }
 
@@ -78,6 +80,10 @@ public sealed class LedgerService : IAsyncDisposable
     /// <summary>The account as it is committed now, with the price list.</summary>
     /// <exception cref="LedgerUnavailableException">The database is away or too many ask at once.</exception>
     public Task<CurrentAccount> ReadAsync(AccountId account) => _current.ReadAsync(account);
+
+    /// <summary>The fact that stands in an account's stream under an id, if there is one.</summary>
+    public async Task<Fact?> FindAsync(AccountId account, Guid id, CancellationToken ct) =>
+        await _log.FindAsync([(account.StreamId, id)], ct) is [var stored] ? LedgerEvents.ToFact(stored) : null;
 
     /// <summary>Reads the price list, opens every lane's connection, and takes commands from then on. To be called again where it failed.</summary>
     public async Task StartAsync(CancellationToken ct)

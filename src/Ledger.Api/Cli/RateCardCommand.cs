@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using Ledger.Api.Application;
 using Ledger.Api.Http;
 using Ledger.Api.Pricing;
@@ -62,6 +63,7 @@ internal static class RateCardCommand
                     {
                         var document = await RateCardFile.ReadAsync(Path.GetFullPath(parsed.GetRequiredValue(file)), ct);
                         DateTimeOffset? from = parsed.GetValue(effectiveAt) is { } text && WireTime.TryParse(text, out var at) ? at : null;
+                        await RefuseUnlessItKeepsAsync(services, document, ct);
                         var published = await services
                             .GetRequiredService<RateCards>()
                             .PublishAsync(new(document, from), new("operator", RequestIds.Next()), ct);
@@ -80,6 +82,20 @@ internal static class RateCardCommand
                 )
         );
         return command;
+    }
+
+    /// <summary>A card must keep what has been sold.</summary>
+    private static async Task RefuseUnlessItKeepsAsync(IServiceProvider services, string document, CancellationToken ct)
+    {
+        var (_, now) = await ReadAsync(services, ct);
+        var faults = new JsonFaults();
+        var card = JsonSerializer.Deserialize(document, RateCardJson.Default.RateCardDocument)!;
+        await services.GetRequiredService<CardGuard>().CheckAsync(card, "", now, faults, ct);
+        if (!faults.IsEmpty)
+            throw new CliException(
+                "The rate card leaves out what has been sold; nothing was published.\n"
+                    + string.Join('\n', faults.All.Select(fault => $"  {fault.Path} {fault.Message}"))
+            );
     }
 
     private static Command Versions(CliHost host)

@@ -17,6 +17,8 @@ internal static class ApiDescription
         "POST /api/v1/auth/otp/request",
         "POST /api/v1/auth/otp/verify",
         "POST /api/v1/auth/session",
+        "GET /pricing",
+        "GET /pricing/tokens",
     ];
 
     /// <summary>Describes the API, with members' names as they are on the wire.</summary>

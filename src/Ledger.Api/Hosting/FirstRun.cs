@@ -7,7 +7,9 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Payments;
 using Ledger.Domain.RateCards;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using Ledger.Projections.Accounts;
 using Microsoft.AspNetCore.Identity;
@@ -54,6 +56,8 @@ public sealed class FirstRun(
 )
 {
     private const string DemoEmail = "demo@example.com";
+    private const string DemoTier = "pro";
+    private const string DemoPack = "deepseek-chat-20k";
     private static readonly Caller System = Caller.System("first-run");
 
     /// <summary>The demo account, where this is an embedded database.</summary>
@@ -131,18 +135,21 @@ public sealed class FirstRun(
         await people.AddAsync(person, new PasswordHasher<Person>().HashPassword(person, demo.Password), ct);
         await DoAsync(new OpenAccount(account, null));
 
-        var inAMonth = now.AddMonths(1);
+        // Whatever the rate card sells: another one may have been named.
+        var card = cards.Book.InForce(now)!;
+        if ((card.FindTier(DemoTier) ?? (card.Document.Tiers is [var first, ..] ? first : null)) is { } tier)
+            await DoAsync(new SetSubscription(account, EventIds.Request(account, "demo"), tier.Id));
+        if ((card.FindPack(DemoPack) ?? (card.Document.Packs is [var some, ..] ? some : null)) is { } pack)
+            await DoAsync(new GivePack(account, pack.Id, "demo"));
         foreach (
-            var (source, amount, scope, expires) in ((PocketSource, Amount, string?, DateTimeOffset?)[])
+            var (source, amount) in ((PocketSource, Amount)[])
                 [
-                    (PocketSource.Subscription, Amount.Credits(2_000), null, inAMonth),
-                    (PocketSource.Bonus, Amount.Credits(500), null, null),
-                    (PocketSource.Payg, Amount.Credits(7_500), null, null),
-                    (PocketSource.Prepaid, Amount.Usd(25), null, null),
-                    (PocketSource.Pack, Amount.Credits(20_000), "deepseek/deepseek-chat", now.AddDays(365)),
+                    (PocketSource.Bonus, Amount.Credits(500)),
+                    (PocketSource.Payg, Amount.Credits(7_500)),
+                    (PocketSource.Prepaid, Amount.Usd(25)),
                 ]
         )
-            await DoAsync(new GrantCredits(account, amount, source, scope, expires, "demo", source.ToString(), "Demo credits"));
+            await DoAsync(new GrantCredits(account, amount, source, null, null, "demo", source.ToString(), "Demo credits"));
 
         foreach (
             var (name, kind, billing, secret) in ((string, KeyKind, KeyBilling, string)[])

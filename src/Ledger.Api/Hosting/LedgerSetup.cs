@@ -1,13 +1,16 @@
 using Ledger.Api.Application;
 using Ledger.Api.Application.Readers;
 using Ledger.Api.Keys;
+using Ledger.Api.Pricing;
 using Ledger.EventStore;
 using Ledger.Projections;
 using Ledger.Projections.Accounts;
 using Ledger.Projections.Balances;
 using Ledger.Projections.Keys;
+using Ledger.Projections.Payments;
 using Ledger.Projections.Rebuild;
 using Ledger.Projections.Referrals;
+using Ledger.Projections.Usage;
 using Microsoft.Extensions.Options;
 
 namespace Ledger.Api.Hosting;
@@ -28,8 +31,12 @@ public static class LedgerSetup
         services.AddSingleton<KeyQueries>();
         services.AddSingleton<DueAccounts>();
         services.AddSingleton<Trail>();
+        services.AddSingleton<LogScan>();
+        services.AddSingleton<SpendHistory>();
         services.AddSingleton<ReferralCodes>();
         services.AddSingleton<RateCards>();
+        services.AddSingleton<OrderQueries>();
+        services.AddSingleton<CardGuard>();
         return services;
     }
 

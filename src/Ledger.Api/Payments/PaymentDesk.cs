@@ -68,7 +68,9 @@ public sealed partial class PaymentDesk(
                 await DoAsync(new LinkCustomer(account, provider.Name, customer), caller);
             }
 
-            var order = (await ledger.ReadAsync(account)).Account.Orders.Find(opening.Order)!;
+            // The first order was opened before there was a customer; and where two were made at once, the one that was linked pays.
+            var all = (await ledger.ReadAsync(account)).Account.Orders;
+            var order = all.Find(opening.Order)! with { Customer = all.CustomerAt(provider.Name) };
             var page = await provider.OpenCheckoutAsync(account, order, server, ct);
             await DoAsync(new AttachSession(account, order.Id, page.Session), caller);
             return new(order with { Session = page.Session }, page, null);
@@ -79,6 +81,20 @@ public sealed partial class PaymentDesk(
             await DoAsync(new FailOrder(account, EventIds.Request(account, caller.RequestId), opening.Order, "provider_error"), caller);
             throw;
         }
+    }
+
+    /// <summary>Opens the page on which an account sees what it paid, and changes its card.</summary>
+    /// <exception cref="PaymentProviderException">The provider is away, or refused.</exception>
+    public async Task<string> OpenPortalAsync(Account account, Uri server, Caller caller, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        if (account.Orders.CustomerAt(provider.Name) is not { } customer)
+        {
+            customer = await provider.CreateCustomerAsync(account.Id, ct);
+            await DoAsync(new LinkCustomer(account.Id, provider.Name, customer), caller);
+        }
+
+        return await provider.OpenPortalAsync(account.Id, customer, server, ct);
     }
 
     /// <summary>Deals with what the provider told, and writes down what came of it. Once it returns, it need not be told again.</summary>

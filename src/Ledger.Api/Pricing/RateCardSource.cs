@@ -148,7 +148,8 @@ internal static class RateCardSource
             members.Text("id", 100, true) ?? "",
             members.Price("price_usd"),
             members.Price("credits_per_month"),
-            members.Whole("tokens_per_24h", 0, 1_000_000_000_000, true) ?? 0
+            members.Whole("tokens_per_24h", 0, 1_000_000_000_000, true) ?? 0,
+            members.Text("proration", 10)
         );
         members.End();
         return tier;

@@ -148,6 +148,10 @@ internal sealed partial class RateCardValidator : AbstractValidator<RateCardDocu
         {
             RuleFor(tier => tier.Id).Named("id");
             RuleFor(tier => tier.PriceUsd).Cents("price_usd");
+            RuleFor(tier => tier.Proration)
+                .Must(static proration => proration is null or "time" or "none")
+                .OverridePropertyName("proration")
+                .WithMessage("must be time or none");
         }
     }
 

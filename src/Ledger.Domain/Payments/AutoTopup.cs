@@ -100,7 +100,15 @@ public sealed record AutoTopup(
         ArgumentNullException.ThrowIfNull(topup);
         return @event switch
         {
-            AutoTopupSet { IsOn: false } => Off with { Recent = topup.Recent, Pending = topup.Pending },
+            AutoTopupSet { IsOn: false } e => Off with
+            {
+                Threshold = e.Threshold,
+                Price = e.Price,
+                MaxPerDay = e.MaxPerDay,
+                Provider = e.Provider,
+                Recent = topup.Recent,
+                Pending = topup.Pending,
+            },
             AutoTopupSet e => (
                 topup with
                 {
@@ -120,7 +128,14 @@ public sealed record AutoTopup(
                 Pending = e.Order,
                 Recent = [.. topup.Recent.Where(ordered => ordered > at - Day), at],
             },
-            OrderPaid e when e.Order == topup.Pending => topup with { Pending = null, Failures = 0, RetryAt = null },
+
+            // Whatever was paid there, also a purchase of its own that had failed before: the card works again.
+            OrderPaid e when e.Order == topup.Pending || e.Provider == topup.Provider => topup with
+            {
+                Pending = e.Order == topup.Pending ? null : topup.Pending,
+                Failures = 0,
+                RetryAt = null,
+            },
             OrderFailed e when e.Order == topup.Pending => topup.Failed(at),
             OrderExpired e when e.Order == topup.Pending => topup.Failed(at),
             _ => topup,
@@ -153,9 +168,9 @@ public sealed record AutoTopup(
 /// <summary>Says whether, and how, credits are bought when too few are left; nothing where it is so already.</summary>
 /// <param name="Account">The account.</param>
 /// <param name="Id">The command's id.</param>
-/// <param name="IsOn">Whether they are.</param>
+/// <param name="IsOn">Whether they are; what is said beside it is kept also where they are not.</param>
 /// <param name="Threshold">At how many available credits or fewer.</param>
-/// <param name="Price">For how much each time, in dollars: within the terms of buying as one goes.</param>
+/// <param name="Price">For how much each time, in dollars: within the terms of buying as one goes; nothing where that is not said yet.</param>
 /// <param name="MaxPerDay">How often in 24 hours at most, 1 to <see cref="AutoTopup.MostPerDay"/>.</param>
 /// <param name="Provider">Who charges the card: something must have been paid there before.</param>
 public sealed record SetAutoTopup(AccountId Account, Guid Id, bool IsOn, Amount Threshold, Amount Price, int MaxPerDay, string Provider)
@@ -170,16 +185,21 @@ public sealed record SetAutoTopup(AccountId Account, Guid Id, bool IsOn, Amount 
         if (context.Past.Find(Id) is { } first)
             return Repeat(first);
         var topup = account.AutoTopup;
-        if (!IsOn)
-            return topup.IsOn ? Accept(new AutoTopupSet(false, topup.Threshold, topup.Price, topup.MaxPerDay, topup.Provider!)) : Accept();
+        if (
+            topup.IsOn == IsOn
+            && topup.Threshold == Threshold
+            && topup.Price == Price
+            && topup.MaxPerDay == MaxPerDay
+            && (topup.Provider == Provider || !IsOn)
+        )
+            return Accept();
+
+        // What is only kept for later need not be possible now.
         var terms = context.Card.Document.Payg;
-        if (Price < Amount.Usd(terms.MinAmountUsd) || Price > Amount.Usd(terms.MaxAmountUsd))
+        if (IsOn && (Price < Amount.Usd(terms.MinAmountUsd) || Price > Amount.Usd(terms.MaxAmountUsd)))
             return Reject(RejectionCode.AmountOutOfRange);
-        if (!account.Orders.HasPaidThrough(Provider))
-            return Reject(RejectionCode.NoPaymentMethod);
-        return
-            topup.IsOn && topup.Threshold == Threshold && topup.Price == Price && topup.MaxPerDay == MaxPerDay && topup.Provider == Provider
-            ? Accept()
-            : Accept(new AutoTopupSet(true, Threshold, Price, MaxPerDay, Provider));
+        return IsOn && !account.Orders.HasPaidThrough(Provider)
+            ? Reject(RejectionCode.NoPaymentMethod)
+            : Accept(new AutoTopupSet(IsOn, Threshold, Price, MaxPerDay, Provider));
     }
 }

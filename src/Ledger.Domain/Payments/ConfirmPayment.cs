@@ -68,7 +68,7 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
             OrderKind.Topup => Granting(account, order, PocketSource.Prepaid, null),
             OrderKind.Pack => Granting(account, order, PocketSource.Pack, context.Now.AddDays(order.ValidDays ?? 0)),
             OrderKind.Subscription => Starting(account, order, context.Now),
-            OrderKind.Upgrade => Upgrading(account, order),
+            OrderKind.Upgrade => Upgrading(account, order, context.Now),
         };
         return Accept(Payments.Paid(account, order, events, context.Now));
     }
@@ -78,10 +78,17 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
         : order.Status == OrderStatus.Paid ? "paid_before"
         : Payment.Currency != PaymentNotice.OnlyCurrency ? "currency"
         : Payment.Amount != order.Price ? "amount"
-        : order.Customer is { } customer && Payment.Customer is { } payer && customer != payer ? "customer"
-        : order.Kind == OrderKind.Upgrade && !account.Subscription.IsActive ? "no_subscription"
+        : (order.Customer ?? account.Orders.CustomerAt(order.Provider)) is { } customer
+        && Payment.Customer is { } payer
+        && customer != payer
+            ? "customer"
+        : order.Kind == OrderKind.Upgrade && !IsFor(account.Subscription, order) ? "no_subscription"
         : order.Gives is { } gives && !account.Wallet.CanTake(gives) ? "too_much"
         : null;
+
+    /// <summary>Whether a subscription is the one whose change was ordered, and not another one that has taken its place since.</summary>
+    private static bool IsFor(Subscription subscription, Order order) =>
+        subscription is { IsActive: true, IsBilled: true } && subscription.Anchor <= order.OpenedAt;
 
     private ImmutableArray<AccountEvent> Granting(Account account, Order order, PocketSource source, DateTimeOffset? expiresAt)
     {
@@ -111,6 +118,7 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
                 Payment.Subscription,
                 Payment.Subscription ?? Payment.Id,
                 Payment.At < now ? Payment.At : now,
+                now,
                 Payment.Provider,
                 Payment.Id
             )
@@ -118,11 +126,11 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
         return events.DrainToImmutable();
     }
 
-    private ImmutableArray<AccountEvent> Upgrading(Account account, Order order)
+    private ImmutableArray<AccountEvent> Upgrading(Account account, Order order, DateTimeOffset now)
     {
         var (subscription, terms) = (account.Subscription, order.Terms!);
         ImmutableArray<AccountEvent> granted = order.Gives is { } gives
-            ? Subscription.Granting(account.Wallet, gives, subscription.PeriodEnd, Payment.Provider, Payment.Id)
+            ? Subscription.Granting(account.Wallet, gives, subscription.PeriodEnd, Payment.Provider, Payment.Id, now)
             : [];
         return
         [
@@ -190,6 +198,9 @@ public sealed record ExpireOrder(AccountId Account, OrderId Order) : AccountComm
 public sealed record GivePack(AccountId Account, string Pack, string Reference)
     : AccountCommand(Account, EventIds.OrderOpening(Account, EventIds.OrderOf(Account, Orders.Operator, Reference)))
 {
+    // Apart from what the operator grants by hand, whose references may be the same.
+    private const string PackGranter = "operator_pack";
+
     /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
@@ -228,7 +239,7 @@ public sealed record GivePack(AccountId Account, string Pack, string Reference)
             new OrderPaid(order, Orders.Operator, Reference, null, free, pocket),
             .. GrantCredits.Granting(
                 account.Wallet,
-                new(pocket, gives, PocketSource.Pack, scope, now.AddDays(pack.ValidDays), Orders.Operator, "pack:" + Reference, null)
+                new(pocket, gives, PocketSource.Pack, scope, now.AddDays(pack.ValidDays), PackGranter, Reference, null)
             ),
         ]);
     }

@@ -32,6 +32,7 @@ public sealed class RateCard
             .. document.Tools.Select(tool => new ToolEntry("tools/" + tool.Name, tool.Name, tool.Per, tool.Credits)),
             .. document.Services.Select(service => new ToolEntry("services/" + service.Name, service.Name, service.Per, service.Credits)),
         ];
+        Models = new(document);
         _tools = Tools.DistinctBy(tool => tool.Name, StringComparer.Ordinal).ToFrozenDictionary(tool => tool.Name, StringComparer.Ordinal);
     }
 
@@ -49,6 +50,9 @@ public sealed class RateCard
 
     /// <summary>Every tool and service, in the card's order.</summary>
     public ImmutableArray<ToolEntry> Tools { get; }
+
+    /// <summary>The models, by every name that leads to one.</summary>
+    public ModelDirectory Models { get; }
 
     /// <summary>The entry of a tool, if it has a price.</summary>
     public ToolEntry? FindTool(string name) => _tools.GetValueOrDefault(name);

@@ -65,6 +65,23 @@ public sealed class OrderQueries(NpgsqlDataSource database)
             ct
         );
 
+    /// <summary>The order that a provider's payment has paid, by the name under which it counts: that of an invoice, where there is one.</summary>
+    public Task<OrderPlace?> FindPaymentAsync(string provider, string payment, CancellationToken ct) =>
+        FindAsync(
+            """
+            select
+              o.account_id,
+              o.order_id
+            from orders o
+            where o.provider = $1
+              and o.payment = $2
+            limit 1
+            """,
+            provider,
+            payment,
+            ct
+        );
+
     /// <summary>Whose subscription a provider speaks of.</summary>
     public async Task<AccountId?> FindSubscriptionAsync(string provider, string reference, CancellationToken ct)
     {
@@ -112,11 +129,13 @@ public sealed class OrderQueries(NpgsqlDataSource database)
         return found;
     }
 
-    /// <summary>The packs that somebody owns with something left in them, or is about to pay for.</summary>
-    public Task<IReadOnlyList<string>> FindPacksInUseAsync(DateTimeOffset now, CancellationToken ct) =>
-        TextsAsync(
+    /// <summary>The packs that somebody owns with something left in them, or is about to pay for, each with the provider/model that it is for.</summary>
+    public Task<IReadOnlyList<(string Item, string? Scope)>> FindPacksInUseAsync(DateTimeOffset now, CancellationToken ct) =>
+        PairsAsync(
             """
-            select distinct o.item
+            select distinct
+              o.item,
+              o.state ->> 'scope'
             from orders o
             left join pockets p
               on p.account_id = o.account_id
@@ -127,27 +146,34 @@ public sealed class OrderQueries(NpgsqlDataSource database)
                 (p.remaining > 0 and p.expires_at > $1)
                 or (o.status in ('open', 'failed') and o.expires_at > $1)
               )
-            order by o.item
+            order by 1, 2
             """,
             now,
             ct
         );
 
     /// <summary>The subscription levels that somebody has, will have, or is about to pay for.</summary>
-    public Task<IReadOnlyList<string>> FindTiersInUseAsync(DateTimeOffset now, CancellationToken ct) =>
-        TextsAsync(
+    public async Task<IReadOnlyList<string>> FindTiersInUseAsync(DateTimeOffset now, CancellationToken ct)
+    {
+        var found = await PairsAsync(
             """
-            select b.tier
+            select
+              b.tier,
+              null
             from billing b
             where b.tier is not null
               and b.ended_at is null
             union
-            select b.state -> 'subscription' -> 'next' ->> 'tier'
+            select
+              b.state -> 'subscription' -> 'next' ->> 'tier',
+              null
             from billing b
             where b.ended_at is null
               and b.state -> 'subscription' -> 'next' is not null
             union
-            select o.item
+            select
+              o.item,
+              null
             from orders o
             where o.kind in ('subscription', 'upgrade')
               and o.item is not null
@@ -158,6 +184,8 @@ public sealed class OrderQueries(NpgsqlDataSource database)
             now,
             ct
         );
+        return [.. found.Select(pair => pair.Item)];
+    }
 
     /// <summary>Payments of a time, the oldest first, from a place on.</summary>
     /// <param name="from">The first moment.</param>
@@ -239,14 +267,14 @@ public sealed class OrderQueries(NpgsqlDataSource database)
         return await row.ReadAsync(ct) ? new OrderPlace(new(row.GetString(0)), new(row.GetString(1))) : null;
     }
 
-    private async Task<IReadOnlyList<string>> TextsAsync(string sql, DateTimeOffset now, CancellationToken ct)
+    private async Task<IReadOnlyList<(string Item, string? Scope)>> PairsAsync(string sql, DateTimeOffset now, CancellationToken ct)
     {
         await using var command = database.CreateCommand(sql);
         command.Parameters.Add(new() { Value = now });
-        var found = new List<string>();
+        var found = new List<(string, string?)>();
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
-            found.Add(rows.GetString(0));
+            found.Add((rows.GetString(0), rows.IsDBNull(1) ? null : rows.GetString(1)));
         return found;
     }
 }

@@ -93,9 +93,13 @@ internal static class AccountTranslation
         var unscoped = wallet.Open.Where(pocket => pocket.Unit == unit && pocket.Scope is null).ToList();
         var totals = wallet.Totals(unit);
 
-        // What packs were charged is in the totals too; it is what they were given less what is left, as far as it did not lapse.
-        var packs = wallet.Pockets.Where(pocket => pocket.Unit == unit && pocket.Scope is not null).ToList();
-        var packUsage = packs.Where(pocket => !pocket.LapsedAt(now)).Sum(pocket => pocket.Granted - pocket.Remaining);
+        // What packs were charged is in the totals too: what they were given, less what is left, has lapsed or was clawed back.
+        var sold = account.Orders.All.Values.Where(order => order.Pocket is not null).ToDictionary(order => order.Pocket!.Value);
+        var packUsage = wallet
+            .Pockets.Where(pocket => pocket.Unit == unit && pocket.Scope is not null)
+            .Sum(pocket =>
+                pocket.Granted - pocket.Remaining - (sold.TryGetValue(pocket.Id, out var order) ? order.Lapsed + order.Taken : 0)
+            );
         var balance = unscoped.Sum(pocket => pocket.Remaining) - totals.Debt;
         var usage = totals.Spent - totals.Reversed - packUsage;
         return new(

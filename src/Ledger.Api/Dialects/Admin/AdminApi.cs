@@ -28,6 +28,7 @@ public sealed class AdminApi
     private readonly AccessTokens _tokens;
     private readonly Regions _regions;
     private readonly Trail _trail;
+    private readonly CardGuard _guard;
 
     private AdminApi(IServiceProvider services)
     {
@@ -40,6 +41,7 @@ public sealed class AdminApi
         _tokens = services.GetRequiredService<AccessTokens>();
         _regions = services.GetRequiredService<Regions>();
         _trail = services.GetRequiredService<Trail>();
+        _guard = services.GetRequiredService<CardGuard>();
     }
 
     /// <summary>Maps the routes.</summary>
@@ -373,8 +375,31 @@ public sealed class AdminApi
     private async Task PublishRateCardAsync(HttpContext context)
     {
         var book = await _cards.ReloadAsync(context.RequestAborted);
-        if (await ApiErrors.ReadAsync(context, (body, root, faults) => ToPublish(book, body, root, faults)) is not { } command)
+        var place = "";
+        var command = await ApiErrors.ReadAsync(
+            context,
+            (body, root, faults) =>
+            {
+                place = body.Has("rate_card") ? "rate_card" : "";
+                return ToPublish(book, body, root, faults);
+            }
+        );
+        if (command is null)
             return;
+        var faults = new JsonFaults();
+        await _guard.CheckAsync(
+            JsonSerializer.Deserialize(command.Document, RateCardJson.Default.RateCardDocument)!,
+            place,
+            LedgerTime.Later(_time, book.LastAt),
+            faults,
+            context.RequestAborted
+        );
+        if (!faults.IsEmpty)
+        {
+            await ApiErrors.SendAsync(context, faults);
+            return;
+        }
+
         var published = await _cards.PublishAsync(command, CallerOf(context), context.RequestAborted);
         if (published.Refusal is { } code)
         {

@@ -92,9 +92,9 @@ equal(credits.estimate("video_download", units=2).credits_needed, 2 * prices["vi
 refused(InvalidRequestError, lambda: credits.estimate("unheard_of", units=1))
 
 # Alerts and auto top-up: what is given changes, the rest stays, None switches off.
-credits.set_alerts(warning_threshold=500, critical_threshold=100, email="owner@example.com")
+credits.set_alerts(warning_threshold=500, critical_threshold=100, email=True)
 alerts = credits.set_alerts(critical_threshold=None)
-equal((alerts.warning_threshold, alerts.critical_threshold, alerts.email), (500, None, "owner@example.com"))
+equal((alerts.warning_threshold, alerts.critical_threshold, alerts.email), (500, None, True))
 equal(credits.get_alerts(), alerts)
 credits.set_auto_topup(enabled=False, threshold_credits=1000, amount_usd=10, max_per_day=2)
 topup = credits.set_auto_topup(max_per_day=1)
