@@ -9,8 +9,10 @@ using Ledger.Api.Dialects.Tools;
 using Ledger.Api.Gateway;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
+using Ledger.Api.Notifications;
 using Ledger.Api.Payments;
 using Ledger.Api.Payments.Sandbox;
+using Ledger.Api.Payments.Stripe;
 using Ledger.Api.Pricing;
 
 if (CommandLine.IsFor(args))
@@ -30,6 +32,7 @@ try
     AccessOptions.From(builder.Configuration);
     MailOptions.From(builder.Configuration);
     PaymentOptions.From(builder.Configuration);
+    NotificationOptions.From(builder.Configuration);
     await RateCardFile.ReadAsync(RateCardFile.PathFrom(builder.Configuration), CancellationToken.None);
     database = await LedgerDatabase.OpenAsync(builder.Configuration, attach: false, loggers, TimeProvider.System, CancellationToken.None);
 }
@@ -45,7 +48,8 @@ await using (database)
         .Services.AddLedgerStore(database)
         .AddLedger(builder.Configuration)
         .AddAccess(builder.Configuration)
-        .AddPayments(builder.Configuration);
+        .AddPayments(builder.Configuration)
+        .AddNotifications(builder.Configuration);
     builder.Services.AddSingleton(await OperatorKey.LoadAsync(builder.Configuration, database.DataFolder, CancellationToken.None));
     builder.Services.AddApiDescription();
 
@@ -67,6 +71,8 @@ await using (database)
     AdminApi.Map(app);
     BillingAdminApi.Map(app);
     SandboxPages.Map(app);
+    NotificationApi.Map(app);
+    StripeWebhook.Map(app);
     app.MapOpenApi();
 
     using var telemetry = new Telemetry(app.Configuration);

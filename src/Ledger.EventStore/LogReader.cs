@@ -9,25 +9,69 @@ namespace Ledger.EventStore;
 /// </summary>
 public sealed class LogReader
 {
+    private const string AllSql = $"""
+        select {NpgsqlEventLog.EventColumns}
+        from mt_events m
+        where m.seq_id > $1
+        order by m.seq_id
+        limit $2
+        """;
+
+    // Every position, so that no gap goes unseen; but bodies, which are most of the cost, only where they are wanted. One statement, so that both are
+    // of one moment.
+    private const string SomeSql = """
+        select
+          m.seq_id,
+          case when m.is_wanted then m.id end,
+          case when m.is_wanted then m.stream_id end,
+          case when m.is_wanted then m.version end,
+          case when m.is_wanted then m.type end,
+          case when m.is_wanted then m.timestamp end,
+          case when m.is_wanted then m.data::text end,
+          case when m.is_wanted then m.headers::text end,
+          case when m.is_wanted then m.correlation_id end,
+          case when m.is_wanted then m.causation_id end
+        from (
+          select
+            e.*,
+            e.type = any ($3) as is_wanted
+          from mt_events e
+          where e.seq_id > $1
+          order by e.seq_id
+          limit $2
+        ) m
+        order by m.seq_id
+        """;
+
     private readonly NpgsqlDataSource? _database;
+    private readonly string[]? _types;
     private Gap? _gap;
 
-    internal LogReader(long after) => Position = after;
+    internal LogReader(long after, IReadOnlyList<string>? types)
+    {
+        Position = after;
+        _types = types?.ToArray();
+    }
 
     /// <summary>Reads by whichever connection there is.</summary>
     /// <param name="database">Connections for reading, to the primary.</param>
     /// <param name="after">The checkpoint: the last position that was dealt with.</param>
-    public LogReader(NpgsqlDataSource database, long after)
-        : this(after) => _database = database;
+    /// <param name="types">The stored names of the events that are wanted; null for all. Of others only the positions are read.</param>
+    public LogReader(NpgsqlDataSource database, long after, IReadOnlyList<string>? types = null)
+        : this(after, types) => _database = database;
 
-    /// <summary>The last position that was read; with what the caller did about it, the checkpoint to keep.</summary>
+    /// <summary>The last position that was read, whether its event was wanted or not; with what the caller did about it, the checkpoint to keep.</summary>
     public long Position { get; private set; }
+
+    /// <summary>Whether the last page was full, so that there may be more at once.</summary>
+    public bool MayHaveMore { get; private set; }
 
     /// <summary>Passes over events unread, up to a position; backwards never.</summary>
     public void SkipTo(long position) => Position = Math.Max(Position, position);
 
     /// <summary>
-    /// The next events, at most <paramref name="limit"/>; empty at the end of the log, and while a gap may still be filled.
+    /// The wanted ones of the next events, of which it looks at no more than <paramref name="limit"/>. Empty at the end of the log, while a gap may
+    /// still be filled, and where none is wanted; then <see cref="Position"/> has moved all the same.
     /// </summary>
     /// <exception cref="InvalidOperationException">There is a gap, and the database is a standby, which cannot tell what is under way.</exception>
     public async Task<IReadOnlyList<StoredEvent>> NextAsync(int limit, CancellationToken ct)
@@ -58,12 +102,13 @@ public sealed class LogReader
 
             if (whole > 0)
                 Position = found[whole - 1].Position;
-            return whole == found.Count ? found : found[..whole];
+            MayHaveMore = whole == limit;
+            return [.. found.Take(whole).Select(row => row.Event).OfType<StoredEvent>()];
         }
     }
 
     /// <summary>How many of the rows follow without a gap that may still be filled.</summary>
-    private int Whole(List<StoredEvent> found)
+    private int Whole(List<Row> found)
     {
         var over = _gap is { Drawers.HaveEnded: true } ? _gap.UpTo : 0;
         var expected = Position + 1;
@@ -73,18 +118,9 @@ public sealed class LogReader
         return whole;
     }
 
-    private async Task<List<StoredEvent>> ReadAsync(NpgsqlConnection connection, int limit, CancellationToken ct)
+    private async Task<List<Row>> ReadAsync(NpgsqlConnection connection, int limit, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(
-            $"""
-            select {NpgsqlEventLog.EventColumns}
-            from mt_events m
-            where m.seq_id > $1
-            order by m.seq_id
-            limit $2
-            """,
-            connection
-        )
+        await using var command = new NpgsqlCommand(_types is null ? AllSql : SomeSql, connection)
         {
             Parameters =
             {
@@ -92,12 +128,19 @@ public sealed class LogReader
                 new() { Value = limit },
             },
         };
-        var found = new List<StoredEvent>();
+        if (_types is not null)
+            command.Parameters.Add(new() { Value = _types });
+        var found = new List<Row>();
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
-            found.Add(NpgsqlEventLog.Read(rows));
+            found.Add(new(rows.GetInt64(0), rows.IsDBNull(1) ? null : NpgsqlEventLog.Read(rows)));
         return found;
     }
+
+    /// <summary>A position that is taken.</summary>
+    /// <param name="Position">The position.</param>
+    /// <param name="Event">What stands there; null where it is not wanted.</param>
+    private readonly record struct Row(long Position, StoredEvent? Event);
 
     /// <summary>Gaps that were seen, and who may still fill them.</summary>
     /// <param name="UpTo">The last position that was seen behind them: every one before it had been drawn.</param>

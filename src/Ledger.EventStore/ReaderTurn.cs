@@ -26,9 +26,26 @@ public sealed class ReaderTurn : IAsyncDisposable
     /// <summary>The last position that was read.</summary>
     public long Position => _reader.Position;
 
-    /// <summary>Takes the turn, or answers null where another process has it.</summary>
+    /// <summary>Whether the last page was full, so that there may be more at once.</summary>
+    public bool MayHaveMore => _reader.MayHaveMore;
+
+    /// <summary>Takes the turn to read every event, or answers null where another process has it.</summary>
     /// <exception cref="InvalidDataException">The checkpoint lies beyond the log: the two are not of one database.</exception>
-    public static async Task<ReaderTurn?> TryTakeAsync(NpgsqlDataSource database, string name, CancellationToken ct)
+    public static Task<ReaderTurn?> TryTakeAsync(NpgsqlDataSource database, string name, CancellationToken ct) =>
+        TryTakeAsync(database, name, null, ct);
+
+    /// <summary>Takes the turn, or answers null where another process has it.</summary>
+    /// <param name="database">Connections.</param>
+    /// <param name="name">Whose turn.</param>
+    /// <param name="types">The stored names of the events that are wanted; null for all. Of others only the positions are read.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <exception cref="InvalidDataException">The checkpoint lies beyond the log: the two are not of one database.</exception>
+    public static async Task<ReaderTurn?> TryTakeAsync(
+        NpgsqlDataSource database,
+        string name,
+        IReadOnlyList<string>? types,
+        CancellationToken ct
+    )
     {
         var lease = await SessionLock.TryTakeAsync(database, SessionLock.Of("reader " + name), ct);
         if (lease is null)
@@ -59,7 +76,7 @@ public sealed class ReaderTurn : IAsyncDisposable
                     );
             }
 
-            return new(name, lease, new(checkpoint));
+            return new(name, lease, new(checkpoint, types));
         }
         catch
         {
@@ -68,7 +85,10 @@ public sealed class ReaderTurn : IAsyncDisposable
         }
     }
 
-    /// <summary>The next events; empty at the end of the log, and while a gap may still be filled.</summary>
+    /// <summary>
+    /// The wanted ones of the next events. Empty at the end of the log, while a gap may still be filled, and where none is wanted; then
+    /// <see cref="Position"/> has moved all the same.
+    /// </summary>
     public Task<IReadOnlyList<StoredEvent>> NextAsync(int limit, CancellationToken ct) => _reader.NextAsync(_lease.Connection, limit, ct);
 
     /// <summary>Passes over events unread, for readers that only care for the latest.</summary>

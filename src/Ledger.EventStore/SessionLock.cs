@@ -50,6 +50,14 @@ public sealed class SessionLock : IAsyncDisposable
         return null;
     }
 
+    /// <summary>Makes sure that this is still the turn's session, for work that goes on for long.</summary>
+    /// <exception cref="NpgsqlException">The session is lost, and the turn with it: nothing more may be begun under it.</exception>
+    public async Task CheckAsync(CancellationToken ct)
+    {
+        await using var ask = new NpgsqlCommand("select", _connection);
+        await ask.ExecuteNonQueryAsync(ct);
+    }
+
     /// <summary>Ends the turn.</summary>
     public async ValueTask DisposeAsync()
     {

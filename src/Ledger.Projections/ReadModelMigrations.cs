@@ -41,9 +41,10 @@ public static class ReadModelMigrations
         new(
             "read-models",
             3,
-            "subscriptions, orders, clawbacks",
+            "subscriptions, orders, clawbacks, whole rate cards",
             Sql(
                 "clawed_back.sql",
+                "balances.sql",
                 "billing.sql",
                 "ix_billing_due.sql",
                 "ix_billing_reference.sql",
@@ -52,11 +53,17 @@ public static class ReadModelMigrations
                 "orders.sql",
                 "ix_orders_session.sql",
                 "ix_orders_intent.sql",
+                "ix_orders_payment.sql",
                 "ix_orders_paid_at.sql",
-                "ix_orders_item.sql"
+                "ix_orders_item.sql",
+                "rate_cards.sql",
+                "model_prices.sql",
+                "pack_prices.sql",
+                "tier_prices.sql"
             )
         ),
         new("access-history", 1, "sign-ins and access trail of accounts that were there before", Sql("access_history.sql")),
+        new("rate-card-history", 1, "rate cards that were there before", Sql("rate_card_history.sql")),
         new("checkpoints", 1, "state checkpoints of accounts", Sql("account_checkpoints.sql")),
         new("people", 1, "people and credentials", Sql("people.sql", "credentials.sql")),
         new(
@@ -70,6 +77,21 @@ public static class ReadModelMigrations
             1,
             "what payment providers have told",
             Sql("provider_events.sql", "ix_provider_events_last_at.sql", "sandbox_cards.sql")
+        ),
+        new(
+            "notifications",
+            1,
+            "where accounts want to be told what happens to them, and what they are told",
+            Sql(
+                "notification_targets.sql",
+                "deliveries.sql",
+                "ux_deliveries_event_id.sql",
+                "ix_deliveries_waiting.sql",
+                "ix_deliveries_delivered.sql",
+                "ix_deliveries_position.sql",
+                "ix_deliveries_account.sql",
+                "ix_deliveries_state.sql"
+            )
         ),
     ];
 

@@ -9,6 +9,7 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -96,7 +97,11 @@ internal sealed class TestBed : IAsyncDisposable
     }
 
     /// <summary>The ledger without a web server, in this process.</summary>
-    public async Task<ServiceProvider> OpenLedgerAsync(int lanes, CancellationToken ct)
+    /// <param name="lanes">Its lanes.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <param name="clock">Its clock; the machine's where it is not given.</param>
+    /// <param name="sweeps">Whether it sweeps by itself.</param>
+    public async Task<ServiceProvider> OpenLedgerAsync(int lanes, CancellationToken ct, TimeProvider? clock = null, bool sweeps = true)
     {
         var configuration = new ConfigurationBuilder()
             .AddInMemoryCollection(
@@ -106,6 +111,7 @@ internal sealed class TestBed : IAsyncDisposable
                     ["Ledger:Data"] = Path.Combine(_folder, "server"),
                     ["Ledger:AdminKey"] = "bench",
                     ["Ledger:Lanes"] = lanes.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                    ["Ledger:SweepInterval"] = sweeps ? null : "00:00:00",
                 }
             )
             .Build();
@@ -113,10 +119,61 @@ internal sealed class TestBed : IAsyncDisposable
         var services = new ServiceCollection().AddLogging().AddMetrics().AddSingleton<IConfiguration>(configuration);
         services.AddSingleton(new OperatorKey("bench"));
         services.AddLedgerStore(database).AddLedger(configuration).AddAccess(configuration);
+        if (clock is not null)
+            services.AddSingleton(clock);
         var provider = services.BuildServiceProvider();
-        foreach (var hosted in provider.GetServices<IHostedService>())
-            await hosted.StartAsync(ct);
+        if (clock is null)
+        {
+            foreach (var hosted in provider.GetServices<IHostedService>())
+                await hosted.StartAsync(ct);
+        }
+        else
+        {
+            // A node whose clock differs from the database's is not ready, and rightly so; only the ledger itself is started.
+            await provider.GetRequiredService<LedgerService>().StartAsync(ct);
+        }
+
         return provider;
+    }
+
+    /// <summary>Accounts that subscribe now.</summary>
+    public async Task SubscribeAsync(int count, CancellationToken ct)
+    {
+        await using var provider = await OpenLedgerAsync(1, ct, sweeps: false);
+        var ledger = provider.GetRequiredService<LedgerService>();
+        var caller = Caller.System("bench");
+        foreach (var some in Enumerable.Range(0, count).Chunk(1000))
+        {
+            await Task.WhenAll(
+                some.SelectMany(i =>
+                {
+                    var account = new AccountId(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"s{i:000000000000000}"));
+                    return (Task[])
+                        [
+                            ledger.ExecuteAsync(new OpenAccount(account, null), caller),
+                            ledger.ExecuteAsync(new SetSubscription(account, EventIds.Request(account, "bench"), "pro"), caller),
+                        ];
+                })
+            );
+        }
+    }
+
+    /// <summary>How many resets of a period the log holds.</summary>
+    public async Task<long> CountResetsAsync(int period, CancellationToken ct)
+    {
+        await using var database = NpgsqlDataSource.Create(ConnectionString);
+        await using var command = database.CreateCommand(
+            "select count(*) from mt_events m where m.type = 'subscription_reset' and (m.data ->> 'period')::int = $1"
+        );
+        command.CommandTimeout = 0;
+        command.Parameters.Add(new() { Value = period });
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>The machine's clock, put forward.</summary>
+    public sealed class ClockAhead(TimeSpan by) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + by;
     }
 
     /// <summary>The real server as a process of its own.</summary>

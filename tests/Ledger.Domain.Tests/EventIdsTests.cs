@@ -1,7 +1,10 @@
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Payments;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
+using static Ledger.Domain.Tests.Purchases;
 
 namespace Ledger.Domain.Tests;
 
@@ -23,6 +26,20 @@ public class EventIdsTests
         EventIds.KeyCreation(Alice, Main).ToString().ShouldBe("c8545604-b2ee-85c6-aefa-f4462e35ec9f");
         EventIds.KeyRevocation(Alice, Main).ToString().ShouldBe("c8545604-b2ee-8645-aa71-c9d75cb67f5a");
         EventIds.Request(Alice, "request-1").ToString().ShouldBe("c8545604-b2ee-84f2-9dbf-88b99e6b61f8");
+        EventIds.OrderOpening(Alice, TheOrder).ToString().ShouldBe("c8545604-b2ee-899c-952e-5423e6f48d0a");
+        EventIds.OrderOf(Alice, "stripe", "in_1").ToString().ShouldBe("97683cc20045816e");
+        EventIds.AutomaticOrder(Alice, AHold.Value, 7).ToString().ShouldBe("96336463ab182471");
+        EventIds.OrderSession(Alice, TheOrder, "cs_1").ToString().ShouldBe("c8545604-b2ee-8329-bf50-a9709b70713f");
+        EventIds.OrderExpiry(Alice, TheOrder).ToString().ShouldBe("c8545604-b2ee-8d74-a467-92d28815589c");
+        EventIds.Payment(Alice, "stripe", "cs_1").ToString().ShouldBe("c8545604-b2ee-83ca-b45d-3e7f57b305e4");
+        EventIds.PaymentMismatch(Alice, TheOrder, "stripe", "cs_1").ToString().ShouldBe("c8545604-b2ee-8369-85ae-5902bb6c90a0");
+        EventIds.Refund(Alice, TheOrder, Amount.Usd(9)).ToString().ShouldBe("c8545604-b2ee-865c-b718-77f05c8979b2");
+        EventIds.Dispute(Alice, TheOrder, "dp_1").ToString().ShouldBe("c8545604-b2ee-85a0-8c2b-1e6e69d92caa");
+        EventIds.DisputeWin(Alice, TheOrder, "dp_1").ToString().ShouldBe("c8545604-b2ee-8dbd-ad43-69bfc27c940b");
+        EventIds.Customer(Alice, "stripe", "cus_1").ToString().ShouldBe("c8545604-b2ee-8547-b816-a240debac427");
+        EventIds.Subscription(Alice, "stripe", "sub_1").ToString().ShouldBe("c8545604-b2ee-8890-9752-844f206b7465");
+        EventIds.Reset(Alice, Billed(), 3).ToString().ShouldBe("c8545604-b2ee-8722-851b-1ecc11334f69");
+        EventIds.SubscriptionEnd(Alice, Billed()).ToString().ShouldBe("c8545604-b2ee-804e-831d-b63a56a226e0");
         EventIds
             .For(Alice, new PocketExpired(new(1), Amount.Credits(1), Noon), AHold.Value, 7)
             .ToString()
@@ -63,6 +80,20 @@ public class EventIdsTests
             EventIds.KeyRevocation(Alice, Main),
             EventIds.Request(Alice, "x"),
             EventIds.Request(Alice, AHold.ToString()),
+            EventIds.OrderOpening(Alice, TheOrder),
+            EventIds.OrderExpiry(Alice, TheOrder),
+            EventIds.OrderSession(Alice, TheOrder, "x"),
+            EventIds.Payment(Alice, "x", "y"),
+            EventIds.PaymentMismatch(Alice, TheOrder, "x", "y"),
+            EventIds.Refund(Alice, TheOrder, Amount.Usd(1)),
+            EventIds.Refund(Alice, TheOrder, Amount.Usd(2)),
+            EventIds.Dispute(Alice, TheOrder, "x"),
+            EventIds.DisputeWin(Alice, TheOrder, "x"),
+            EventIds.Customer(Alice, "x", "y"),
+            EventIds.Subscription(Alice, "x", "y"),
+            EventIds.Reset(Alice, Billed(), 0),
+            EventIds.Reset(Alice, Billed(), 1),
+            EventIds.SubscriptionEnd(Alice, Billed()),
         ];
         ids.ShouldBeUnique();
     }
@@ -102,6 +133,45 @@ public class EventIdsTests
         EventIds.For(Alice, new HoldExpired(AHold, Noon), default, 1).ShouldBe(settle.Id);
         EventIds.For(Alice, new HoldReleased(AHold), default, 1).ShouldBe(settle.Id);
         EventIds.LateSettlement(Alice, AHold).ShouldNotBe(settle.Id);
+    }
+
+    [Fact]
+    public void The_names_that_ids_are_made_into_are_as_long_as_any_other_order() =>
+        (EventIds.OrderOf(Alice, "stripe", "in_1").Value.Length, EventIds.AutomaticOrder(Alice, AHold.Value, 7).Value.Length).ShouldBe(
+            (16, 16)
+        );
+
+    /// <summary>What brings about the event does not matter, so that a sweep, a spend and an invoice cannot each do it.</summary>
+    [Fact]
+    public void A_period_begins_and_a_payment_counts_under_one_id_whoever_brings_it()
+    {
+        AccountEvent[] once =
+        [
+            Reset(Billed(), 3),
+            new SubscriptionEnded(Billed(), Noon, "canceled"),
+            Started(Stripe),
+            Opened(),
+            Paid(1),
+            new OrderExpired(TheOrder, Noon),
+            new OrderRefunded(TheOrder, Amount.Usd(1)),
+            new OrderDisputed(TheOrder, "dp_1", Amount.Usd(1)),
+            new DisputeWon(TheOrder, "dp_1"),
+        ];
+        foreach (var @event in once)
+            EventIds.For(Alice, @event, AHold.Value, 1).ShouldBe(EventIds.For(Alice, @event, default, 2));
+        once.Select(@event => EventIds.For(Alice, @event, default, 1)).ShouldBeUnique();
+    }
+
+    [Fact]
+    public void A_command_stands_under_the_id_of_the_event_that_answers_it()
+    {
+        Confirm().Id.ShouldBe(EventIds.For(Alice, Paid(1), default, 1));
+        Refund(9).Id.ShouldBe(EventIds.For(Alice, new OrderRefunded(TheOrder, Amount.Usd(9)), default, 1));
+        Dispute().Id.ShouldBe(EventIds.For(Alice, new OrderDisputed(TheOrder, "dp_1", Amount.Usd(9)), default, 1));
+        Win().Id.ShouldBe(EventIds.For(Alice, new DisputeWon(TheOrder, "dp_1"), default, 1));
+        new ExpireOrder(Alice, TheOrder).Id.ShouldBe(EventIds.For(Alice, new OrderExpired(TheOrder, Noon), default, 1));
+        new AttachSession(Alice, TheOrder, "cs_1").Id.ShouldBe(EventIds.For(Alice, new OrderSessionOpened(TheOrder, "cs_1"), default, 1));
+        new LinkCustomer(Alice, Stripe, "cus_1").Id.ShouldBe(EventIds.For(Alice, new CustomerLinked(Stripe, "cus_1"), default, 1));
     }
 
     [Fact]

@@ -1,18 +1,19 @@
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Payments;
 using Ledger.Domain.RateCards;
 using Ledger.Domain.Referrals;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using static Ledger.Domain.Tests.Facts;
+using static Ledger.Domain.Tests.Purchases;
 
 namespace Ledger.Domain.Tests;
 
 /// <summary>Each refusal once, in the order of precedence; a code that nothing produces fails here.</summary>
 public class RejectionTests
 {
-    private static readonly Guid Request = EventIds.Request(Alice, "request-1");
-
     private static readonly Dictionary<RejectionCode, Func<Scenario>> Cases = new()
     {
         [RejectionCode.AccountNotFound] = () => Given().When(new SuspendAccount(Alice, Request, "fraud")),
@@ -35,6 +36,20 @@ public class RejectionTests
         [RejectionCode.AlreadyReferred] = () =>
             GivenAccount(new ReferralApplied(new("bob0000000000000"), Amount.Credits(1), 1))
                 .When(new ApplyReferral(Alice, new AccountId("carol00000000000"))),
+        [RejectionCode.OrderNotFound] = () => GivenAccount().When(new ExpireOrder(Alice, new("nosuch"))),
+        [RejectionCode.PackNotFound] = () => GivenAccount().When(Buy(OrderKind.Pack, "nosuch")),
+        [RejectionCode.TierNotFound] = () => GivenAccount().When(new SetSubscription(Alice, Request, "nosuch")),
+        [RejectionCode.NoActiveSubscription] = () => GivenAccount().When(new ContinueSubscription(Alice, Request)),
+        [RejectionCode.AlreadySubscribed] = () => GivenAccount(Started()).When(Buy(OrderKind.Subscription, "pro")),
+        [RejectionCode.SetByOperator] = () => GivenAccount(Started()).When(new ChangeSubscription(Alice, Request, "max", false)),
+        [RejectionCode.BilledByProvider] = () => GivenAccount(Started(Stripe)).When(new SetSubscription(Alice, Request, "max")),
+        [RejectionCode.PaymentRequired] = () => GivenAccount(Started(Stripe)).When(new ChangeSubscription(Alice, Request, "max", false)),
+        [RejectionCode.NotForSale] = () => GivenAccount().When(Buy(OrderKind.Pack, "gift")),
+        [RejectionCode.NoPaymentMethod] = () =>
+            GivenAccount().When(new SetAutoTopup(Alice, Request, true, Amount.Credits(100), Amount.Usd(25), 1, "stripe")),
+        [RejectionCode.TooManyOrders] = () =>
+            GivenAccount([.. Enumerable.Range(1, Orders.MaxOpen).Select(i => Opened(new($"order-{i}")))])
+                .When(Buy(OrderKind.Pack, "deepseek-chat-20k")),
         [RejectionCode.UnknownTool] = () => GivenAccount().When(Spend(tool: "nosuch")),
         [RejectionCode.AmountOutOfRange] = () => GivenAccount().When(Spend(0)),
         [RejectionCode.ExpiryNotInFuture] = () =>
@@ -78,6 +93,8 @@ public class RejectionTests
         GivenAccount().When(Spend(0, tool: "nosuch")).ThenRejected(RejectionCode.UnknownTool);
         GivenAccount(Created(Other, limit: 1)).When(Spend(key: Other)).ThenRejected(RejectionCode.KeyLimitReached);
     }
+
+    private static OpenOrder Buy(OrderKind kind, string item) => new(Alice, new("order-0"), kind, item, null, "stripe", null);
 
     private static Scenario GivenHold(AccountEvent end) => GivenAccount(Granted(1, 5), Held("1", 5, allocated: Share(1, 5)), end);
 

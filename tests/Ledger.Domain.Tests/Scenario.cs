@@ -299,8 +299,26 @@ public static class Prices
             [new("both", "minute", Quantity.Of(100)), new("transcription", "minute", Quantity.Of(330))],
             [],
             new Dictionary<string, string>(),
-            [],
-            [],
+            [
+                new(
+                    "deepseek-chat-20k",
+                    "deepseek",
+                    "deepseek-chat",
+                    Quantity.Of(20_000),
+                    new(Quantity.Of(50_000), Quantity.Of(125_000)),
+                    Quantity.Parse("9.00"),
+                    365
+                ),
+                new("gift", "deepseek", "deepseek-chat", Quantity.Of(10), new(Quantity.Of(1), Quantity.Of(1)), default, 30),
+            ],
+            [
+                new("basic", Quantity.Of(10), Quantity.Of(1_000), 1_000_000),
+                new("pro", Quantity.Of(20), Quantity.Of(2_000), 2_000_000),
+                new("max", Quantity.Of(50), Quantity.Of(6_000), 5_000_000, "time"),
+                new("flat", Quantity.Of(40), Quantity.Of(5_000), 4_000_000, "none"),
+                new("quota", Quantity.Of(5), default, 500_000),
+                new("trial", default, Quantity.Of(100), 100_000),
+            ],
             new(Quantity.Of(7500), 1, 1000, "USD"),
             new(5, 1000),
             new(Quantity.Of(1000), Quantity.Of(500))

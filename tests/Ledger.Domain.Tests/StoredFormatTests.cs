@@ -1,10 +1,13 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Ledger.Domain.Accounts;
+using Ledger.Domain.Alerts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Payments;
 using Ledger.Domain.RateCards;
 using Ledger.Domain.Referrals;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using static Ledger.Domain.Tests.Facts;
 
@@ -18,6 +21,8 @@ public class StoredFormatTests
 {
     private static readonly DateTimeOffset Later = new(2026, 4, 1, 0, 0, 0, 123, 456, TimeSpan.Zero);
     private static readonly Amount Debt = Amount.Credits(2);
+    private static readonly OrderId Order = new("order00000000001");
+    private static readonly SubscriptionId Subscription = new(EventIds.Subscription(Alice, "stripe", "sub_1"));
 
     public static readonly object[] Samples =
     [
@@ -94,6 +99,43 @@ public class StoredFormatTests
         new SpendReversed(new(Hold().Value), Main, "chat", Amount.Credits(10), Later, [Share(1, 8)], Debt, "wrong model", Noon),
         new PocketExpired(new(1), Amount.Credits(7), Later),
         new DebtRepaid(new(2), Debt),
+        new CreditsClawedBack(Order, "dp_1", Amount.Credits(10), [Share(1, 8)], Debt, Amount.Credits(3)),
+        new ClawbackReturned(Order, "dp_1", Amount.Credits(10), [Share(1, 8)], Debt, Amount.Credits(3)),
+        new CustomerLinked("stripe", "cus_1"),
+        new OrderOpened(
+            Order,
+            OrderKind.Pack,
+            "deepseek-chat-20k",
+            Amount.Usd(9),
+            Amount.Credits(20_000),
+            "deepseek/deepseek-chat",
+            365,
+            Quantity.Of(7500),
+            1,
+            "stripe",
+            "cus_1",
+            Later,
+            true,
+            new("pro", 1, Amount.Usd(20), Amount.Credits(2000), 2_000_000)
+        ),
+        new OrderSessionOpened(Order, "cs_1"),
+        new OrderPaid(Order, "stripe", "cs_1", "pi_1", Amount.Usd(9), new(1)),
+        new OrderFailed(Order, "card_declined"),
+        new OrderExpired(Order, Later),
+        new OrderRefunded(Order, Amount.Usd(4)),
+        new OrderDisputed(Order, "dp_1", Amount.Usd(9)),
+        new DisputeWon(Order, "dp_1"),
+        new PaymentMismatched(Order, "stripe", "cs_1", "amount", Amount.Usd(8), "USD"),
+        new AutoTopupSet(true, Amount.Credits(500), Amount.Usd(25), 3, "stripe"),
+        new SubscriptionStarted(Subscription, "pro", 1, Amount.Usd(20), Amount.Credits(2000), 2_000_000, "stripe", "sub_1", Later),
+        new SubscriptionReset(Subscription, 1, Later, Later.AddMonths(1)),
+        new SubscriptionChanged(Subscription, "max", 1, Amount.Usd(50), Amount.Credits(6000), 5_000_000),
+        new SubscriptionChangeScheduled(Subscription, "max", 1, Amount.Usd(50), Amount.Credits(6000), 5_000_000),
+        new SubscriptionKept(Subscription),
+        new SubscriptionEndScheduled(Subscription, Later),
+        new SubscriptionEnded(Subscription, Later, "canceled"),
+        new AlertsSet(Amount.Credits(500), Amount.Credits(100)),
+        new BalanceLevelChanged(BalanceLevel.Warning, BalanceLevel.Critical, Amount.Credits(95)),
         new RateCardPublished(Later, "{\"tools\":[]}"),
     ];
 
@@ -169,6 +211,8 @@ public class StoredFormatTests
         var account = GivenAccount(Granted(1, 100), Granted(2, 100)).And(Held("2", 10, allocated: Share(1, 10))).After;
         if (sample is KeyCreated)
             account = Given(new AccountOpened("DE")).After;
+        if (sample is not OrderOpened)
+            account = Account.Evolve(account, new(Guid.Empty, account.Version + 1, Noon, Samples.OfType<OrderOpened>().Single()));
         try
         {
             Account

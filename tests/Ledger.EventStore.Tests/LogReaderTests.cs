@@ -24,6 +24,51 @@ public sealed class LogReaderTests
     }
 
     [Fact]
+    public async Task Of_events_that_are_not_wanted_only_the_positions_are_read()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await log.AppendAsync(LogDatabase.Stream("account-a", 1, 2, 3, 4, 5, 6, 7));
+        await MakeAsync(log, "wanted", 2, 6);
+        await MakeAsync(log, "wished", 3);
+        var reader = new LogReader(log.Database, 0, ["wanted", "wished"]);
+
+        (await PageAsync(reader, 3)).ShouldBe("2 3 up to 3, more");
+        (await PageAsync(reader, 2)).ShouldBe(" up to 5, more");
+        (await PageAsync(reader, 3)).ShouldBe("6 up to 7");
+        (await PageAsync(reader, 3)).ShouldBe(" up to 7");
+
+        // What is wanted comes whole.
+        var all = await new LogReader(log.Database, 0).NextAsync(10, default);
+        (await new LogReader(log.Database, 0, ["wanted", "wished"]).NextAsync(10, default)).ShouldBe([all[1], all[2], all[5]]);
+        (await PageAsync(new LogReader(log.Database, 0, []), 10)).ShouldBe(" up to 7");
+    }
+
+    [Fact]
+    public async Task A_late_commit_is_waited_for_also_where_nothing_behind_it_is_wanted()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var late = await BeginAsync(log);
+        await InsertAsync(late, "account-late", 1);
+        await ExecuteAsync(late, "update mt_events set type = 'wanted' where seq_id = 1");
+        await log.AppendAsync(LogDatabase.Stream("account-a", 2, 3));
+        var reader = new LogReader(log.Database, 0, ["wanted"]);
+
+        for (var look = 0; look < 5; look++)
+            (await PageAsync(reader, 10)).ShouldBe(" up to 0");
+        await late.CommitAsync();
+        (await PageAsync(reader, 10)).ShouldBe("1 up to 3");
+
+        // And one that nobody wants, before one that somebody does.
+        await using var unwanted = await BeginAsync(log);
+        await InsertAsync(unwanted, "account-unwanted", 4);
+        await log.AppendAsync(LogDatabase.Stream("account-b", 5));
+        await MakeAsync(log, "wanted", 5);
+        (await PageAsync(reader, 10)).ShouldBe(" up to 3");
+        await unwanted.RollbackAsync();
+        (await PageAsync(reader, 10)).ShouldBe("5 up to 5");
+    }
+
+    [Fact]
     public async Task A_late_commit_is_waited_for_and_never_skipped()
     {
         await using var log = await LogDatabase.CreateAsync();
@@ -323,14 +368,16 @@ public sealed class LogReaderTests
         ).ShouldBe(0);
     }
 
-    [Fact]
-    public async Task Under_concurrent_appends_and_rollbacks_nothing_is_missed_and_nothing_comes_twice()
+    [Theory]
+    [InlineData(null)]
+    [InlineData("wanted")]
+    public async Task Under_concurrent_appends_and_rollbacks_nothing_is_missed_and_nothing_comes_twice(string? wanted)
     {
         await using var log = await LogDatabase.CreateAsync();
         using var done = new CancellationTokenSource();
         var reading = Task.Run(async () =>
         {
-            var reader = new LogReader(log.Database, 0);
+            var reader = new LogReader(log.Database, 0, wanted is null ? null : [wanted]);
             var seen = new List<long>();
             while (true)
             {
@@ -354,7 +401,12 @@ public sealed class LogReaderTests
                             await using var transaction = await BeginAsync(log);
                             await ExecuteAsync(transaction, "select pg_current_xact_id()");
                             for (var e = random.Next(1, 4); e > 0; e--)
-                                await InsertAsync(transaction, $"account-{worker}-{i}", (worker * 1000) + (i * 10) + e);
+                                await InsertAsync(
+                                    transaction,
+                                    $"account-{worker}-{i}",
+                                    (worker * 1000) + (i * 10) + e,
+                                    random.Next(3) == 0 ? "wanted" : "noted"
+                                );
                             if (random.Next(3) == 0)
                                 await transaction.RollbackAsync();
                             else
@@ -365,12 +417,23 @@ public sealed class LogReaderTests
         );
         await done.CancelAsync();
 
-        var positions = await log.QueryAsync<long[]>("select array_agg(m.seq_id order by m.seq_id) from mt_events m");
+        var positions = await log.QueryAsync<long[]>(
+            $"select array_agg(m.seq_id order by m.seq_id) from mt_events m where m.type like '{wanted ?? "%"}'"
+        );
         string.Join(' ', await reading).ShouldBe(string.Join(' ', positions));
     }
 
     private static async Task<IReadOnlyList<long>> PositionsAsync(LogReader reader) =>
         [.. (await reader.NextAsync(10, default)).Select(stored => stored.Position)];
+
+    private static async Task<string> PageAsync(LogReader reader, int limit)
+    {
+        var page = await reader.NextAsync(limit, default);
+        return $"{string.Join(' ', page.Select(stored => stored.Position))} up to {reader.Position}{(reader.MayHaveMore ? ", more" : "")}";
+    }
+
+    private static Task MakeAsync(LogDatabase log, string type, params long[] positions) =>
+        log.ExecuteAsync($"update mt_events set type = '{type}' where seq_id in ({string.Join(',', positions)})");
 
     private static async Task<OpenTransaction> BeginAsync(LogDatabase log)
     {
@@ -378,10 +441,10 @@ public sealed class LogReaderTests
         return new(connection, await connection.BeginTransactionAsync());
     }
 
-    private static Task InsertAsync(OpenTransaction transaction, string streamId, int id) =>
-        ExecuteAsync(transaction, InsertSql(streamId, id));
+    private static Task InsertAsync(OpenTransaction transaction, string streamId, int id, string type = "noted") =>
+        ExecuteAsync(transaction, InsertSql(streamId, id, type));
 
-    private static string InsertSql(string streamId, int id) =>
+    private static string InsertSql(string streamId, int id, string type = "noted") =>
         $$"""
             with moved as (
               insert into mt_streams (id, type, version) values ('{{streamId}}', 'account', 1)
@@ -389,7 +452,7 @@ public sealed class LogReaderTests
               returning version
             )
             insert into mt_events (seq_id, id, stream_id, version, data, type)
-            select nextval('mt_events_sequence'), '{{LogDatabase.Id(id)}}', '{{streamId}}', version, '{}', 'noted'
+            select nextval('mt_events_sequence'), '{{LogDatabase.Id(id)}}', '{{streamId}}', version, '{}', '{{type}}'
             from moved
             """;
 

@@ -61,6 +61,23 @@ public sealed class ReaderTurnTests
     }
 
     [Fact]
+    public async Task Whoever_works_on_under_a_lock_can_see_that_it_is_lost()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await using var held = (await SessionLock.TryTakeAsync(log.Database, SessionLock.Of("test"), default)).ShouldNotBeNull();
+        await held.CheckAsync(default);
+        await log.ExecuteAsync(
+            """
+            select pg_terminate_backend(l.pid)
+            from pg_locks l
+            join pg_database d on d.oid = l.database
+            where l.locktype = 'advisory' and d.datname = current_database()
+            """
+        );
+        await Should.ThrowAsync<NpgsqlException>(() => held.CheckAsync(default));
+    }
+
+    [Fact]
     public async Task A_late_commit_is_not_skipped_by_whoever_takes_the_next_turn()
     {
         await using var log = await LogDatabase.CreateAsync();
@@ -128,6 +145,26 @@ public sealed class ReaderTurnTests
         (await turn.LagAsync(default)).ShouldBe(new(3, 0, null));
         turn.SkipTo(1);
         turn.Position.ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Events_that_are_not_wanted_count_as_read()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await log.AppendAsync(LogDatabase.Stream("account-a", 1, 2, 3));
+        await log.ExecuteAsync("update mt_events set type = 'wanted' where seq_id = 1");
+        await using (var turn = (await ReaderTurn.TryTakeAsync(log.Database, "test", ["wanted"], default)).ShouldNotBeNull())
+        {
+            (await turn.NextAsync(2, default)).Select(stored => stored.Position).ShouldBe([1]);
+            turn.MayHaveMore.ShouldBeTrue();
+            (await turn.NextAsync(2, default)).ShouldBeEmpty();
+            turn.MayHaveMore.ShouldBeFalse();
+            turn.Position.ShouldBe(3);
+            await turn.SaveAsync(default);
+        }
+
+        await using var next = await TakeAsync(log);
+        next.Position.ShouldBe(3);
     }
 
     [Fact]

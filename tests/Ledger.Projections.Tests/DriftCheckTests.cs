@@ -58,6 +58,14 @@ public sealed class DriftCheckTests
     [InlineData("update keys set used = used + 1 where account_id = 'a000'", "keys", 0)]
     [InlineData("delete from holds where account_id = 'a000'", "holds", 0)]
     [InlineData("delete from keys where account_id = 'a000'", "is missing", 0)]
+    [InlineData(
+        "update orders set state = jsonb_set(state, '{refunded}', '1') where ctid = (select ctid from orders where account_id = 'a000' limit 1)",
+        "orders ",
+        1
+    )]
+    [InlineData("delete from orders where account_id = 'a000'", "orders ", 0)]
+    [InlineData("delete from billing where account_id = 'a000'", "billing", 1)]
+    [InlineData("update accounts set credits_clawed_back = credits_clawed_back + 1 where account_id = 'a000'", "accounts.credits", 1)]
     [InlineData("delete from accounts where account_id = 'a000'", "accounts.version is missing", 0)]
     [InlineData("update usage_daily set credits = credits - 1 where account_id = 'a000'", "usage_daily.credits", 1)]
     public async Task A_row_that_was_tampered_with_is_named_without_its_contents(string tamper, string named, int only)
@@ -72,6 +80,8 @@ public sealed class DriftCheckTests
                 select exists (select from holds where account_id = 'a000')
                   and exists (select from keys where account_id = 'a000')
                   and exists (select from usage_daily where account_id = 'a000')
+                  and exists (select from orders where account_id = 'a000')
+                  and exists (select from billing where account_id = 'a000')
                 """
             )
         );

@@ -4,9 +4,12 @@ using System.Text;
 using System.Text.Json;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
+using Ledger.Domain.Alerts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Payments;
 using Ledger.Domain.Referrals;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Accounts;
@@ -17,6 +20,8 @@ namespace Ledger.Projections.Tests;
 internal sealed class History(ILogWriter writer, AccountWrites writes, int seed, IReadOnlyList<AccountId> accounts) : IAsyncDisposable
 {
     private const string Metadata = """{"x": "ü"}""";
+
+    private const string Provider = "stripe";
 
     private static readonly string MetadataDigest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Metadata)));
 
@@ -40,6 +45,8 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
     {
         Now += _random.Next(6) switch
         {
+            // Now and then a month passes, so that periods begin, end and are missed.
+            5 when _random.Next(8) == 0 => TimeSpan.FromDays(_random.Next(20, 70)),
             0 => TimeSpan.FromMicroseconds(1),
             5 => TimeSpan.FromHours(_random.Next(1, 30)),
             _ => TimeSpan.FromSeconds(_random.Next(0, 90)),
@@ -90,6 +97,12 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
                 account.SignIns.EndedAt,
                 Ended = account.SignIns.Ended.OrderBy(ended => ended.Key),
                 account.Referral,
+                account.Subscription,
+                Orders = account.Orders.All.Values.OrderBy(order => order.Id.Value, StringComparer.Ordinal),
+                Customers = account.Orders.Customers.OrderBy(customer => customer.Key, StringComparer.Ordinal),
+                OrdersDue = account.Orders.NextDue,
+                account.AutoTopup,
+                account.Alerts,
                 Hash = Convert.ToHexStringLower(snapshot.LastHash.Span),
             }
         );
@@ -145,7 +158,7 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             .ElementAt(_random.Next(account.Keys.Keys.Count))
             .Id;
         var past = _facts[id].Values;
-        return _random.Next(24) switch
+        return _random.Next(36) switch
         {
             0 => _random.Next(4) == 0 ? new SuspendAccount(id, request, "why") : new RecordDue(id, request),
             1 => new ReinstateAccount(id, request, "because"),
@@ -184,9 +197,97 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             21 => _random.Next(2) == 0
                 ? new ApplyReferral(id, new AccountId("referrer"))
                 : new RewardReferral(id, new AccountId("referred" + Next()), Amount.Credits(_random.Next(0, 3))),
-            _ => new Spend(id, key, Tool(), Quantity.Of(_random.Next(1, 6)), Next()),
+            22 or 23 => new Spend(id, key, Tool(), Quantity.Of(_random.Next(1, 6)), Next()),
+            24 or 25 => Subscribing(account, request),
+            26 => _random.Next(3) == 0
+                ? new SetAlerts(
+                    id,
+                    request,
+                    _random.Next(4) == 0 ? null : Amount.Credits(_random.Next(5, 30)),
+                    _random.Next(4) == 0 ? null : Amount.Credits(_random.Next(1, 5))
+                )
+                : new SetAutoTopup(id, request, _random.Next(5) > 0, Amount.Credits(10), Amount.Usd(5), _random.Next(1, 4), Provider),
+            _ => Buying(account, request),
         };
     }
+
+    private AccountCommand Subscribing(Account account, Guid request)
+    {
+        var (id, subscription) = (account.Id, account.Subscription);
+        return _random.Next(subscription.IsBilled ? 9 : 4) switch
+        {
+            0 => new EndSubscription(id, request, _random.Next(3) > 0, "canceled"),
+            1 => new ContinueSubscription(id, request),
+            2 or 3 => new SetSubscription(id, request, Tier()),
+            4 or 5 => new ChangeSubscription(id, request, Tier(), _random.Next(3) > 0),
+            _ => new RenewSubscription(
+                id,
+                new(
+                    Provider,
+                    "in_" + Next(),
+                    "pi_" + Next(),
+                    _random.Next(6) == 0 ? Amount.Usd(1) : (subscription.Next ?? subscription.Terms!).Price,
+                    "USD",
+                    null,
+                    subscription.Reference,
+                    Periods.Start(subscription.Anchor, subscription.Period + _random.Next(0, 3))
+                )
+            ),
+        };
+    }
+
+    private AccountCommand Buying(Account account, Guid request)
+    {
+        var id = account.Id;
+        var orders = account.Orders.All.Values.OrderBy(order => order.Id.Value, StringComparer.Ordinal).ToList();
+        if (orders.Count == 0 || _random.Next(4) == 0)
+            return Ordering(id, new OrderId($"order-{Next()}"), account.Orders.CustomerAt(Provider));
+        var order = orders[_random.Next(orders.Count)];
+        return _random.Next(14) switch
+        {
+            0 => new LinkCustomer(id, Provider, $"cus-{id}"),
+            1 => new AttachSession(id, order.Id, $"cs-{id}-{Next()}"),
+            2 => new FailOrder(id, request, order.Id, "card_declined"),
+            3 => new ExpireOrder(id, order.Id),
+            4 => new GivePack(id, "pack", Next()),
+            5 or 6 => new RefundOrder(
+                id,
+                order.Id,
+                order.Provider,
+                "pi",
+                new(Math.Max(1, order.Price.Parts * _random.Next(1, 5) / 4), Unit.Usd),
+                "USD"
+            ),
+            7 => new DisputeOrder(id, order.Id, order.Provider, $"dp-{_random.Next(3)}", order.Price, "USD"),
+            8 => new WinDispute(id, order.Id, order.Provider, order.Disputes.FirstOrDefault()?.Id ?? "dp-0"),
+            _ => new ConfirmPayment(
+                id,
+                order.Id,
+                new(
+                    Provider,
+                    $"cs-{order.Id}",
+                    $"pi-{order.Id}",
+                    _random.Next(8) == 0 ? Amount.Usd(1) : order.Price,
+                    "USD",
+                    null,
+                    order.Kind == OrderKind.Subscription ? $"sub-{id}-{order.Id}" : null,
+                    Now
+                )
+            ),
+        };
+    }
+
+    private OpenOrder Ordering(AccountId id, OrderId order, string? customer) =>
+        _random.Next(6) switch
+        {
+            0 => new(id, order, OrderKind.Topup, null, Amount.Usd(5), Provider, customer),
+            1 => new(id, order, OrderKind.Pack, "pack", null, Provider, customer),
+            2 or 3 => new(id, order, OrderKind.Subscription, Tier(), null, Provider, customer),
+            4 => new(id, order, OrderKind.Upgrade, "large", null, Provider, customer),
+            _ => new(id, order, OrderKind.Payg, null, Amount.Usd(_random.Next(5, 9)), Provider, customer),
+        };
+
+    private string Tier() => _random.Next(3) == 0 ? "large" : "small";
 
     private CreateKey Key(AccountId id)
     {

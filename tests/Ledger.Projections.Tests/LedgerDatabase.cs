@@ -31,7 +31,7 @@ internal sealed class LedgerDatabase : IAsyncDisposable
 
     public AccountSnapshots Snapshots { get; }
 
-    /// <summary>A card with a tool at 1 credit, one at half a credit, and one for free.</summary>
+    /// <summary>A card with a tool at 1 credit, one at half a credit, one for free, a pack and two levels.</summary>
     public static RateCard Card { get; } = new(1, Start, Document(Quantity.Of(1)));
 
     public static async Task<LedgerDatabase> CreateAsync()
@@ -51,9 +51,9 @@ internal sealed class LedgerDatabase : IAsyncDisposable
             [new("ping", "call", Quantity.Of(0))],
             [],
             new Dictionary<string, string>(),
-            [],
-            [],
-            new(Quantity.Of(1000), 5, 100, "usd"),
+            [new("pack", "openai", "gpt", Quantity.Of(40), new(Quantity.Of(1), Quantity.Of(1)), Quantity.Of(9), 30)],
+            [new("small", Quantity.Of(10), Quantity.Of(20), 1_000), new("large", Quantity.Of(30), Quantity.Of(60), 5_000)],
+            new(Quantity.Of(3), 5, 100, "usd"),
             new(5, 100),
             new(Quantity.Of(0), Quantity.Of(0))
         );
@@ -61,8 +61,8 @@ internal sealed class LedgerDatabase : IAsyncDisposable
     /// <summary>Publishes the next version of the rate card.</summary>
     public async Task PublishAsync(Quantity price)
     {
-        var prices = new PriceRows();
-        await using var writer = await Log.OpenWriterAsync([prices], default);
+        var prices = new CardWrites();
+        await using var writer = await Log.OpenWriterAsync(prices.All, default);
         var (book, hash) = (RateBook.Empty, HashChain.Start);
         foreach (var stored in await Log.ReadStreamAsync(RateBook.StreamId, 0, 1000, default))
         {
@@ -104,7 +104,7 @@ internal sealed class LedgerDatabase : IAsyncDisposable
     public async Task<string> DumpAsync()
     {
         var lines = new List<string>();
-        foreach (var table in (string[])["accounts", "pockets", "holds", "keys", "usage_daily", "prices"])
+        foreach (var table in (string[])["accounts", "pockets", "holds", "billing", "orders", "keys", "usage_daily", "prices"])
             lines.AddRange(await LinesAsync($"select '{table} ' || to_jsonb(t)::text from {table} t order by 1"));
         return string.Join('\n', lines);
     }

@@ -41,6 +41,11 @@ public sealed class RebuildTests
         "keys",
         "update keys set used = used + 1 where (account_id, key_id) = (select account_id, key_id from keys limit 1)"
     )]
+    [InlineData("payments", "orders", "update orders set refunded = refunded + 1 where ctid = (select ctid from orders limit 1)")]
+    [InlineData("payments", "orders", "update orders set state = '{}' where ctid = (select ctid from orders limit 1)")]
+    [InlineData("payments", "orders", "delete from orders where ctid = (select ctid from orders limit 1)")]
+    [InlineData("payments", "billing", "update billing set due_at = now() where ctid = (select ctid from billing limit 1)")]
+    [InlineData("payments", "billing", "delete from billing where ctid = (select ctid from billing limit 1)")]
     [InlineData("usage", "usage_daily", "update usage_daily set credits = credits - 1 where ctid = (select ctid from usage_daily limit 1)")]
     [InlineData("prices", "prices", "update prices set credits_nanos = 7 where card = 1 and tool = 'chat'")]
     [InlineData("prices", "prices", "delete from prices where card = 2 and tool = 'chat'")]
@@ -74,6 +79,7 @@ public sealed class RebuildTests
     [Theory]
     [InlineData("all")]
     [InlineData("balances")]
+    [InlineData("payments")]
     [InlineData("keys")]
     [InlineData("usage")]
     public async Task Writing_and_loading_go_on_while_a_model_is_rebuilt_and_nothing_is_lost(string model)
@@ -200,7 +206,9 @@ public sealed class RebuildTests
         await using var ledger = await LedgerDatabase.CreateAsync();
         (
             await Should.ThrowAsync<ArgumentException>(() => RebuilderOf(ledger).RebuildAsync("ballances", null, default))
-        ).Message.ShouldStartWith("There is no read model 'ballances'. There are: balances, keys, usage, prices, checkpoints, all.");
+        ).Message.ShouldStartWith(
+            "There is no read model 'ballances'. There are: balances, payments, keys, usage, prices, checkpoints, all."
+        );
     }
 
     [Fact]

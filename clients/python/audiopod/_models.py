@@ -81,7 +81,12 @@ class Alerts:
     warning_threshold: Optional[Number] = None
     critical_threshold: Optional[Number] = None
     webhook_url: Optional[str] = None
+    #: Whether the account's own address gets a letter too.
     email: bool = False
+    #: How it stands: ``ok``, ``warning`` or ``critical``.
+    level: Optional[str] = None
+    #: With what deliveries are signed: in the answer that sets a new address only.
+    webhook_secret: Optional[str] = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -93,6 +98,8 @@ class AutoTopup:
     threshold_credits: Optional[Number] = None
     amount_usd: Optional[Number] = None
     max_per_day: Optional[int] = None
+    #: ``off``, ``armed``, ``pending``, ``bought`` or ``backing_off``.
+    state: Optional[str] = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -447,7 +447,7 @@ class Retries(ClientCase):
     def test_writes_that_set_a_state_are_repeated_too(self) -> None:
         for trouble in (HANG_UP, Answer(500)):
             self.server.will(trouble, Answer(body={"email": True}))
-            self.assertEqual(self.client.credits.set_alerts(email=True).email, True)
+            self.assertIs(self.client.credits.set_alerts(email=True).email, True)
         self.assertEqual({json.dumps(seen.body) for seen in self.server.seen}, {'{"email": true}'})
 
     def test_an_estimate_charges_nothing_and_is_repeated(self) -> None:

@@ -56,17 +56,19 @@ public sealed class MailOptions
 /// <param name="To">The address.</param>
 /// <param name="Subject">One line.</param>
 /// <param name="Text">The text.</param>
-public sealed record Letter(string To, string Subject, string Text);
+/// <param name="Id">By what a letter that comes twice is known as one; null where that does not matter.</param>
+public sealed record Letter(string To, string Subject, string Text, Guid? Id = null);
 
 /// <summary>
-/// Sends mail behind the request that asked for it, so that how long it takes tells nothing. What could not be sent is tried again for a while; a
-/// crash loses what was not sent yet: whoever waits for a code asks for another.
+/// Sends mail: at once, for whoever looks to it that it gets through; or behind the request that asked for it, so that how long it takes tells nothing.
+/// Of the latter, what could not be sent is tried again for a while, and a crash loses what was not sent yet: whoever waits for a code asks for another.
 /// </summary>
 public sealed partial class Mailer(MailOptions options, LedgerDatabase database, TimeProvider time, ILogger<Mailer> logger)
     : BackgroundService
 {
     private const int Attempts = 4;
     private const int AtOnce = 8;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly Channel<Func<CancellationToken, Task<Letter?>>> _letters = Channel.CreateBounded<
         Func<CancellationToken, Task<Letter?>>
     >(new BoundedChannelOptions(1000) { SingleReader = true });
@@ -74,6 +76,18 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
 
     /// <summary>Takes a letter, which is written when its turn comes (null where there is nothing to send), unless a thousand wait already.</summary>
     public bool Post(Func<CancellationToken, Task<Letter?>> write) => _letters.Writer.TryWrite(write);
+
+    /// <summary>Sends a letter now: returns when it was taken, and throws where it was not.</summary>
+    /// <exception cref="TimeoutException">The mail server has said nothing for half a minute.</exception>
+    public Task SendAsync(Letter letter, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(letter);
+        return options.SmtpHost is { Length: > 0 } host ? SendAsync(host, letter, ct) : WriteAsync(letter, ct);
+    }
+
+    /// <summary>Whether a letter that could not be sent may get through later, unchanged.</summary>
+    public static bool MayPass(Exception fault) =>
+        fault is (SmtpException and not SmtpFailedRecipientException) or IOException or UnauthorizedAccessException || Outage.Is(fault);
 
     /// <inheritdoc/>
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -94,7 +108,7 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
             await Parallel.ForEachAsync(
                 _letters.Reader.ReadAllAsync(stoppingToken),
                 new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stoppingToken },
-                async (write, ct) => await SendAsync(write, ct)
+                async (write, ct) => await WorkAsync(write, ct)
             );
         }
         catch (OperationCanceledException)
@@ -103,7 +117,7 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
         }
     }
 
-    private async Task SendAsync(Func<CancellationToken, Task<Letter?>> write, CancellationToken ct)
+    private async Task WorkAsync(Func<CancellationToken, Task<Letter?>> write, CancellationToken ct)
     {
         Letter? letter = null;
         for (var attempt = 1; ; attempt++)
@@ -113,20 +127,14 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
                 letter ??= await write(ct);
                 if (letter is null)
                     return;
-                if (options.SmtpHost is { Length: > 0 } host)
-                    await SendAsync(host, letter, ct);
-                else
-                    await WriteAsync(letter, ct);
+                await SendAsync(letter, ct);
                 return;
             }
             catch (Exception fault) when (fault is not OperationCanceledException)
             {
                 // Neither whom it is for nor what it says belongs into a log. What will not become better is not tried again.
                 LogFault(logger, attempt, fault);
-                var mayPass =
-                    fault is (SmtpException and not SmtpFailedRecipientException) or IOException or UnauthorizedAccessException
-                    || Outage.Is(fault);
-                if (!mayPass || attempt == Attempts)
+                if (!MayPass(fault) || attempt == Attempts)
                     return;
             }
 
@@ -140,8 +148,23 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
         if (options.SmtpUser is { Length: > 0 } user)
             client.Credentials = new NetworkCredential(user, options.SmtpPassword);
         using var message = new MailMessage(options.Sender, letter.To, letter.Subject, letter.Text) { BodyEncoding = Encoding.UTF8 };
-        await client.SendMailAsync(message, ct);
+        if (letter.Id is { } id)
+            message.Headers.Add("Message-ID", MessageId(id));
+
+        // The client's own time-out does not hold for this way of sending.
+        using var patience = new CancellationTokenSource(Patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, ct);
+        try
+        {
+            await client.SendMailAsync(message, either.Token);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new TimeoutException($"The mail server has said nothing for {Patience.TotalSeconds} s.");
+        }
     }
+
+    private string MessageId(Guid id) => $"<{id:N}@{new MailAddress(options.Sender).Host}>";
 
     /// <summary>A file per letter, in the order of sending, as RFC 5322 wants it.</summary>
     private Task WriteAsync(Letter letter, CancellationToken ct)
@@ -152,7 +175,9 @@ public sealed partial class Mailer(MailOptions options, LedgerDatabase database,
             $"{now.UtcDateTime:yyyyMMdd'T'HHmmssffffff}-{Interlocked.Increment(ref _count):D6}.eml"
         );
         var text =
-            $"From: {options.Sender}\r\nTo: {letter.To}\r\nSubject: {letter.Subject}\r\nDate: {now:R}\r\nMIME-Version: 1.0\r\n"
+            $"From: {options.Sender}\r\nTo: {letter.To}\r\nSubject: {letter.Subject}\r\nDate: {now:R}\r\n"
+            + (letter.Id is { } id ? $"Message-ID: {MessageId(id)}\r\n" : "")
+            + "MIME-Version: 1.0\r\n"
             + "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
             + letter.Text.ReplaceLineEndings("\r\n")
             + "\r\n";

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Ledger.Domain;
 using Ledger.EventStore;
+using Ledger.Projections.Notifications;
 
 namespace Ledger.Api.Application;
 
@@ -29,9 +30,11 @@ public sealed class LedgerMetrics : IDisposable
     private readonly Counter<long> _driftFound;
     private readonly Counter<long> _driftChecked;
     private readonly Counter<long> _driftSkipped;
+    private readonly Counter<long> _deliveries;
     private readonly ConcurrentDictionary<string, ReaderLag> _readers = new(StringComparer.Ordinal);
     private long _drifted;
     private double _clockOffset = double.NaN;
+    private DeliveryBacklog? _backlog;
 
     /// <summary>Makes the instruments.</summary>
     /// <param name="factory">The host's factory.</param>
@@ -77,6 +80,32 @@ public sealed class LedgerMetrics : IDisposable
             "ledger.drift.skipped",
             "{account}",
             "Accounts that were passed over instead of compared, by reason."
+        );
+        _deliveries = _meter.CreateCounter<long>(
+            "ledger.deliveries",
+            "{attempt}",
+            "Attempts to tell accounts what happened to them, by channel and outcome."
+        );
+        _meter.CreateObservableGauge(
+            "ledger.deliveries.waiting",
+            () => Volatile.Read(ref _backlog) is { } backlog ? [new(backlog.Waiting)] : Array.Empty<Measurement<long>>(),
+            "{delivery}",
+            "Deliveries that are to be sent, for the first time or again."
+        );
+        _meter.CreateObservableGauge(
+            "ledger.deliveries.waiting.time",
+            () =>
+                Volatile.Read(ref _backlog) is { } backlog
+                    ? [new(backlog.Oldest is { } oldest ? Math.Max((time.GetUtcNow() - oldest).TotalSeconds, 0) : 0)]
+                    : Array.Empty<Measurement<double>>(),
+            "s",
+            "For how long the delivery waits that has waited longest."
+        );
+        _meter.CreateObservableGauge(
+            "ledger.deliveries.dead",
+            () => Volatile.Read(ref _backlog) is { } backlog ? [new(backlog.Dead)] : Array.Empty<Measurement<long>>(),
+            "{delivery}",
+            "Deliveries that were given up and that nobody has replayed."
         );
         _meter.CreateObservableGauge(
             "ledger.drift.accounts",
@@ -177,6 +206,12 @@ public sealed class LedgerMetrics : IDisposable
     }
 
     internal void DriftSkipped(string reason) => _driftSkipped.Add(1, Tag("reason", reason));
+
+    /// <summary>An attempt to deliver something, and what came of it.</summary>
+    internal void Delivered(string channel, string outcome) => _deliveries.Add(1, Tag("channel", channel), Tag("outcome", outcome));
+
+    /// <summary>What there is to deliver; null where this node is not the one that does.</summary>
+    internal void Delivering(DeliveryBacklog? backlog) => Volatile.Write(ref _backlog, backlog);
 
     internal void ClockIsOff(TimeSpan ahead) => Volatile.Write(ref _clockOffset, ahead.TotalSeconds);
 

@@ -39,8 +39,8 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
         await _gate.WaitAsync(ct);
         try
         {
-            var prices = new PriceRows();
-            await using var writer = await log.OpenWriterAsync([prices], ct);
+            var prices = new CardWrites();
+            await using var writer = await log.OpenWriterAsync(prices.All, ct);
             while (true)
             {
                 var book = await ReadAsync(ct);
@@ -65,6 +65,7 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
                             book = RateBook.Evolve(book, @event, now);
                         }
 
+                        prices.Clear();
                         prices.Add(1, book.Cards[^1]);
                         var trip = new Trip();
                         trip.Streams.Add(append);

@@ -68,7 +68,9 @@ public sealed partial class PaymentDesk(
                 await DoAsync(new LinkCustomer(account, provider.Name, customer), caller);
             }
 
-            var order = (await ledger.ReadAsync(account)).Account.Orders.Find(opening.Order)!;
+            // The first order was opened before there was a customer; and where two were made at once, the one that was linked pays.
+            var all = (await ledger.ReadAsync(account)).Account.Orders;
+            var order = all.Find(opening.Order)! with { Customer = all.CustomerAt(provider.Name) };
             var page = await provider.OpenCheckoutAsync(account, order, server, ct);
             await DoAsync(new AttachSession(account, order.Id, page.Session), caller);
             return new(order with { Session = page.Session }, page, null);

@@ -16,8 +16,21 @@ public sealed partial class PaymentFollower(PaymentDesk desk, LedgerService ledg
 {
     private const string Prefix = "account-";
 
+    private static readonly string[] Cared =
+    [
+        LedgerEvents.Types.NameOf<OrderOpened>(),
+        LedgerEvents.Types.NameOf<SubscriptionChanged>(),
+        LedgerEvents.Types.NameOf<SubscriptionChangeScheduled>(),
+        LedgerEvents.Types.NameOf<SubscriptionKept>(),
+        LedgerEvents.Types.NameOf<SubscriptionEndScheduled>(),
+        LedgerEvents.Types.NameOf<SubscriptionEnded>(),
+    ];
+
     /// <inheritdoc/>
     public override string Name => "payments";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string>? Types => Cared;
 
     /// <inheritdoc/>
     public override async Task HandleAsync(IReadOnlyList<StoredEvent> page, CancellationToken ct)
@@ -25,8 +38,6 @@ public sealed partial class PaymentFollower(PaymentDesk desk, LedgerService ledg
         ArgumentNullException.ThrowIfNull(page);
         foreach (var stored in page)
         {
-            if (!Cared.Contains(stored.Type))
-                continue;
             var account = new AccountId(stored.StreamId[Prefix.Length..]);
             try
             {
@@ -39,18 +50,6 @@ public sealed partial class PaymentFollower(PaymentDesk desk, LedgerService ledg
             }
         }
     }
-
-    /// <summary>The events that it cares for.</summary>
-    internal static IReadOnlySet<string> Cared { get; } =
-        new HashSet<string>(StringComparer.Ordinal)
-        {
-            LedgerEvents.Types.NameOf<OrderOpened>(),
-            LedgerEvents.Types.NameOf<SubscriptionChanged>(),
-            LedgerEvents.Types.NameOf<SubscriptionChangeScheduled>(),
-            LedgerEvents.Types.NameOf<SubscriptionKept>(),
-            LedgerEvents.Types.NameOf<SubscriptionEndScheduled>(),
-            LedgerEvents.Types.NameOf<SubscriptionEnded>(),
-        };
 
     private async Task HandleAsync(AccountId account, StoredEvent stored, CancellationToken ct)
     {

@@ -56,7 +56,10 @@ public sealed class StripeSettings
     /// <summary>The secret key.</summary>
     public string ApiKey { get; set; } = "";
 
-    /// <summary>The secret with which Stripe signs what it tells; without it the server does not start in this mode.</summary>
+    /// <summary>
+    /// The secret with which Stripe signs what it tells; without it the server does not start in this mode. Several, with commas between, while one is
+    /// replaced by another.
+    /// </summary>
     public string WebhookSecret { get; set; } = "";
 
     /// <summary>Where Stripe is; another address for tests.</summary>
@@ -68,12 +71,18 @@ public sealed class StripeSettings
     /// <summary>How often a request that may pass is tried again.</summary>
     public int Retries { get; set; } = 3;
 
+    /// <summary>The secrets, one by one.</summary>
+    internal IReadOnlyList<string> WebhookSecrets =>
+        WebhookSecret.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
     /// <summary>Refuses settings with which nothing could be paid, or anybody could say that something was.</summary>
     internal void Check()
     {
         if (ApiKey.Length == 0)
             throw new SettingsException("Billing:Stripe:ApiKey must be set where Billing:Provider is stripe.");
-        if (WebhookSecret.Length == 0)
+        if (ApiKey.Any(c => c is <= ' ' or > '~'))
+            throw new SettingsException("Billing:Stripe:ApiKey must be one word.");
+        if (WebhookSecrets.Count == 0)
             throw new SettingsException(
                 "Billing:Stripe:WebhookSecret must be set where Billing:Provider is stripe: without it, anybody could say that something was paid."
             );

@@ -1,5 +1,6 @@
 using Ledger.Api.Application.Readers;
 using Ledger.Api.Payments.Sandbox;
+using Ledger.Api.Payments.Stripe;
 using Ledger.Projections.Payments;
 using Microsoft.Extensions.Options;
 
@@ -15,10 +16,11 @@ public static class PaymentSetup
         services.AddSingleton(Options.Create(options));
         services.AddSingleton<ProviderEvents>();
         services.AddSingleton<PaymentDesk>();
-        services.AddSingleton<Ledger.Api.Notifications.NotificationTargets>();
         services.AddSingleton<LogFollower, PaymentFollower>();
         if (options.Provider == PaymentOptions.Sandbox)
             services.AddSandbox();
+        else
+            services.AddStripe(options);
         return services;
     }
 

@@ -128,7 +128,14 @@ public sealed record AutoTopup(
                 Pending = e.Order,
                 Recent = [.. topup.Recent.Where(ordered => ordered > at - Day), at],
             },
-            OrderPaid e when e.Order == topup.Pending => topup with { Pending = null, Failures = 0, RetryAt = null },
+
+            // Whatever was paid there, also a purchase of its own that had failed before: the card works again.
+            OrderPaid e when e.Order == topup.Pending || e.Provider == topup.Provider => topup with
+            {
+                Pending = e.Order == topup.Pending ? null : topup.Pending,
+                Failures = 0,
+                RetryAt = null,
+            },
             OrderFailed e when e.Order == topup.Pending => topup.Failed(at),
             OrderExpired e when e.Order == topup.Pending => topup.Failed(at),
             _ => topup,
@@ -178,18 +185,21 @@ public sealed record SetAutoTopup(AccountId Account, Guid Id, bool IsOn, Amount 
         if (context.Past.Find(Id) is { } first)
             return Repeat(first);
         var topup = account.AutoTopup;
-        var terms = context.Card.Document.Payg;
-        if ((IsOn || !Price.IsZero) && (Price < Amount.Usd(terms.MinAmountUsd) || Price > Amount.Usd(terms.MaxAmountUsd)))
-            return Reject(RejectionCode.AmountOutOfRange);
-        if (IsOn && !account.Orders.HasPaidThrough(Provider))
-            return Reject(RejectionCode.NoPaymentMethod);
-        return
+        if (
             topup.IsOn == IsOn
             && topup.Threshold == Threshold
             && topup.Price == Price
             && topup.MaxPerDay == MaxPerDay
             && (topup.Provider == Provider || !IsOn)
-            ? Accept()
+        )
+            return Accept();
+
+        // What is only kept for later need not be possible now.
+        var terms = context.Card.Document.Payg;
+        if (IsOn && (Price < Amount.Usd(terms.MinAmountUsd) || Price > Amount.Usd(terms.MaxAmountUsd)))
+            return Reject(RejectionCode.AmountOutOfRange);
+        return IsOn && !account.Orders.HasPaidThrough(Provider)
+            ? Reject(RejectionCode.NoPaymentMethod)
             : Accept(new AutoTopupSet(IsOn, Threshold, Price, MaxPerDay, Provider));
     }
 }

@@ -68,7 +68,7 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
             OrderKind.Topup => Granting(account, order, PocketSource.Prepaid, null),
             OrderKind.Pack => Granting(account, order, PocketSource.Pack, context.Now.AddDays(order.ValidDays ?? 0)),
             OrderKind.Subscription => Starting(account, order, context.Now),
-            OrderKind.Upgrade => Upgrading(account, order),
+            OrderKind.Upgrade => Upgrading(account, order, context.Now),
         };
         return Accept(Payments.Paid(account, order, events, context.Now));
     }
@@ -82,9 +82,13 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
         && Payment.Customer is { } payer
         && customer != payer
             ? "customer"
-        : order.Kind == OrderKind.Upgrade && !account.Subscription.IsActive ? "no_subscription"
+        : order.Kind == OrderKind.Upgrade && !IsFor(account.Subscription, order) ? "no_subscription"
         : order.Gives is { } gives && !account.Wallet.CanTake(gives) ? "too_much"
         : null;
+
+    /// <summary>Whether a subscription is the one whose change was ordered, and not another one that has taken its place since.</summary>
+    private static bool IsFor(Subscription subscription, Order order) =>
+        subscription is { IsActive: true, IsBilled: true } && subscription.Anchor <= order.OpenedAt;
 
     private ImmutableArray<AccountEvent> Granting(Account account, Order order, PocketSource source, DateTimeOffset? expiresAt)
     {
@@ -114,6 +118,7 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
                 Payment.Subscription,
                 Payment.Subscription ?? Payment.Id,
                 Payment.At < now ? Payment.At : now,
+                now,
                 Payment.Provider,
                 Payment.Id
             )
@@ -121,11 +126,11 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
         return events.DrainToImmutable();
     }
 
-    private ImmutableArray<AccountEvent> Upgrading(Account account, Order order)
+    private ImmutableArray<AccountEvent> Upgrading(Account account, Order order, DateTimeOffset now)
     {
         var (subscription, terms) = (account.Subscription, order.Terms!);
         ImmutableArray<AccountEvent> granted = order.Gives is { } gives
-            ? Subscription.Granting(account.Wallet, gives, subscription.PeriodEnd, Payment.Provider, Payment.Id)
+            ? Subscription.Granting(account.Wallet, gives, subscription.PeriodEnd, Payment.Provider, Payment.Id, now)
             : [];
         return
         [
@@ -234,7 +239,7 @@ public sealed record GivePack(AccountId Account, string Pack, string Reference)
             new OrderPaid(order, Orders.Operator, Reference, null, free, pocket),
             .. GrantCredits.Granting(
                 account.Wallet,
-                new(pocket, gives, PocketSource.Pack, scope, now.AddDays(pack.ValidDays), Orders.Operator, "pack:" + Reference, null)
+                new(pocket, gives, PocketSource.Pack, scope, now.AddDays(pack.ValidDays), PackGranter, Reference, null)
             ),
         ]);
     }

@@ -33,7 +33,7 @@ public sealed record OpenOrder(
         if (account.Status == AccountStatus.Missing)
             return Reject(RejectionCode.AccountNotFound);
         if (context.Past.Find(Id) is { } first)
-            return first.Event is OrderOpened e && e.Kind == Kind && e.Item == Item
+            return first.Event is OrderOpened e && e.Kind == Kind && e.Item == Item && (Pays is null || Pays == e.Price)
                 ? Repeat(first)
                 : Reject(RejectionCode.ReferenceConflict);
 
@@ -142,6 +142,7 @@ public sealed record AttachSession(AccountId Account, OrderId Order, string Sess
     {
         ArgumentNullException.ThrowIfNull(account);
         return account.Orders.Find(Order) is not { } order ? Reject(RejectionCode.OrderNotFound)
+            : context.Past.Find(Id) is { } first ? Repeat(first)
             : order.Session == Session ? Accept()
             : Accept(new OrderSessionOpened(Order, Session));
     }

@@ -39,14 +39,11 @@ public enum OrderStatus
     Expired,
 }
 
-/// <summary>One dispute of a payment, and what it took from the wallet.</summary>
+/// <summary>One dispute of a payment.</summary>
 /// <param name="Id">The provider's name for it.</param>
 /// <param name="Amount">What was withdrawn, in parts of a dollar; 0 where only its end is known yet.</param>
 /// <param name="IsWon">Whether the money came back.</param>
-/// <param name="Taken">What was taken from the order's pocket, in parts.</param>
-/// <param name="Debt">What was booked as debt, in parts.</param>
-/// <param name="Lapsed">What had lapsed already and needed no taking, in parts.</param>
-public sealed record Dispute(string Id, long Amount, bool IsWon, long Taken, long Debt, long Lapsed);
+public sealed record Dispute(string Id, long Amount, bool IsWon);
 
 /// <summary>One purchase.</summary>
 /// <param name="Id">Its id.</param>
@@ -72,10 +69,10 @@ public sealed record Dispute(string Id, long Amount, bool IsWon, long Taken, lon
 /// <param name="Pocket">What its payment opened.</param>
 /// <param name="Reason">Why the last attempt failed.</param>
 /// <param name="Refunded">What was given back in all, in parts of a dollar.</param>
-/// <param name="ClawedBack">What of its grant was clawed back in all, what had lapsed included, in parts.</param>
+/// <param name="ClawedBack">What of its grant is clawed back, debt and what had lapsed included, in parts.</param>
+/// <param name="Debt">What of that was booked as debt, whether that was paid since or not, in parts.</param>
 /// <param name="Lapsed">What of its grant has lapsed in all, in parts.</param>
 /// <param name="LapsedClaimed">What of that stood for something to be clawed back, in parts.</param>
-/// <param name="Taken">What clawbacks took out of its pocket, less what came back to it, in parts.</param>
 /// <param name="Disputes">Its disputes.</param>
 public sealed record Order(
     OrderId Id,
@@ -102,12 +99,15 @@ public sealed record Order(
     string? Reason,
     long Refunded,
     long ClawedBack,
+    long Debt,
     long Lapsed,
     long LapsedClaimed,
-    long Taken,
     ImmutableArray<Dispute> Disputes
 )
 {
+    /// <summary>What clawbacks took out of its pocket, less what came back to it, in parts.</summary>
+    public long Taken => ClawedBack - Debt - LapsedClaimed;
+
     /// <summary>Whether it can be paid now by its page.</summary>
     public bool IsOpenAt(DateTimeOffset now) => Status is OrderStatus.Open or OrderStatus.Failed && ExpiresAt > now;
 

@@ -145,7 +145,7 @@ public sealed record Orders(ImmutableDictionary<OrderId, Order> All, ImmutableDi
                             }
                             : o with
                             {
-                                Disputes = o.Disputes.Add(new(e.Dispute, e.Amount.Parts, false, 0, 0, 0)),
+                                Disputes = o.Disputes.Add(new(e.Dispute, e.Amount.Parts, false)),
                             }
                 );
 
@@ -160,7 +160,7 @@ public sealed record Orders(ImmutableDictionary<OrderId, Order> All, ImmutableDi
                             }
                             : o with
                             {
-                                Disputes = o.Disputes.Add(new(e.Dispute, 0, true, 0, 0, 0)),
+                                Disputes = o.Disputes.Add(new(e.Dispute, 0, true)),
                             }
                 );
 
@@ -255,72 +255,67 @@ internal static class Clawback
     }
 
     /// <summary>
-    /// Gives back what a dispute took, as far as no refund claims it: off the debt first, then to the pocket; what somebody's later grant has paid of
-    /// that debt goes to the newest unscoped pocket of the unit, since only such a grant pays debt.
+    /// Gives back what a won dispute alone had claimed, as far as no refund and no other dispute claims it too. It goes the way back on which it was
+    /// taken: off the debt first, then what had lapsed, then to the pocket, so that it does not matter which claim came first. What somebody's later
+    /// grant has paid of that debt goes to a pocket that no pack binds, since only such a grant pays debt.
     /// </summary>
     /// <param name="order">The order, after the dispute was won.</param>
-    /// <param name="dispute">The dispute, as it was before.</param>
+    /// <param name="dispute">The dispute.</param>
     /// <param name="wallet">The wallet.</param>
     /// <param name="now">The time.</param>
-    public static ImmutableArray<AccountEvent> GiveBack(Order order, Dispute dispute, Wallet wallet, DateTimeOffset now)
+    public static ImmutableArray<AccountEvent> GiveBack(Order order, string dispute, Wallet wallet, DateTimeOffset now)
     {
-        var parts = Math.Min(order.ClawedBack - order.ToClawBack(order.MoneyGone), dispute.Taken + dispute.Debt + dispute.Lapsed);
+        var parts = order.ClawedBack - order.ToClawBack(order.MoneyGone);
         if (parts <= 0 || order.Pocket is not { } id)
             return [];
         var unit = order.Gives!.Value.Unit;
-        var fromDebt = Math.Min(parts, dispute.Debt);
-        var fromPocket = Math.Min(parts - fromDebt, dispute.Taken);
-        var lapsed = parts - fromDebt - fromPocket;
+        var fromDebt = Math.Min(parts, order.Debt);
+        var lapsed = Math.Min(parts - fromDebt, order.LapsedClaimed);
+        var fromPocket = parts - fromDebt - lapsed;
         var cleared = Math.Min(fromDebt, wallet.Debt(unit).Parts);
         var returned = new List<PocketShare>();
         if (fromPocket > 0)
             returned.Add(new(id, fromPocket));
         if (fromDebt > cleared)
-            returned.Add(new(wallet.NewestUnscoped(unit) ?? id, fromDebt - cleared));
+            returned.Add(new(wallet.NewestUnscoped(unit, now) ?? id, fromDebt - cleared));
         ImmutableArray<PocketShare> shares =
         [
             .. returned.GroupBy(share => share.Pocket).Select(same => new PocketShare(same.Key, same.Sum(share => share.Parts))),
         ];
-        var events = ImmutableArray.CreateBuilder<AccountEvent>();
-        events.Add(
+        return
+        [
             new ClawbackReturned(
                 order.Id,
-                dispute.Id,
+                dispute,
                 new(fromDebt + fromPocket, unit),
                 shares,
                 cleared > 0 ? new Amount(cleared, unit) : null,
                 lapsed > 0 ? new Amount(lapsed, unit) : null
-            )
-        );
-        events.AddRange(wallet.AfterReturn(shares, cleared, now));
-        return events.DrainToImmutable();
+            ),
+            .. wallet.AfterReturn(shares, cleared, now),
+        ];
     }
 
     public static Order Clawing(this Order order, CreditsClawedBack e)
     {
-        var (taken, debt, lapsed) = (e.Amount.Parts - (e.Debt?.Parts ?? 0), e.Debt?.Parts ?? 0, e.Lapsed?.Parts ?? 0);
-        var after = order with { ClawedBack = order.ClawedBack + e.Amount.Parts + lapsed, LapsedClaimed = order.LapsedClaimed + lapsed };
-        return e.Dispute is { } id && order.FindDispute(id) is { } dispute
-            ? after with
-            {
-                Disputes = order.Disputes.Replace(
-                    dispute,
-                    dispute with
-                    {
-                        Taken = dispute.Taken + taken,
-                        Debt = dispute.Debt + debt,
-                        Lapsed = dispute.Lapsed + lapsed,
-                    }
-                ),
-            }
-            : after;
+        var (debt, lapsed) = (e.Debt?.Parts ?? 0, e.Lapsed?.Parts ?? 0);
+        return order with
+        {
+            ClawedBack = order.ClawedBack + e.Amount.Parts + lapsed,
+            Debt = order.Debt + debt,
+            LapsedClaimed = order.LapsedClaimed + lapsed,
+        };
     }
 
-    public static Order Returning(this Order order, ClawbackReturned e) =>
-        order with
+    /// <summary>Debt comes back first, as <see cref="GiveBack"/> says; whether it was paid since makes no difference to the order.</summary>
+    public static Order Returning(this Order order, ClawbackReturned e)
+    {
+        var lapsed = e.Lapsed?.Parts ?? 0;
+        return order with
         {
-            ClawedBack = order.ClawedBack - e.Amount.Parts - (e.Lapsed?.Parts ?? 0),
-            LapsedClaimed = order.LapsedClaimed - (e.Lapsed?.Parts ?? 0),
-            Taken = order.Taken - e.Returned.Where(share => share.Pocket == order.Pocket).Sum(share => share.Parts),
+            ClawedBack = order.ClawedBack - e.Amount.Parts - lapsed,
+            Debt = order.Debt - Math.Min(order.Debt, e.Amount.Parts),
+            LapsedClaimed = order.LapsedClaimed - lapsed,
         };
+    }
 }

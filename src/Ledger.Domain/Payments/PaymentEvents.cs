@@ -92,7 +92,7 @@ public sealed record DisputeWon(OrderId Order, string Dispute) : PaymentEvent;
 /// <param name="Order">The order.</param>
 /// <param name="Provider">Who sent it.</param>
 /// <param name="Payment">The payment.</param>
-/// <param name="Reason">What does not match: <c>amount</c>, <c>currency</c>, <c>customer</c>, <c>provider</c>, <c>paid_before</c>, <c>too_much</c>.</param>
+/// <param name="Reason">What does not match: <c>amount</c>, <c>currency</c>, <c>customer</c>, <c>provider</c>, <c>paid_before</c>, <c>no_subscription</c>, <c>too_much</c>.</param>
 /// <param name="Amount">The amount that came, in dollars; null where it was none.</param>
 /// <param name="Currency">The currency that came, ISO 4217 in upper case.</param>
 public sealed record PaymentMismatched(OrderId Order, string Provider, string Payment, string Reason, Amount? Amount, string Currency)

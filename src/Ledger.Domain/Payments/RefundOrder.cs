@@ -80,10 +80,8 @@ public sealed record WinDispute(AccountId Account, OrderId Order, string Provide
         if (context.Past.Find(Id) is { } first)
             return Repeat(first);
         var won = new DisputeWon(Order, Dispute);
-        if (order.FindDispute(Dispute) is not { } before)
-            return Accept(won);
         var after = Orders.Evolve(account.Orders, won, context.Now).Find(Order)!;
-        return Accept([won, .. Clawback.GiveBack(after, before, account.Wallet, context.Now)]);
+        return Accept([won, .. Clawback.GiveBack(after, Dispute, account.Wallet, context.Now)]);
     }
 }
 

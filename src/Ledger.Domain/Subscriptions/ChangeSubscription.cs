@@ -13,7 +13,11 @@ namespace Ledger.Domain.Subscriptions;
 public sealed record SetSubscription(AccountId Account, Guid Id, string Tier) : AccountCommand(Account, Id)
 {
     /// <inheritdoc/>
-    public override ImmutableArray<Guid> Recalls => [EventIds.Subscription(Account, Subscription.Operator, Id.ToString())];
+    public override ImmutableArray<Guid> Recalls =>
+        [
+            EventIds.Subscription(Account, Subscription.Operator, Id.ToString()),
+            EventIds.Grant(Account, Subscription.Granter, Changing.Payment(Id)),
+        ];
 
     /// <inheritdoc/>
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
@@ -21,8 +25,12 @@ public sealed record SetSubscription(AccountId Account, Guid Id, string Tier) : 
         ArgumentNullException.ThrowIfNull(account);
         if (account.Status == AccountStatus.Missing)
             return Reject(RejectionCode.AccountNotFound);
-        if (context.Past.Find(EventIds.Subscription(Account, Subscription.Operator, Id.ToString())) is { } first)
-            return Repeat(first);
+        foreach (var id in Recalls)
+        {
+            if (context.Past.Find(id) is { } first)
+                return Repeat(first);
+        }
+
         if (SubscriptionTerms.Of(context.Card, Tier) is not { } terms)
             return Reject(RejectionCode.TierNotFound);
         var subscription = account.Subscription;
@@ -34,6 +42,7 @@ public sealed record SetSubscription(AccountId Account, Guid Id, string Tier) : 
                     Subscription.Operator,
                     null,
                     Id.ToString(),
+                    context.Now,
                     context.Now,
                     Subscription.Granter,
                     $"{EventIds.Subscription(Account, Subscription.Operator, Id.ToString())}:0"
@@ -118,7 +127,10 @@ public sealed record EndSubscription(
     }
 }
 
-/// <summary>Lets a subscription go on that was to end or to change with the period under way; already so where it was not.</summary>
+/// <summary>
+/// Lets a subscription go on that was to end or to change with the period under way; already so where it was not. Where its provider says so, only
+/// the end is meant.
+/// </summary>
 /// <param name="Account">The account.</param>
 /// <param name="Id">The command's id.</param>
 /// <param name="Provider">Who bills it, where only that one is meant; null for whichever there is.</param>
@@ -135,7 +147,11 @@ public sealed record ContinueSubscription(AccountId Account, Guid Id, string? Pr
         var subscription = account.Subscription;
         if (!subscription.IsActive || (Provider is not null && (subscription.Provider != Provider || subscription.Reference != Reference)))
             return Reject(RejectionCode.NoActiveSubscription);
-        return subscription is { Next: null, EndsAt: null } ? Accept() : Accept(new SubscriptionKept(subscription.Id));
+
+        // A provider speaks of the end alone: that another level begins with the next period is between the account and us.
+        return subscription.EndsAt is null && (subscription.Next is null || Provider is not null)
+            ? Accept()
+            : Accept(new SubscriptionKept(subscription.Id));
     }
 }
 
@@ -222,7 +238,8 @@ public sealed record RenewSubscription(AccountId Account, PaymentNotice Payment)
                     account.Wallet,
                     period,
                     Payment.Provider,
-                    Payment.Id
+                    Payment.Id,
+                    context.Now
                 )
             );
         else
@@ -232,7 +249,8 @@ public sealed record RenewSubscription(AccountId Account, PaymentNotice Payment)
                     terms.Credits,
                     Periods.Start(subscription.Anchor, period + 1),
                     Payment.Provider,
-                    Payment.Id
+                    Payment.Id,
+                    context.Now
                 )
             );
         return Accept(events.DrainToImmutable());
@@ -249,6 +267,7 @@ internal static class Starting
     /// <param name="reference">The provider's name for it.</param>
     /// <param name="identity">From what its id follows.</param>
     /// <param name="anchor">When period 0 begins.</param>
+    /// <param name="now">The time, not before <paramref name="anchor"/>.</param>
     /// <param name="granter">Who vouches for the payment of period 0.</param>
     /// <param name="payment">That payment.</param>
     public static ImmutableArray<AccountEvent> Events(
@@ -258,6 +277,7 @@ internal static class Starting
         string? reference,
         string identity,
         DateTimeOffset anchor,
+        DateTimeOffset now,
         string granter,
         string payment
     )
@@ -274,13 +294,16 @@ internal static class Starting
             reference,
             anchor
         );
-        return [started, .. Subscription.Evolve(account.Subscription, started).Reset(account.Wallet, 0, granter, payment)];
+        return [started, .. Subscription.Evolve(account.Subscription, started).Reset(account.Wallet, 0, granter, payment, now)];
     }
 }
 
 /// <summary>How the level of a subscription changes at once.</summary>
 internal static class Changing
 {
+    /// <summary>Under what name the further credits are granted: once per request, also where the level has changed again since.</summary>
+    public static string Payment(Guid command) => $"change:{command}";
+
     /// <summary>The change, and the further credits of the rest of the period where nobody is billed for them.</summary>
     public static ImmutableArray<AccountEvent> Now(Account account, SubscriptionTerms terms, in DecisionContext context, Guid command)
     {
@@ -296,7 +319,8 @@ internal static class Changing
                 new(further, Unit.Credits),
                 subscription.PeriodEnd,
                 Subscription.Granter,
-                $"{subscription.Id}:{command}"
+                Payment(command),
+                context.Now
             ),
         ];
     }

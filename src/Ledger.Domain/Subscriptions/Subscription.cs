@@ -88,14 +88,17 @@ public sealed record Subscription(
 
     /// <summary>The one thing that happens at <see cref="NextDue"/>: the end, or the next period.</summary>
     internal ImmutableArray<AccountEvent> DueEvents(Wallet wallet) =>
-        EndsAt is { } end ? [new SubscriptionEnded(Id, end, "canceled")] : Reset(wallet, Period + 1, Granter, $"{Id}:{Period + 1}");
+        EndsAt is { } end
+            ? [new SubscriptionEnded(Id, end, "canceled")]
+            : Reset(wallet, Period + 1, Granter, $"{Id}:{Period + 1}", PeriodEnd);
 
     /// <summary>The next period's events: changed terms first, then the reset, then what it grants.</summary>
     /// <param name="wallet">Takes the grant.</param>
     /// <param name="period">The period.</param>
     /// <param name="provider">Who vouches for its payment.</param>
     /// <param name="payment">The payment.</param>
-    internal ImmutableArray<AccountEvent> Reset(Wallet wallet, long period, string provider, string payment)
+    /// <param name="now">When it begins or, where that was earlier, is paid.</param>
+    internal ImmutableArray<AccountEvent> Reset(Wallet wallet, long period, string provider, string payment, DateTimeOffset now)
     {
         var events = ImmutableArray.CreateBuilder<AccountEvent>(4);
         var terms = Terms!;
@@ -107,24 +110,33 @@ public sealed record Subscription(
 
         var (start, end) = (Periods.Start(Anchor, period), Periods.Start(Anchor, period + 1));
         events.Add(new SubscriptionReset(Id, period, start, end));
-        events.AddRange(Granting(wallet, terms.Credits, end, provider, payment));
+        events.AddRange(Granting(wallet, terms.Credits, end, provider, payment, now));
         return events.DrainToImmutable();
     }
 
-    /// <summary>A period's credits; none where there are none, or where the wallet holds as much as one may.</summary>
+    /// <summary>
+    /// A period's credits; none where there are none, or where the wallet holds as much as one may. Those of a period that is over pay what is owed
+    /// and lapse in the same append: nobody looks for pockets that lapsed long ago.
+    /// </summary>
     internal static ImmutableArray<AccountEvent> Granting(
         Wallet wallet,
         Amount credits,
         DateTimeOffset expiresAt,
         string provider,
-        string payment
-    ) =>
-        credits.IsPositive && wallet.CanTake(credits)
-            ? GrantCredits.Granting(
-                wallet,
-                new(wallet.NextPocket, credits, PocketSource.Subscription, null, expiresAt, provider, payment, null)
-            )
-            : [];
+        string payment,
+        DateTimeOffset now
+    )
+    {
+        if (!credits.IsPositive || !wallet.CanTake(credits))
+            return [];
+        var pocket = wallet.NextPocket;
+        var events = GrantCredits.Granting(
+            wallet,
+            new(pocket, credits, PocketSource.Subscription, null, expiresAt, provider, payment, null)
+        );
+        var left = credits - Amount.Min(credits, wallet.Debt(credits.Unit));
+        return expiresAt <= now && left.IsPositive ? events.Add(new PocketExpired(pocket, left, expiresAt)) : events;
+    }
 
     /// <summary>The state after one more event. Never refuses.</summary>
     public static Subscription Evolve(Subscription subscription, SubscriptionEvent @event)

@@ -70,7 +70,7 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
 
             // What a later grant has repaid of this spend's debt goes back to the newest unscoped pocket of the unit: only such a grant repays debt.
             if (was > off)
-                returned = Merge(returned.Add(new(wallet.NewestUnscoped(unit)!.Value, (was - off).Parts)));
+                returned = Merge(returned.Add(new(wallet.NewestUnscoped(unit, now)!.Value, (was - off).Parts)));
         }
 
         return Accept([

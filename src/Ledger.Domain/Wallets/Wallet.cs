@@ -218,9 +218,12 @@ public sealed record Wallet(
         return events.DrainToImmutable();
     }
 
-    /// <summary>The newest pocket of a unit that no pack binds: only such a grant pays debt. Null where there is none.</summary>
-    public PocketId? NewestUnscoped(Unit unit) =>
-        Pockets.Where(pocket => pocket.Unit == unit && pocket.Scope is null).MaxBy(pocket => pocket.Id.Number)?.Id;
+    /// <summary>
+    /// The newest pocket of a unit that no pack binds, since only such a grant pays debt: of those that have not lapsed, where there is one, so that
+    /// what returns does not lapse on its way. Null where there is none at all.
+    /// </summary>
+    public PocketId? NewestUnscoped(Unit unit, DateTimeOffset now) =>
+        Pockets.Where(pocket => pocket.Unit == unit && pocket.Scope is null).MaxBy(pocket => (!pocket.LapsedAt(now), pocket.Id.Number))?.Id;
 
     /// <summary>The state after one more event. Never refuses.</summary>
     public static Wallet Evolve(Wallet wallet, WalletEvent @event, in Fact fact)

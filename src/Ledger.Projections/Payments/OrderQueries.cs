@@ -65,6 +65,23 @@ public sealed class OrderQueries(NpgsqlDataSource database)
             ct
         );
 
+    /// <summary>The order that a provider's payment has paid, by the name under which it counts: that of an invoice, where there is one.</summary>
+    public Task<OrderPlace?> FindPaymentAsync(string provider, string payment, CancellationToken ct) =>
+        FindAsync(
+            """
+            select
+              o.account_id,
+              o.order_id
+            from orders o
+            where o.provider = $1
+              and o.payment = $2
+            limit 1
+            """,
+            provider,
+            payment,
+            ct
+        );
+
     /// <summary>Whose subscription a provider speaks of.</summary>
     public async Task<AccountId?> FindSubscriptionAsync(string provider, string reference, CancellationToken ct)
     {

@@ -29,7 +29,11 @@ internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tabl
         []
     );
     private static readonly ReadModel Usage = new("usage", [new("usage_daily", "account_id", "day", "key_id", "tool")], []);
-    private static readonly ReadModel Prices = new("prices", [new("prices", "card", "entry")], []);
+    private static readonly ReadModel Prices = new(
+        "prices",
+        [new("prices", "card", "entry"), new("rate_cards", "card")],
+        ["model_prices", "pack_prices", "tier_prices"]
+    );
 
     // Each row follows from a part of the log that never changes, so it is checked and mended where it stands, without a shadow.
     private static readonly ReadModel Checkpoints = new("checkpoints", [], []);
@@ -37,7 +41,7 @@ internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tabl
     private static readonly ReadModel Everything = new(
         "all",
         [.. Balances.Tables, .. Payments.Tables, .. Keys.Tables, .. Usage.Tables, .. Prices.Tables],
-        Balances.Views
+        [.. Balances.Views, .. Prices.Views]
     );
 
     public static IReadOnlyList<ReadModel> All { get; } = [Balances, Payments, Keys, Usage, Prices, Checkpoints, Everything];

@@ -29,7 +29,7 @@ internal sealed class Shadow : IAsyncDisposable
     private readonly NpgsqlConnection _connection;
     private readonly LogScan _scan;
     private readonly AccountWrites _writes = new();
-    private readonly PriceRows _prices = new();
+    private readonly CardWrites _prices = new();
     private readonly InlineWriter _accountWriter;
     private readonly InlineWriter _priceWriter;
     private readonly string _live;
@@ -52,7 +52,7 @@ internal sealed class Shadow : IAsyncDisposable
         _scan = new(log);
         // The state is always written, whatever the model: later events of an account are folded onto what is read back from here.
         _accountWriter = new(connection, [.. _writes.All.Where(write => model.HasUsage || write is not UsageRows)]);
-        _priceWriter = new(connection, [_prices]);
+        _priceWriter = new(connection, _prices.All);
     }
 
     public static async Task<Shadow> OpenAsync(

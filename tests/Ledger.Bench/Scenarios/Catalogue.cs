@@ -38,6 +38,7 @@ internal static class Catalogue
         new("store", StoreAsync),
         new("two", TwoServersAsync),
         new("beside", WhileOthersWorkAsync),
+        new("resets", ResetsAsync),
         new("million", MillionAccountsAsync),
     ];
 
@@ -302,6 +303,60 @@ internal static class Catalogue
             foreach (var stored in page)
                 await lines.WriteLineAsync(JsonSerializer.Serialize(stored));
         }
+    }
+
+    /// <summary>A hundred thousand subscriptions whose period ended: one pass of the sweep opens the next, while spends go on beside it.</summary>
+    private static async Task ResetsAsync(TestBed bed, Report report, CancellationToken ct)
+    {
+        const int Due = 100_000;
+        await bed.SubscribeAsync(Due, ct);
+        await bed.SettleAsync(ct);
+        await using var provider = await bed.OpenLedgerAsync(
+            bed.Settings.Lanes,
+            ct,
+            new TestBed.ClockAhead(TimeSpan.FromDays(32)),
+            sweeps: false
+        );
+        var ledger = provider.GetRequiredService<LedgerService>();
+        var caller = new Caller("bench", "bench");
+        async Task<bool> OneAsync(string run, int number, long n)
+        {
+            var account = bed.Accounts[(int)((number + (n * bed.Settings.Connections)) % bed.Accounts.Count)];
+            var verdict = await ledger.ExecuteAsync(
+                new Spend(account.Account, account.Key, "chat", Quantity.Of(1), $"{run}-{number}-{n}"),
+                caller
+            );
+            return verdict.Refusal is null;
+        }
+
+        await Callers.RunAsync(bed.Settings.Connections, WarmUp, (number, n) => OneAsync("warm-resets", number, n));
+        var alone = report.Add(
+            "spends, 64 callers, before the sweep",
+            await Callers.RunAsync(bed.Settings.Connections, bed.Settings.Duration, (number, n) => OneAsync("before", number, n))
+        );
+        var sweep = provider.GetRequiredService<Sweep>();
+        var (started, swept, isOver) = (Stopwatch.GetTimestamp(), 0, false);
+        var sweeping = Task.Run(
+            async () =>
+            {
+                swept = await sweep.PassAsync(ct);
+                Volatile.Write(ref isOver, true);
+            },
+            ct
+        );
+        var beside = await Callers.RunAsync(
+            bed.Settings.Connections,
+            TimeSpan.FromMinutes(5),
+            (number, n) => OneAsync("beside", number, n),
+            () => Volatile.Read(ref isOver)
+        );
+        await sweeping;
+        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        report.Add("spends, 64 callers, while the sweep runs", beside, alone);
+        report.Add(
+            $"subscriptions reset by the sweep, {Due} due, in {seconds.ToString("0.0", System.Globalization.CultureInfo.InvariantCulture)} s",
+            new(swept / seconds, null, null, Due - await bed.CountResetsAsync(period: 1, ct))
+        );
     }
 
     /// <summary>A million accounts put in by SQL: enough to be loaded, not to be replayed.</summary>

@@ -134,6 +134,15 @@ public class ReverseSpendTests
             .Then(Reversed(15, [Share(1, 10), Share(2, 3)], cleared: 2, spend: OfSettlement, heldAt: Noon));
 
     [Fact]
+    public void What_a_grant_has_repaid_does_not_lapse_on_its_way_back_where_a_pocket_is_open() =>
+        GivenDebt()
+            .And(Granted(2, 3), Repaid(2, 3), Granted(3, 1, expiresAt: Noon.AddHours(1)), Repaid(3, 1), Granted(4, 1), Repaid(4, 1))
+            .And(Granted(5, 1, expiresAt: Noon.AddHours(1)))
+            .At(Noon.AddHours(1))
+            .When(Reverse(OfSettlement))
+            .Then(Lapsed(5, 1, Noon.AddHours(1)), Reversed(15, [Share(1, 10), Share(4, 5)], spend: OfSettlement, heldAt: Noon));
+
+    [Fact]
     public void What_returns_while_the_unit_is_in_debt_pays_that_first()
     {
         var given = GivenAccount(

@@ -32,7 +32,7 @@ public sealed partial class ReaderHost(
                 {
                     if (ledger.IsRunning)
                     {
-                        turn ??= await ReaderTurn.TryTakeAsync(database, follower.Name, ct);
+                        turn ??= await ReaderTurn.TryTakeAsync(database, follower.Name, follower.Types, ct);
                         if (turn is null)
                             metrics.Following(follower.Name, null);
                         else
@@ -72,13 +72,15 @@ public sealed partial class ReaderHost(
         metrics.Following(follower.Name, lag);
         if (follower.OnlyLast is { } last && lag.Positions > last)
             turn.SkipTo(lag.Head - last);
+        var from = turn.Position;
         var page = await turn.NextAsync(follower.Page, ct);
-        if (page.Count == 0)
+        if (turn.Position == from)
             return false;
-        await follower.HandleAsync(page, ct);
+        if (page.Count > 0)
+            await follower.HandleAsync(page, ct);
         await turn.SaveAsync(ct);
         metrics.Following(follower.Name, await turn.LagAsync(ct));
-        return page.Count == follower.Page && follower.OnlyLast is null;
+        return turn.MayHaveMore && follower.OnlyLast is null;
     }
 
     private static TimeSpan Rest(TimeSpan pause, int failures)

@@ -12,10 +12,12 @@ namespace Ledger.Api.Application.Readers;
 public sealed partial class ReferralFollower(LedgerService ledger, ILogger<ReferralFollower> logger) : LogFollower
 {
     private const string Prefix = "account-";
-    private static readonly string Applied = LedgerEvents.Types.NameOf<ReferralApplied>();
 
     /// <inheritdoc/>
     public override string Name => "referrals";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Types { get; } = [LedgerEvents.Types.NameOf<ReferralApplied>()];
 
     /// <inheritdoc/>
     public override async Task HandleAsync(IReadOnlyList<StoredEvent> page, CancellationToken ct)
@@ -23,8 +25,6 @@ public sealed partial class ReferralFollower(LedgerService ledger, ILogger<Refer
         ArgumentNullException.ThrowIfNull(page);
         foreach (var stored in page)
         {
-            if (stored.Type != Applied)
-                continue;
             var applied = (ReferralApplied)LedgerEvents.Types.Read(stored);
             var referred = new AccountId(stored.StreamId[Prefix.Length..]);
             var verdict = await ledger.ExecuteAsync(

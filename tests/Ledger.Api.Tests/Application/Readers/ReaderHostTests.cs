@@ -119,6 +119,23 @@ public sealed class ReaderHostTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_follower_that_cares_for_some_events_gets_these_and_is_not_behind_with_the_others()
+    {
+        await SpendAsync(20);
+        var all = await PositionsAsync();
+        var opened = (long)(await _app.QueryAsync("select seq_id from mt_events where type = 'account_opened'"))!;
+        var follower = new Collecting(page: 3, types: ["account_opened"]);
+        using var host = HostOf(_app, follower);
+        await host.StartAsync(CancellationToken.None);
+        await Eventually.IsSoAsync(async () => await CheckpointAsync() == all[^1]);
+        using (var metrics = MeterReadings.Of(_app.Services))
+            await Eventually.IsSoAsync(() => metrics.Gauge("ledger.reader.lag", ("reader", "collecting")) == 0);
+        await host.StopAsync(CancellationToken.None);
+        follower.Positions.ShouldBe([opened]);
+        follower.Pages.ShouldBe([1]);
+    }
+
+    [Fact]
     public async Task A_follower_in_the_middle_of_a_page_is_told_to_stop_and_the_page_is_not_counted()
     {
         await SpendAsync(3);
@@ -174,7 +191,7 @@ public sealed class ReaderHostTests : IAsyncLifetime
     private async Task<long> CheckpointAsync() =>
         (long)(await _app.QueryAsync("select coalesce(max(last_seq_id), 0) from mt_event_progression where name = 'collecting'"))!;
 
-    private sealed class Collecting(int page = 100, int? onlyLast = null) : LogFollower
+    private sealed class Collecting(int page = 100, int? onlyLast = null, IReadOnlyList<string>? types = null) : LogFollower
     {
         public ConcurrentQueue<long> Positions { get; } = new();
 
@@ -187,6 +204,8 @@ public sealed class ReaderHostTests : IAsyncLifetime
         public volatile bool IsWaiting;
 
         public override string Name => "collecting";
+
+        public override IReadOnlyList<string>? Types => types;
 
         public override int Page => page;
 
