@@ -52,7 +52,7 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
         IReadOnlyDictionary<string, string> settings,
         bool onKestrel
     )
-        : base(onKestrel ? host.CreateClient() : host.CreateClient(new() { HandleCookies = false }))
+        : base(onKestrel ? host.CreateClient() : host.CreateClient(new() { HandleCookies = false, AllowAutoRedirect = false }))
     {
         (_host, _folder, _settings, _onKestrel) = (host, folder, settings, onKestrel);
         (Database, Clock) = (database, clock);

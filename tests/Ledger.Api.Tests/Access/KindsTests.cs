@@ -19,14 +19,20 @@ public sealed class KindsTests(SharedApp shared) : IClassFixture<SharedApp>
         ["balance"] = ("GET", "/v1/account/balance", null, 200),
         ["trail"] = ("GET", "/v1/account/trail", null, 200),
         ["tenant"] = ("GET", "/tenant/keys", null, 200),
+        ["billing"] = ("POST", "/tenant/billing/topup", """{"amount_usd":5}""", 200),
+        ["credits"] = ("GET", "/api/v1/credits", null, 200),
+        ["buying"] = ("POST", "/api/v1/credits/payg/create-checkout-session", """{"amount_usd":5}""", 200),
+        ["models"] = ("GET", "/v1/models", null, 200),
+        ["packs"] = ("GET", "/v1/packs", null, 200),
+        ["checkout"] = ("POST", "/v1/packs/checkout", """{"pack":"deepseek-chat-20k"}""", 200),
         ["admin"] = ("GET", "/admin/accounts", null, 200),
     };
 
     [Theory]
-    [InlineData("pay_per_token", "tools prices referral tenant", 403)]
-    [InlineData("subscription", "tools prices referral tenant", 403)]
-    [InlineData("provisioning", "account balance trail tenant", 403)]
-    [InlineData("token", "tools prices referral account balance trail tenant", 403)]
+    [InlineData("pay_per_token", "tools prices referral tenant billing credits buying models packs checkout", 403)]
+    [InlineData("subscription", "tools prices referral tenant billing credits buying models packs checkout", 403)]
+    [InlineData("provisioning", "account balance trail tenant billing credits models packs", 403)]
+    [InlineData("token", "tools prices referral account balance trail tenant billing credits buying models packs checkout", 403)]
     [InlineData("operator", "admin", 401)]
     [InlineData("nobody", "", 401)]
     [InlineData("made up", "", 401)]
