@@ -119,11 +119,7 @@ public sealed class CheckpointTests
             new OpenOrder(Id, new("order-2"), OrderKind.Payg, null, Amount.Usd(5), "stripe", null),
             new FailOrder(Id, EventIds.Request(Id, "2"), new("order-2"), "card_declined"),
             new OpenOrder(Id, new("order-3"), OrderKind.Subscription, "small", null, "stripe", null),
-            new ConfirmPayment(
-                Id,
-                new("order-3"),
-                new("stripe", "cs_3", null, Amount.Usd(10), "USD", null, "sub_1", LedgerDatabase.Start)
-            ),
+            new ConfirmPayment(Id, new("order-3"), new("stripe", "cs_3", null, Amount.Usd(10), "USD", null, "sub_1", LedgerDatabase.Start)),
             new ChangeSubscription(Id, EventIds.Request(Id, "3"), "large", AtPeriodEnd: true),
             new SetAlerts(Id, EventIds.Request(Id, "4"), Amount.Credits(90), Amount.Credits(1)),
             new SetAutoTopup(Id, EventIds.Request(Id, "5"), true, Amount.Credits(90), Amount.Usd(6), 2, "stripe"),
