@@ -69,6 +69,13 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
                 .ToDictionary(same => same.Key, same => same.Select(command => (Func<Account, AccountCommand>)(_ => command)).ToArray())
         );
 
+    /// <summary>Goes on where another writer stopped: with the states in the database, and no memory of their facts.</summary>
+    public async Task LoadAsync(LedgerDatabase ledger)
+    {
+        foreach (var (id, state) in await ledger.Snapshots.LoadAsync([.. _states.Keys], default))
+            _states[id] = state;
+    }
+
     public Fact Fact(AccountId account, Guid id) => _facts[account][id];
 
     public ValueTask DisposeAsync() => writer.DisposeAsync();

@@ -2,6 +2,8 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.Payments;
+using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using Ledger.Projections.Rebuild;
 
@@ -36,5 +38,54 @@ public class UpgradeTests
         await ledger.ExecuteAsync(ReadModelMigrations.All.Single(step => step.Component == "access-history").Sql);
         (await ledger.LinesAsync("select count(*)::text from trail union all select count(*)::text from sign_ins")).ShouldBe(["18", "3"]);
         (await new Rebuilder(ledger.Database, TimeProvider.System).CompareAsync("keys", null, default)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Accounts_that_were_there_before_anything_was_sold_go_on_as_the_log_says()
+    {
+        await using var ledger = await LedgerDatabase.CreateAsync();
+        var id = new AccountId("a000");
+        await using (var history = await ledger.OpenHistoryAsync(1, 1))
+            await history.SendAsync(
+                new OpenAccount(id, "DE"),
+                Samples.Key(id, "key"),
+                new GrantCredits(id, Amount.Credits(10), PocketSource.Bonus, null, null, "operator", "1", null),
+                new Spend(id, new("key"), "chat", Quantity.Of(1), "s")
+            );
+
+        // As it was before there were such tables, and then the step that makes them.
+        await ledger.ExecuteAsync(
+            """
+            drop table billing, orders;
+            alter table accounts drop column credits_clawed_back, drop column usd_clawed_back;
+            drop view balances;
+            create view balances as
+            select
+              a.account_id,
+              u.unit,
+              0::bigint as posted,
+              0::bigint as held,
+              0::bigint as available,
+              0::bigint as available_unscoped,
+              a.credits_debt as debt
+            from accounts a
+            cross join (values ('credits'), ('usd')) as u (unit)
+            """
+        );
+        await ledger.ExecuteAsync(ReadModelMigrations.All.Single(step => step is { Component: "read-models", Number: 3 }).Sql);
+        var rebuilder = new Rebuilder(ledger.Database, TimeProvider.System);
+        (await rebuilder.CompareAsync("all", null, default)).ShouldBeEmpty();
+        (await ledger.LinesAsync("select unit || ' ' || available from balances order by unit")).ShouldBe(["credits 9000000", "usd 0"]);
+
+        await using var after = await ledger.OpenHistoryAsync(2, 1);
+        await after.LoadAsync(ledger);
+        await after.SendAsync(
+            new OpenOrder(id, new("one"), OrderKind.Pack, "pack", null, "stripe", null),
+            new ConfirmPayment(id, new("one"), new("stripe", "cs_1", "pi_1", Amount.Usd(9), "USD", null, null, LedgerDatabase.Start)),
+            new RefundOrder(id, new("one"), "stripe", "pi_1", Amount.Usd(9), "USD"),
+            new SetSubscription(id, EventIds.Request(id, "1"), "small")
+        );
+        History.Describe(await ledger.LoadAsync(id)).ShouldBe(History.Describe(after.States[id]));
+        (await rebuilder.CompareAsync("all", null, default)).ShouldBeEmpty();
     }
 }

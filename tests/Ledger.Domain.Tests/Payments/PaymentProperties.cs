@@ -305,7 +305,7 @@ public class PaymentProperties
                         part.ShouldBeGreaterThanOrEqualTo(0);
                 }
             },
-            1500
+            800
         );
 
     /// <summary>Reckoned from the facts alone: what came into a pocket and what went out of it is what it has.</summary>
@@ -442,7 +442,7 @@ public class PaymentProperties
                 foreach (var (unit, parts) in clawed)
                     walk.Account.Wallet.Totals(unit).ClawedBack.ShouldBe(parts);
             },
-            1500
+            800
         );
 
     [Fact]
@@ -644,7 +644,7 @@ public class PaymentProperties
                     .Select(pair => pair.First);
                 Money(After(shuffle, other)).ShouldBe(Money(After(shuffle, one)));
             },
-            3000,
+            2000,
             shuffle =>
                 Property
                     .Shorter(shuffle.Notices)
