@@ -57,6 +57,8 @@ public class UpgradeTests
         await ledger.ExecuteAsync(
             """
             drop table billing, orders;
+            drop view model_prices, pack_prices, tier_prices;
+            drop table rate_cards;
             alter table accounts drop column credits_clawed_back, drop column usd_clawed_back;
             drop view balances;
             create view balances as
@@ -73,6 +75,7 @@ public class UpgradeTests
             """
         );
         await ledger.ExecuteAsync(ReadModelMigrations.All.Single(step => step is { Component: "read-models", Number: 3 }).Sql);
+        await ledger.ExecuteAsync(ReadModelMigrations.All.Single(step => step.Component == "rate-card-history").Sql);
         var rebuilder = new Rebuilder(ledger.Database, TimeProvider.System);
         (await rebuilder.CompareAsync("all", null, default)).ShouldBeEmpty();
         (await ledger.LinesAsync("select unit || ' ' || available from balances order by unit")).ShouldBe(["credits 9000000", "usd 0"]);
