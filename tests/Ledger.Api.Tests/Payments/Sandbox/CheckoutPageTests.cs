@@ -234,6 +234,30 @@ public sealed class CheckoutPageTests(SharedApp shared) : IClassFixture<SharedAp
         }
     }
 
+    [Fact]
+    public async Task Where_a_real_provider_takes_payments_there_are_no_such_pages()
+    {
+        var account = await _app.OpenAccountAsync();
+        var (session, portal) = (await _app.OrderCreditsAsync(account, 25), await _app.OpenPortalAsync(account));
+        await using var real = await LedgerApp.StartAsync(
+            _app.Database,
+            _app.Clock,
+            settings: new Dictionary<string, string>
+            {
+                ["Billing:Provider"] = "stripe",
+                ["Billing:Stripe:ApiKey"] = "sk_test_of_the_tests",
+                ["Billing:Stripe:WebhookSecret"] = "whsec_of_the_tests",
+                ["Billing:Stripe:BaseUrl"] = "http://127.0.0.1:1",
+            }
+        );
+        var before = await real.StandingAsync(account.Id);
+        (await real.GetAsync("/sandbox/checkout/" + session)).ShouldBe(404);
+        (await real.PressAsync(session, "pay")).ShouldBe(404);
+        (await real.GetAsync(portal)).ShouldBe(404);
+        (await real.PostAsync(portal + "/decline")).ShouldBe(404);
+        (await real.StandingAsync(account.Id)).ShouldBe(before);
+    }
+
     private async Task<Answer> BrowseAsync(HttpMethod method, string session, string? button = null)
     {
         using var request = new HttpRequestMessage(method, "/sandbox/checkout/" + session + (button is null ? "" : "/" + button));
