@@ -60,15 +60,15 @@ public sealed class OrderQueriesTests
     {
         await using var ledger = await FilledAsync();
         var queries = new OrderQueries(ledger.Database);
-        (await queries.FindPacksInUseAsync(Start, default)).ShouldBe(["pack"]);
-        (await queries.FindPacksInUseAsync(Start.AddDays(29), default)).ShouldBe(["pack"]);
+        (await queries.FindPacksInUseAsync(Start, default)).ShouldBe([("pack", "openai/gpt")]);
+        (await queries.FindPacksInUseAsync(Start.AddDays(29), default)).ShouldBe([("pack", "openai/gpt")]);
         (await queries.FindPacksInUseAsync(Start.AddDays(31), default)).ShouldBeEmpty("it has lapsed");
 
         await using var history = await ReopenAsync(ledger);
         await history.SendAsync(new RefundOrder(A, new("one"), "stripe", "pi-one", Amount.Usd(9), "USD"));
         (await queries.FindPacksInUseAsync(Start, default)).ShouldBeEmpty("nothing is left of it");
         await history.SendAsync(new OpenOrder(A, new("again"), OrderKind.Pack, "pack", null, "stripe", null));
-        (await queries.FindPacksInUseAsync(Start, default)).ShouldBe(["pack"], "it may be paid any moment");
+        (await queries.FindPacksInUseAsync(Start, default)).ShouldBe([("pack", "openai/gpt")], "it may be paid any moment");
         await history.SendAsync(new ExpireOrder(A, new("again")));
         (await queries.FindPacksInUseAsync(Start, default)).ShouldBeEmpty();
     }

@@ -56,7 +56,7 @@ public class UpgradeTests
         // As it was before there were such tables, and then the step that makes them.
         await ledger.ExecuteAsync(
             """
-            drop table billing, orders;
+            drop table billing, orders, rate_cards, model_prices, pack_prices, tier_prices;
             alter table accounts drop column credits_clawed_back, drop column usd_clawed_back;
             drop view balances;
             create view balances as
