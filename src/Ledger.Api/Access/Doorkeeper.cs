@@ -61,10 +61,13 @@ public sealed class Doorkeeper(KeyDirectory keys, AccessTokens tokens, Regions r
     }
 
     /// <summary>Who it is; where nobody is let in, why.</summary>
-    public ValueTask<(Identity Identity, Denial Denial)> FindAsync(HttpContext context)
+    /// <param name="context">The request.</param>
+    /// <param name="takesApiKey">Whether a key may also come as Anthropic's clients send it, in <c>x-api-key</c>.</param>
+    public ValueTask<(Identity Identity, Denial Denial)> FindAsync(HttpContext context, bool takesApiKey = false)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (TokenOf(context) is { } token)
+        var header = takesApiKey && context.Request.Headers.Authorization.Count == 0 ? context.Request.Headers["x-api-key"] : default;
+        if ((header.Count == 1 ? header[0] : TokenOf(context)) is { } token)
         {
             if (token.Contains('.', StringComparison.Ordinal))
                 return OfTokenAsync(token, context.RequestAborted);

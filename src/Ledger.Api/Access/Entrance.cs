@@ -38,10 +38,11 @@ public sealed class Entrance(LedgerService ledger, Doorkeeper door, RateGates ga
     /// <summary>Looks at who comes.</summary>
     /// <param name="context">The request.</param>
     /// <param name="needed">The kind that a key must be of; null for any.</param>
+    /// <param name="takesApiKey">Whether a key may also come as Anthropic's clients send it, in <c>x-api-key</c>.</param>
     /// <exception cref="LedgerUnavailableException">The database is away.</exception>
-    public async Task<Entry> EnterAsync(HttpContext context, KeyKind? needed)
+    public async Task<Entry> EnterAsync(HttpContext context, KeyKind? needed, bool takesApiKey = false)
     {
-        var (identity, denial) = await door.FindAsync(context);
+        var (identity, denial) = await door.FindAsync(context, takesApiKey);
         if (denial != Denial.None)
             return new(Account.Empty(default), identity, RateBook.Empty, default, denial);
         var passage = gates.Count(RateBucket.Management, identity.Account.Value);

@@ -1,6 +1,9 @@
 namespace Ledger.Api.Access;
 
-/// <summary>Refuses callers from blocked countries before anything is looked at, health apart: balancers must be able to ask for it from anywhere.</summary>
+/// <summary>
+/// Refuses callers from blocked countries before anything is looked at. Health apart: balancers must be able to ask for it from anywhere; and what
+/// payment providers tell, who sign it and are nobody's customers.
+/// </summary>
 internal static class RegionGuard
 {
     /// <summary>Guards everything behind it, in the shape of whatever would have answered.</summary>
@@ -12,11 +15,15 @@ internal static class RegionGuard
         app.Use(
             (context, next) =>
             {
-                if (context.Request.Path.StartsWithSegments("/health", StringComparison.OrdinalIgnoreCase) || !regions.IsBlocked(context))
+                if (IsForEverywhere(context.Request.Path) || !regions.IsBlocked(context))
                     return next(context);
                 context.Response.StatusCode = StatusCodes.Status403Forbidden;
                 return Task.CompletedTask;
             }
         );
     }
+
+    private static bool IsForEverywhere(PathString path) =>
+        path.StartsWithSegments("/health", StringComparison.OrdinalIgnoreCase)
+        || path.StartsWithSegments("/webhooks", StringComparison.OrdinalIgnoreCase);
 }

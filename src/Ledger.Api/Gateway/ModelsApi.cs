@@ -74,7 +74,7 @@ public sealed class ModelsApi
 
     private async Task<Entry?> EnterAsync(HttpContext context)
     {
-        var entry = await _entrance.EnterAsync(context, null);
+        var entry = await _entrance.EnterAsync(context, null, takesApiKey: true);
         if (entry.IsOpen)
             return entry;
         await OpenAiErrors.SendAsync(context, entry);

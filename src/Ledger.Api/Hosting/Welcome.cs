@@ -1,3 +1,5 @@
+using Ledger.Api.Payments;
+using Ledger.Api.Payments.Sandbox;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 
@@ -14,7 +16,16 @@ internal static class Welcome
             return;
         var firstRun = app.Services.GetRequiredService<FirstRun>();
         await firstRun.ListensAtAsync(address, CancellationToken.None);
-        var file = Path.Combine(app.Services.GetRequiredService<LedgerDatabase>().DataFolder, "demo.json");
+        var database = app.Services.GetRequiredService<LedgerDatabase>();
+        var file = Path.Combine(database.DataFolder, "demo.json");
+        if (app.Services.GetRequiredService<PaymentDesk>().Provider is SandboxProvider && !database.IsEmbedded)
+        {
+            await Console.Error.WriteLineAsync(
+                "Payments are taken by the sandbox: nobody pays, and whoever has a checkout's address presses its buttons. "
+                    + "Set Billing__Provider=stripe where credits are worth something."
+            );
+        }
+
         await Console.Out.WriteLineAsync(firstRun is { IsFirst: true, Demo: { } demo } ? Of(demo, file) : $"Ledger listens at {address}");
     }
 

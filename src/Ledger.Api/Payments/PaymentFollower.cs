@@ -32,6 +32,9 @@ public sealed partial class PaymentFollower(PaymentDesk desk, LedgerService ledg
     /// <inheritdoc/>
     public override IReadOnlyList<string>? Types => Cared;
 
+    /// <summary>Few at a time: what follows a fault is asked for again from the page's beginning.</summary>
+    public override int Page => 500;
+
     /// <inheritdoc/>
     public override async Task HandleAsync(IReadOnlyList<StoredEvent> page, CancellationToken ct)
     {
@@ -47,6 +50,11 @@ public sealed partial class PaymentFollower(PaymentDesk desk, LedgerService ledg
             {
                 // It would be refused for ever; what follows in the log must not wait for it.
                 LogRefused(logger, stored.Type, account.Value, fault);
+            }
+            catch (Exception fault) when (IsItsOwn(fault))
+            {
+                // One account's trouble, such as a history that a newer server wrote, must not keep the others' cards from being charged.
+                LogBroken(logger, stored.Type, account.Value, fault);
             }
         }
     }
@@ -76,6 +84,10 @@ public sealed partial class PaymentFollower(PaymentDesk desk, LedgerService ledg
         }
     }
 
+    /// <summary>Whether a fault is this account's alone: neither an outage nor a provider that is away, for which all must wait.</summary>
+    private static bool IsItsOwn(Exception fault) =>
+        fault is not (PaymentProviderException or LedgerUnavailableException or OperationCanceledException) && !Outage.Is(fault);
+
     private async Task AlignAsync(AccountId account, Guid change, CancellationToken ct)
     {
         var subscription = (await ledger.ReadAsync(account)).Account.Subscription;
@@ -97,6 +109,9 @@ public sealed partial class PaymentFollower(PaymentDesk desk, LedgerService ledg
         var started = await ledger.FindAsync(account, id.Value, ct);
         return started?.Event is SubscriptionStarted e && e.Provider == desk.Provider.Name ? e.Reference : null;
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "What {Type} of account {Account} asks for could not be done; it is passed over.")]
+    private static partial void LogBroken(ILogger logger, string type, string account, Exception fault);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The payment provider refused what {Type} of account {Account} asks for.")]
     private static partial void LogRefused(ILogger logger, string type, string account, Exception fault);

@@ -135,7 +135,10 @@ public sealed record Account(
             var due = Subscription.NextDue;
             if (Orders.NextDue < due)
                 due = Orders.NextDue;
-            return AutoTopup.NextDue < due ? AutoTopup.NextDue : due;
+
+            // What it could buy at once it has bought, or cannot for another reason: then only something else that happens is worth a look.
+            var topup = AutoTopup.NextDue;
+            return Status == AccountStatus.Open && topup > DateTimeOffset.MinValue && topup < due ? topup : due;
         }
     }
 

@@ -62,7 +62,7 @@ public sealed record AutoTopup(
     /// <summary>What it orders now, if it does.</summary>
     internal AccountEvent? After(Account account, Guid command, RateCard card, DateTimeOffset now)
     {
-        if (!IsOn || NextDue > now || account.Orders.All.Count >= Orders.MaxEver)
+        if (!IsOn || NextDue > now || account.Status != AccountStatus.Open || account.Orders.All.Count >= Orders.MaxEver)
             return null;
         var terms = card.Document.Payg;
         if (

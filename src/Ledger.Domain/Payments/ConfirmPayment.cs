@@ -57,7 +57,7 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
             return Reject(RejectionCode.OrderNotFound);
         if (order.Payment == Payment.Id && order.Provider == Payment.Provider)
             return Reject(RejectionCode.ReferenceConflict);
-        if (Differs(account, order) is { } reason)
+        if (Differs(account, order, context.Now) is { } reason)
             return context.Past.Find(Mismatch) is { } before
                 ? Repeat(before)
                 : Accept(new PaymentMismatched(Order, Payment.Provider, Payment.Id, reason, Payment.Amount, Payment.Currency));
@@ -73,7 +73,7 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
         return Accept(Payments.Paid(account, order, events, context.Now));
     }
 
-    private string? Differs(Account account, Order order) =>
+    private string? Differs(Account account, Order order, DateTimeOffset now) =>
         order.Provider != Payment.Provider ? "provider"
         : order.Status == OrderStatus.Paid ? "paid_before"
         : Payment.Currency != PaymentNotice.OnlyCurrency ? "currency"
@@ -82,13 +82,19 @@ public sealed record ConfirmPayment(AccountId Account, OrderId Order, PaymentNot
         && Payment.Customer is { } payer
         && customer != payer
             ? "customer"
-        : order.Kind == OrderKind.Upgrade && !IsFor(account.Subscription, order) ? "no_subscription"
+        : order.Kind == OrderKind.Upgrade && !IsFor(account.Subscription, order, now) ? "no_subscription"
         : order.Gives is { } gives && !account.Wallet.CanTake(gives) ? "too_much"
         : null;
 
-    /// <summary>Whether a subscription is the one whose change was ordered, and not another one that has taken its place since.</summary>
-    private static bool IsFor(Subscription subscription, Order order) =>
-        subscription is { IsActive: true, IsBilled: true } && subscription.Anchor <= order.OpenedAt;
+    /// <summary>
+    /// Whether a subscription is the one whose change was ordered, not another one that has taken its place since, and still in the period whose rest
+    /// was priced: the next one costs all of it.
+    /// </summary>
+    private static bool IsFor(Subscription subscription, Order order, DateTimeOffset now) =>
+        subscription is { IsActive: true, IsBilled: true }
+        && subscription.Anchor <= order.OpenedAt
+        && subscription.PeriodStart <= order.OpenedAt
+        && now < subscription.PeriodEnd;
 
     private ImmutableArray<AccountEvent> Granting(Account account, Order order, PocketSource source, DateTimeOffset? expiresAt)
     {

@@ -71,11 +71,18 @@ public sealed record OpenOrder(
                 card.Version,
                 Provider,
                 Customer,
-                now + Orders.Lifetime,
+                ExpiryOf(account, now),
                 false,
                 subscribed
             )
         );
+    }
+
+    /// <summary>What is priced for the rest of a period cannot be paid in the next.</summary>
+    private DateTimeOffset ExpiryOf(Account account, DateTimeOffset now)
+    {
+        var at = now + Orders.Lifetime;
+        return Kind == OrderKind.Upgrade && account.Subscription.PeriodEnd < at ? account.Subscription.PeriodEnd : at;
     }
 
     private Terms OfPayg(RateCard card)

@@ -56,7 +56,7 @@ public sealed record SetSubscription(AccountId Account, Guid Id, string Tier) : 
 
 /// <summary>
 /// Changes the level of a subscription that a payment provider bills: at once where nothing is to be paid for the rest of the period, or from the
-/// next period on. Nothing where it has that level; then it also goes on, if it was to end or change.
+/// next period on, also where that is not paid yet. Nothing where it has that level; then it also goes on, if it was to end or change.
 /// </summary>
 /// <param name="Account">The account.</param>
 /// <param name="Id">The command's id.</param>
@@ -79,7 +79,9 @@ public sealed record ChangeSubscription(AccountId Account, Guid Id, string Tier,
             return Reject(RejectionCode.SetByOperator);
         if (subscription.Terms!.Tier == Tier)
             return subscription is { Next: null, EndsAt: null } ? Accept() : Accept(new SubscriptionKept(subscription.Id));
-        if (AtPeriodEnd)
+
+        // While the next period's invoice is on its way, what it bills must stay what was agreed to.
+        if (AtPeriodEnd || !subscription.IsPaidAt(context.Now))
             return subscription.Next?.Tier == Tier
                 ? Accept()
                 : Accept(
@@ -190,18 +192,22 @@ public sealed record RenewSubscription(AccountId Account, PaymentNotice Payment)
         var subscription = account.Subscription;
         if (subscription.Terms is null || subscription.Provider != Payment.Provider || subscription.Reference != Payment.Subscription)
             return Reject(RejectionCode.NoActiveSubscription);
-        if (account.Orders.All.Count >= Orders.MaxEver)
-            return Reject(RejectionCode.TooManyOrders);
 
+        // However many orders there are: this one is paid.
         var next = subscription.Next;
+        var isForeign = account.Orders.CustomerAt(Payment.Provider) is { } customer && Payment.Customer is { } payer && customer != payer;
         var terms =
-            Payment.Currency != PaymentNotice.OnlyCurrency ? null
+            isForeign ? null
+            : Payment.Currency != PaymentNotice.OnlyCurrency ? null
             : Payment.Amount == next?.Price ? next
             : Payment.Amount == subscription.Terms.Price ? subscription.Terms
             : null;
         if (terms is null)
         {
-            var reason = Payment.Currency != PaymentNotice.OnlyCurrency ? "currency" : "amount";
+            var reason =
+                isForeign ? "customer"
+                : Payment.Currency != PaymentNotice.OnlyCurrency ? "currency"
+                : "amount";
             return context.Past.Find(Mismatch) is { } before
                 ? Repeat(before)
                 : Accept(new PaymentMismatched(Order, Payment.Provider, Payment.Id, reason, Payment.Amount, Payment.Currency));

@@ -100,7 +100,18 @@ public sealed class OrderQueries(NpgsqlDataSource database)
     }
 
     /// <summary>Subscriptions whose paid period has ended by a time and that have not ended, the longest overdue first.</summary>
-    public async Task<IReadOnlyList<RenewalDue>> FindRenewalsAsync(string provider, DateTimeOffset now, int limit, CancellationToken ct)
+    /// <param name="provider">Who bills them.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="limit">How many.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <param name="after">The last one seen; null to begin with.</param>
+    public async Task<IReadOnlyList<RenewalDue>> FindRenewalsAsync(
+        string provider,
+        DateTimeOffset now,
+        int limit,
+        CancellationToken ct,
+        RenewalDue? after = null
+    )
     {
         await using var command = database.CreateCommand(
             """
@@ -113,6 +124,7 @@ public sealed class OrderQueries(NpgsqlDataSource database)
               and b.period_end <= $2
               and b.ended_at is null
               and b.ends_at is null
+              and (b.period_end, b.account_id) > ($4, $5)
             order by
               b.period_end,
               b.account_id
@@ -122,6 +134,8 @@ public sealed class OrderQueries(NpgsqlDataSource database)
         command.Parameters.Add(new() { Value = provider });
         command.Parameters.Add(new() { Value = now });
         command.Parameters.Add(new() { Value = limit });
+        command.Parameters.Add(new() { Value = after?.PeriodEnd ?? DateTimeOffset.MinValue });
+        command.Parameters.Add(new() { Value = after?.Account.Value ?? "" });
         var found = new List<RenewalDue>();
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
@@ -211,7 +225,9 @@ public sealed class OrderQueries(NpgsqlDataSource database)
             from orders o
             where o.paid_at >= $1
               and o.paid_at < $2
-              and ($3 is null or o.provider = $3)
+              -- what the operator gave was no payment, unless it is asked for
+              and o.provider = coalesce($3, o.provider)
+              and ($3 is not null or o.provider <> 'operator')
               and (o.paid_at, o.account_id, o.order_id) > ($4, $5, $6)
             order by
               o.paid_at,
@@ -247,7 +263,9 @@ public sealed class OrderQueries(NpgsqlDataSource database)
             from orders o
             where o.paid_at >= $1
               and o.paid_at < $2
-              and ($3 is null or o.provider = $3)
+              -- what the operator gave was no payment, unless it is asked for
+              and o.provider = coalesce($3, o.provider)
+              and ($3 is not null or o.provider <> 'operator')
             """
         );
         command.Parameters.Add(new() { Value = from });

@@ -233,4 +233,18 @@ public class AutoTopupTests
                     .When(Turns(2))
             )
             .ShouldBe(0);
+
+    /// <summary>What is suspended may not act, and nobody acts for it: holds and pockets of it lapse all the same.</summary>
+    [Fact]
+    public void Nothing_is_bought_for_a_suspended_account()
+    {
+        var look = new RecordDue(Alice, EventIds.Request(Alice, "due"));
+        AccountEvent[] crossed = [Spent("2", 10, "r9", paid: Share(1, 10)), On];
+        Automatics(Given110(crossed).When(look)).ShouldBe(1);
+
+        var suspended = Given110([.. crossed, new AccountSuspended("fraud")]).When(look);
+        Automatics(suspended).ShouldBe(0);
+        suspended.After.NextScheduled.ShouldBe(DateTimeOffset.MaxValue, "nor is it looked at again and again");
+        Automatics(suspended.And(new AccountReinstated("cleared")).When(look)).ShouldBe(1);
+    }
 }

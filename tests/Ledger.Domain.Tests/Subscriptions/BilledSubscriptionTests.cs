@@ -417,4 +417,43 @@ public class BilledSubscriptionTests
             .Then(new OrderRefunded(order, Amount.Usd(20)), Clawed(2_000, fromPocket: 2, order: order))
             .After.Subscription.IsActive.ShouldBeTrue("money that goes back ends nothing by itself");
     }
+
+    /// <summary>The rest of one period was priced; the next one costs all of it.</summary>
+    [Fact]
+    public void A_change_that_was_priced_for_one_period_cannot_be_paid_in_the_next()
+    {
+        var order = new OrderId("order-2");
+        var ordered = GivenBilled()
+            .At(End(0).AddHours(-20))
+            .When(new OpenOrder(Alice, order, OrderKind.Upgrade, "max", null, Stripe, null));
+        var opened = ordered.After.Orders.Find(order).ShouldNotBeNull();
+        opened.ExpiresAt.ShouldBe(End(0), "its page closes with the period");
+        var late = Confirm(Notice(0, "cs_2") with { Amount = opened.Price }, order);
+        var mismatched = new PaymentMismatched(order, Stripe, "cs_2", "no_subscription", opened.Price, "USD");
+
+        var renewed = ordered.At(End(0)).When(Renew(1));
+        renewed.When(late).Then(mismatched).After.Subscription.Terms!.Tier.ShouldBe("pro");
+        var unpaid = ordered.At(End(0)).When(new RecordDue(Alice, EventIds.Request(Alice, "due")));
+        unpaid.When(late).Then(mismatched).After.Subscription.Terms!.Tier.ShouldBe("pro");
+    }
+
+    /// <summary>The invoice that is on its way bills what was agreed to before.</summary>
+    [Theory]
+    [InlineData("max")]
+    [InlineData("basic")]
+    public void A_change_while_the_next_period_is_not_paid_waits_for_it(string tier)
+    {
+        var due = GivenBilled().At(End(0).AddHours(1)).When(new RecordDue(Alice, EventIds.Request(Alice, "due")));
+        var changed = due.When(new ChangeSubscription(Alice, Request, tier, AtPeriodEnd: false)).Then(Scheduled(Billed(), tier));
+        var paid = changed.When(Renew(1)).Then(Renewed(2, 1, End(0).AddHours(1)));
+        (paid.After.Subscription.Terms!.Tier, paid.After.Subscription.Next!.Tier).ShouldBe(("pro", tier));
+    }
+
+    [Fact]
+    public void An_invoice_of_another_customer_opens_nothing() =>
+        GivenBilled(new CustomerLinked(Stripe, "cus_1"))
+            .At(End(0))
+            .When(new RecordDue(Alice, EventIds.Request(Alice, "due")))
+            .When(Renew(1) with { Payment = Renew(1).Payment with { Customer = "cus_2" } })
+            .Then(new PaymentMismatched(EventIds.OrderOf(Alice, Stripe, "in_1"), Stripe, "in_1", "customer", Amount.Usd(20), "USD"));
 }

@@ -70,7 +70,7 @@ public sealed class CreditsApi
     {
         if (await EnterAsync(context, null) is not { } entry)
             return;
-        await ApiErrors.SendAsync(context, 200, CreditsTranslation.ToBalance(entry.Account), CreditsJson.Default.CreditBalance);
+        await ApiErrors.SendAsync(context, 200, CreditsTranslation.ToBalance(entry.Account, entry.Now), CreditsJson.Default.CreditBalance);
     }
 
     private async Task ListUsageAsync(HttpContext context, string? limit, string? offset, string? service_type, string? from, string? to)

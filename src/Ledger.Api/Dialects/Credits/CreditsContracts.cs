@@ -146,8 +146,8 @@ internal sealed partial class CreditsJson : JsonSerializerContext;
 /// <summary>Between the ledger's words and the wire.</summary>
 internal static class CreditsTranslation
 {
-    /// <summary>The balance of an account in which everything due is done.</summary>
-    public static CreditBalance ToBalance(Account account)
+    /// <summary>The balance of an account in which everything due by a time is done.</summary>
+    public static CreditBalance ToBalance(Account account, DateTimeOffset now)
     {
         var (wallet, subscription) = (account.Wallet, account.Subscription);
         var (own, others) = (0L, 0L);
@@ -176,7 +176,7 @@ internal static class CreditsTranslation
             Exact(
                 wallet.Pockets.Where(pocket => pocket is { Unit: Unit.Credits, Source: PocketSource.Payg }).Sum(pocket => pocket.Granted)
             ),
-            subscription.IsActive && subscription.EndsAt is null ? subscription.PeriodEnd : null,
+            subscription.IsPaidAt(now) && subscription.EndsAt is null ? subscription.PeriodEnd : null,
             subscription.IsActive ? Exact(subscription.Terms!.Credits.Parts) : 0
         );
     }

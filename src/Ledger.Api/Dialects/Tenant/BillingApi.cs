@@ -248,7 +248,7 @@ public sealed class BillingApi
             );
             if (checkout.Refusal is not { } refusal)
                 return checkout;
-            await ApiErrors.SendAsync(context, KeyErrors.Of(refusal));
+            await ApiErrors.SendAsync(context, refusal == RejectionCode.AmountOutOfRange ? TooMuch : KeyErrors.Of(refusal));
         }
         catch (PaymentProviderException)
         {
@@ -281,7 +281,7 @@ public sealed class BillingApi
             0,
             0,
             subscription.QuotaResetsAt(now),
-            subscription.EndsAt is null ? subscription.PeriodEnd : null,
+            subscription.EndsAt is null && subscription.IsPaidAt(now) ? subscription.PeriodEnd : null,
             subscription.Next?.Tier
         );
     }
@@ -307,6 +307,8 @@ public sealed class BillingApi
     private static Caller CallerOf(HttpContext context, in Entry entry) => new(entry.Identity.Actor, context.TraceIdentifier);
 
     private static long Floor(long parts, long per) => (parts / per) - (parts % per < 0 ? 1 : 0);
+
+    private static readonly ApiError TooMuch = new(400, "invalid_request", "This is more than one account may hold.");
 
     private static readonly ApiError ProviderAway = new(
         502,

@@ -40,24 +40,24 @@ public sealed partial class SandboxBiller(
         var (paid, now) = (0, LedgerTime.Now(time));
         while (true)
         {
-            var (due, moved) = (await orders.FindRenewalsAsync(PaymentOptions.Sandbox, now, Batch, ct), 0);
-            foreach (var renewal in due)
+            // All of them, page by page: those that wait for a card must not hide those behind them.
+            var moved = 0;
+            for (RenewalDue? after = null; ; )
             {
-                switch (await BillAsync(renewal, now, ct))
+                var due = await orders.FindRenewalsAsync(PaymentOptions.Sandbox, now, Batch, ct, after);
+                foreach (var renewal in due)
                 {
-                    case true:
-                        paid++;
-                        moved++;
-                        break;
-                    case false:
-                        moved++;
-                        break;
-                    default:
-                        break;
+                    var outcome = await BillAsync(renewal, now, ct);
+                    moved += outcome is null ? 0 : 1;
+                    paid += outcome is true ? 1 : 0;
                 }
+
+                if (due.Count < Batch)
+                    break;
+                after = due[^1];
             }
 
-            // Those that moved may have missed another period; those that wait for a card stay first in line.
+            // Those that moved may have missed another period.
             if (moved == 0)
                 return paid;
         }

@@ -21,7 +21,8 @@ internal sealed record StripeReply(string What, int Status, JsonElement Body, st
 
     /// <summary>This, where it was not refused.</summary>
     /// <exception cref="PaymentProviderException">It was.</exception>
-    public StripeReply Required() => IsError ? throw Fault(isFinal: true) : this;
+    /// <remarks>Where the key itself is refused, somebody will mend the key: the request must be made again then.</remarks>
+    public StripeReply Required() => IsError ? throw Fault(isFinal: Status is not (401 or 403)) : this;
 
     /// <summary>What to throw where this is of no use.</summary>
     public PaymentProviderException Fault(bool isFinal)
