@@ -116,8 +116,8 @@ public sealed class ModelsApi
             card.EffectiveAt,
             model.Provider,
             model.Model,
-            PriceTranslation.Number(model.UsdPer1m.Input),
-            PriceTranslation.Number(model.UsdPer1m.Output)
+            WireNumber.Of(model.UsdPer1m.Input),
+            WireNumber.Of(model.UsdPer1m.Output)
         );
 }
 

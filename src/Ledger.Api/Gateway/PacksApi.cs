@@ -112,7 +112,7 @@ public sealed class PacksApi
         await ApiErrors.SendAsync(
             context,
             200,
-            new(page.Session, page.Url, pack!, PackTranslation.Exact(order.Gives!.Value), (decimal)order.Price.Parts / 1_000_000_000),
+            new(page.Session, page.Url, pack!, WireNumber.Of(order.Gives!.Value), WireNumber.Of(order.Price)),
             PackJson.Default.PackCheckout
         );
     }
@@ -196,11 +196,11 @@ internal static class PackTranslation
             pack.Id,
             pack.Provider,
             pack.Model,
-            Number(pack.Credits),
-            Number(pack.CreditsPer1m.Input),
-            Number(pack.CreditsPer1m.Output),
+            WireNumber.Of(pack.Credits),
+            WireNumber.Of(pack.CreditsPer1m.Input),
+            WireNumber.Of(pack.CreditsPer1m.Output),
             PackRates.TokensFor(pack.Credits.Nanos / 1000, pack.CreditsPer1m) ?? 0,
-            Number(pack.PriceUsd),
+            WireNumber.Of(pack.PriceUsd),
             pack.ValidDays
         );
 
@@ -214,9 +214,6 @@ internal static class PackTranslation
             .Select(pocket => ToView(pocket, orders.GetValueOrDefault(pocket.Id), book, card, now));
     }
 
-    /// <summary>An amount of credits.</summary>
-    public static decimal Exact(Amount credits) => (decimal)credits.Parts / Unit.Credits.PartsPerWhole();
-
     private static OwnedPack ToView(Pocket pocket, Order? order, RateBook book, RateCard card, DateTimeOffset now)
     {
         var slash = pocket.Scope!.IndexOf('/', StringComparison.Ordinal);
@@ -226,7 +223,7 @@ internal static class PackTranslation
             order?.Item,
             pocket.Scope[..slash],
             pocket.Scope[(slash + 1)..],
-            (decimal)pocket.Granted / Unit.Credits.PartsPerWhole(),
+            WireNumber.Of(pocket.Granted, Unit.Credits),
             new Amount(pocket.Remaining, Unit.Credits).WholeFloor(),
             rates is null ? null : PackRates.TokensFor(pocket.Remaining, rates),
             pocket.LapsedAt(now) ? "EXPIRED"
@@ -236,6 +233,4 @@ internal static class PackTranslation
             pocket.ExpiresAt
         );
     }
-
-    private static decimal Number(Quantity quantity) => (decimal)quantity.Nanos / 1_000_000_000;
 }

@@ -3,7 +3,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json.Serialization;
 using Ledger.Api.Application;
 using Ledger.Api.Http;
-using Ledger.Domain.Money;
 using Ledger.Domain.RateCards;
 
 namespace Ledger.Api.Gateway;
@@ -40,8 +39,8 @@ public sealed class PricingApi
         var tiers = (await CardAsync(context))
             .Document.Tiers.Select(tier => new TierView(
                 tier.Id,
-                PriceTranslation.Number(tier.PriceUsd),
-                PriceTranslation.Number(tier.CreditsPerMonth),
+                WireNumber.Of(tier.PriceUsd),
+                WireNumber.Of(tier.CreditsPerMonth),
                 tier.TokensPer24h
             ))
             .ToList();
@@ -71,11 +70,11 @@ public sealed class PricingApi
             .Document.Models.OrderBy(ModelDirectory.NameOf, StringComparer.Ordinal)
             .Select(model => new TokenPrice(
                 ModelDirectory.NameOf(model),
-                PriceTranslation.Number(model.UsdPer1m.Input),
-                PriceTranslation.Number(model.UsdPer1m.Output),
-                PriceTranslation.Number(model.UsdPer1m.CacheRead),
-                PriceTranslation.Number(model.UsdPer1m.CacheWrite),
-                PriceTranslation.Number(model.UsdPer1m.CacheWrite1h)
+                WireNumber.Of(model.UsdPer1m.Input),
+                WireNumber.Of(model.UsdPer1m.Output),
+                WireNumber.Of(model.UsdPer1m.CacheRead),
+                WireNumber.Of(model.UsdPer1m.CacheWrite),
+                WireNumber.Of(model.UsdPer1m.CacheWrite1h)
             ))
             .ToList();
         context.Response.Headers.Vary = "Accept";
@@ -178,10 +177,3 @@ public sealed record TokenPrice(
 [JsonSerializable(typeof(TierList))]
 [JsonSerializable(typeof(TokenPriceList))]
 internal sealed partial class PriceJson : JsonSerializerContext;
-
-/// <summary>Between the price list's numbers and the wire's.</summary>
-internal static class PriceTranslation
-{
-    /// <summary>Only the wire's spelling: exact in a decimal.</summary>
-    public static decimal Number(Quantity quantity) => (decimal)quantity.Nanos / 1_000_000_000;
-}

@@ -165,6 +165,22 @@ internal sealed class JsonMembers
                 _ => "",
             };
 
+    /// <summary>A sum that somebody is asked to pay: whole cents within bounds in dollars; required.</summary>
+    public Amount Dollars(string name, int min, int max)
+    {
+        if (Number(name, required: true) is not { } text)
+            return default;
+        if (
+            Amount.TryParse(text, Unit.Usd, out var amount)
+            && amount.Parts % Domain.Money.Price.Cent == 0
+            && amount >= Amount.Usd(min)
+            && amount <= Amount.Usd(max)
+        )
+            return amount;
+        _faults.Add(At(name), string.Create(CultureInfo.InvariantCulture, $"must be whole cents from {min} to {max} dollars"));
+        return default;
+    }
+
     /// <summary>An object; without members where it is left out or something else.</summary>
     public JsonMembers Object(string name) => Take(name, required: true) is { } value ? new(value, At(name), _faults) : Nothing(At(name));
 

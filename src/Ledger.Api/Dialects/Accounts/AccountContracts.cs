@@ -135,5 +135,5 @@ internal static class AccountTranslation
         );
 
     /// <summary>Only the wire's spelling: 64 bits over a power of ten are exact in a decimal, and written without trailing zeros.</summary>
-    private static decimal Exact(long parts, Unit unit) => (decimal)parts / unit.PartsPerWhole();
+    private static decimal Exact(long parts, Unit unit) => WireNumber.Of(parts, unit);
 }

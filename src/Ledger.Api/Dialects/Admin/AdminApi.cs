@@ -19,6 +19,7 @@ namespace Ledger.Api.Dialects.Admin;
 /// <summary>The operator's API: accounts, what they get, their keys, and the rate card.</summary>
 public sealed class AdminApi
 {
+    private readonly AdminDesk _desk;
     private readonly LedgerService _ledger;
     private readonly RateCards _cards;
     private readonly People _people;
@@ -32,6 +33,7 @@ public sealed class AdminApi
 
     private AdminApi(IServiceProvider services)
     {
+        _desk = new(services);
         _ledger = services.GetRequiredService<LedgerService>();
         _cards = services.GetRequiredService<RateCards>();
         _people = services.GetRequiredService<People>();
@@ -113,7 +115,7 @@ public sealed class AdminApi
         if (request is null)
             return;
         if (
-            await _registrar.OpenAsync(request.Email, request.Password, request.Country, CallerOf(context), context.RequestAborted) is
+            await _registrar.OpenAsync(request.Email, request.Password, request.Country, _desk.CallerOf(context), context.RequestAborted) is
             { } account
         )
             await ApiErrors.SendAsync(context, 201, new AccountCreated(account.Value), AdminJson.Default.AccountCreated);
@@ -141,7 +143,7 @@ public sealed class AdminApi
 
     private async Task ShowAccountAsync(HttpContext context, string id)
     {
-        if (await FindAsync(context, id) is not { } account)
+        if (await _desk.FindAsync(context, id) is not { } account)
             return;
         var now = LedgerTime.Later(_time, account.LastAt);
         var person = await _people.FindAsync(account.Id, context.RequestAborted);
@@ -175,22 +177,22 @@ public sealed class AdminApi
         Func<AccountId, Guid, string, AccountCommand> command
     )
     {
-        if (await AccountOfAsync(context, id) is not { } account)
+        if (await AdminDesk.AccountOfAsync(context, id) is not { } account)
             return;
         if (await ReadAsync(context, static (body, _) => AdminTranslation.ToReason(body)) is not { } reason)
             return;
-        if (await ExecuteAsync(context, command(account, EventIds.Request(account, context.TraceIdentifier), reason)) is null)
+        if (await _desk.ExecuteAsync(context, command(account, EventIds.Request(account, context.TraceIdentifier), reason)) is null)
             return;
         await ApiErrors.SendAsync(context, 200, new(account.Value, AdminTranslation.StatusName(status)), AdminJson.Default.StatusView);
     }
 
     private async Task GrantAsync(HttpContext context, string id)
     {
-        if (await AccountOfAsync(context, id) is not { } account)
+        if (await AdminDesk.AccountOfAsync(context, id) is not { } account)
             return;
         if (await ReadAsync(context, (body, faults) => AdminTranslation.ToGrant(account, body, faults)) is not { } command)
             return;
-        if (await ExecuteAsync(context, command) is not { } verdict)
+        if (await _desk.ExecuteAsync(context, command) is not { } verdict)
             return;
         var granted = (CreditsGranted)verdict.Answer!.Value.Event;
         await ApiErrors.SendAsync(
@@ -203,11 +205,11 @@ public sealed class AdminApi
 
     private async Task ReverseAsync(HttpContext context, string id)
     {
-        if (await AccountOfAsync(context, id) is not { } account)
+        if (await AdminDesk.AccountOfAsync(context, id) is not { } account)
             return;
         if (await ReadAsync(context, (body, faults) => AdminTranslation.ToReversal(account, body, faults)) is not { } command)
             return;
-        if (await ExecuteAsync(context, command) is not { } verdict)
+        if (await _desk.ExecuteAsync(context, command) is not { } verdict)
             return;
         var reversed = (SpendReversed)verdict.Answer!.Value.Event;
         await ApiErrors.SendAsync(
@@ -220,14 +222,14 @@ public sealed class AdminApi
 
     private async Task CreateKeyAsync(HttpContext context, string id)
     {
-        if (await AccountOfAsync(context, id) is not { } account)
+        if (await AdminDesk.AccountOfAsync(context, id) is not { } account)
             return;
         var secret = _keys.NewSecret();
         var command = await ReadAsync(
             context,
             (body, faults) => KeyTranslation.ToCreate(account, Identifiers.NewKey(), secret, KeyBilling.PayPerToken, body, faults)
         );
-        if (command is not null && await ExecuteAsync(context, command) is not null)
+        if (command is not null && await _desk.ExecuteAsync(context, command) is not null)
             await SendKeyAsync(context, 201, account, command.Key, secret);
     }
 
@@ -235,7 +237,7 @@ public sealed class AdminApi
     {
         if (await ApiErrors.PageSizeAsync(context, limit, new()) is not { } size)
             return;
-        if (await FindAsync(context, id) is not { } account)
+        if (await _desk.FindAsync(context, id) is not { } account)
             return;
         if (KeyTranslation.Page(account, revoked: true, cursor, size) is not var (page, next))
         {
@@ -255,7 +257,7 @@ public sealed class AdminApi
 
     private async Task ShowKeyAsync(HttpContext context, string id, [FromRoute(Name = "key_id")] string keyId)
     {
-        if (await FindAsync(context, id) is not { } account)
+        if (await _desk.FindAsync(context, id) is not { } account)
             return;
         if (account.Keys.Find(new(keyId)) is not { } key)
             await ApiErrors.SendAsync(context, AdminErrors.NoKey);
@@ -275,7 +277,8 @@ public sealed class AdminApi
         if (await ReadAsync(context, KeyTranslation.ToChange) is not { } change)
             return;
         if (
-            await ExecuteAsync(context, new ChangeKey(account, key, EventIds.Request(account, context.TraceIdentifier), change)) is not null
+            await _desk.ExecuteAsync(context, new ChangeKey(account, key, EventIds.Request(account, context.TraceIdentifier), change))
+            is not null
         )
             await SendKeyAsync(context, 200, account, key, null);
     }
@@ -298,7 +301,7 @@ public sealed class AdminApi
                     KeyTranslation.ToGrace(body)
                 )
         );
-        if (command is not null && await ExecuteAsync(context, command) is not null)
+        if (command is not null && await _desk.ExecuteAsync(context, command) is not null)
             await SendKeyAsync(context, 200, account, key, secret);
     }
 
@@ -306,17 +309,20 @@ public sealed class AdminApi
     {
         if (await KeyOfAsync(context, id, keyId) is not var (account, key))
             return;
-        if (await ExecuteAsync(context, new RevokeKey(account, key, null)) is not null)
+        if (await _desk.ExecuteAsync(context, new RevokeKey(account, key, null)) is not null)
             context.Response.StatusCode = 204;
     }
 
     private async Task EndSignInsAsync(HttpContext context, string id)
     {
-        if (await AccountOfAsync(context, id) is not { } account)
+        if (await AdminDesk.AccountOfAsync(context, id) is not { } account)
             return;
         if (await ReadAsync(context, static (body, _) => AdminTranslation.ToReason(body)) is not { } reason)
             return;
-        if (await ExecuteAsync(context, new EndSignIns(account, EventIds.Request(account, context.TraceIdentifier), reason)) is not null)
+        if (
+            await _desk.ExecuteAsync(context, new EndSignIns(account, EventIds.Request(account, context.TraceIdentifier), reason))
+            is not null
+        )
             context.Response.StatusCode = 204;
     }
 
@@ -326,7 +332,7 @@ public sealed class AdminApi
         var before = TrailView.ReadCursor(cursor, faults);
         if (await ApiErrors.PageSizeAsync(context, limit, faults) is not { } size)
             return;
-        if (await FindAsync(context, id) is not { } account)
+        if (await _desk.FindAsync(context, id) is not { } account)
             return;
         var entries = await _trail.ReadAsync(account.Id, before, size + 1, context.RequestAborted);
         await ApiErrors.SendAsync(context, 200, TrailView.PageOf(entries, size), TrailJson.Default.TrailPage);
@@ -345,7 +351,7 @@ public sealed class AdminApi
     /// <summary>Texts that can be an account's and a key's id; others name none, and never reach the database.</summary>
     private static async Task<(AccountId Account, KeyId Key)?> KeyOfAsync(HttpContext context, string id, string keyId)
     {
-        if (await AccountOfAsync(context, id) is not { } account)
+        if (await AdminDesk.AccountOfAsync(context, id) is not { } account)
             return null;
         if (Identifiers.IsLawful(keyId))
             return (account, new(keyId));
@@ -400,7 +406,7 @@ public sealed class AdminApi
             return;
         }
 
-        var published = await _cards.PublishAsync(command, CallerOf(context), context.RequestAborted);
+        var published = await _cards.PublishAsync(command, _desk.CallerOf(context), context.RequestAborted);
         if (published.Refusal is { } code)
         {
             await ApiErrors.SendAsync(context, AdminErrors.Of(code));
@@ -457,8 +463,6 @@ public sealed class AdminApi
         book.InForce(LedgerTime.Later(_time, book.LastAt))
         ?? throw new LedgerUnavailableException("No rate card is in force yet.", TimeSpan.FromSeconds(1));
 
-    private Caller CallerOf(HttpContext context) => new("operator", context.TraceIdentifier, _regions.AddressOf(context));
-
     private static int StatusOf(HttpContext context, Verdict verdict)
     {
         if (!verdict.IsRepeat)
@@ -472,36 +476,6 @@ public sealed class AdminApi
         var account = (await _ledger.ReadAsync(id)).Account;
         var now = LedgerTime.Later(_time, account.LastAt);
         return AdminTranslation.ToBalance(account.LapsedAt(now), unit, now);
-    }
-
-    /// <summary>The account as it is now, with what is due lapsed; answered 404 where there is none.</summary>
-    private async Task<Account?> FindAsync(HttpContext context, string id)
-    {
-        if (await AccountOfAsync(context, id) is not { } known)
-            return null;
-        var account = (await _ledger.ReadAsync(known)).Account;
-        if (account.Status != AccountStatus.Missing)
-            return account.LapsedAt(LedgerTime.Later(_time, account.LastAt));
-        await ApiErrors.SendAsync(context, AdminErrors.NoAccount);
-        return null;
-    }
-
-    /// <summary>A text that can be an account's id; others name no account, and never reach the database.</summary>
-    private static async Task<AccountId?> AccountOfAsync(HttpContext context, string id)
-    {
-        if (Identifiers.IsLawful(id))
-            return new(id);
-        await ApiErrors.SendAsync(context, AdminErrors.NoAccount);
-        return null;
-    }
-
-    private async Task<Verdict?> ExecuteAsync(HttpContext context, AccountCommand command)
-    {
-        var verdict = await _ledger.ExecuteAsync(command, CallerOf(context));
-        if (verdict.Refusal is not { } refusal)
-            return verdict;
-        await ApiErrors.SendAsync(context, AdminErrors.Of(refusal.Code));
-        return null;
     }
 
     private static Task<T?> ReadAsync<T>(HttpContext context, Func<JsonMembers, JsonFaults, T> read)

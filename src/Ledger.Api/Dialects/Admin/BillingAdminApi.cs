@@ -3,7 +3,6 @@ using System.Text.Json.Serialization;
 using Ledger.Api.Application;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
-using Ledger.Api.Keys;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
@@ -17,6 +16,7 @@ namespace Ledger.Api.Dialects.Admin;
 public sealed class BillingAdminApi
 {
     private const int MaxReference = 200;
+    private readonly AdminDesk _desk;
     private readonly LedgerService _ledger;
     private readonly OrderQueries _orders;
     private readonly ProviderEvents _told;
@@ -24,6 +24,7 @@ public sealed class BillingAdminApi
 
     private BillingAdminApi(IServiceProvider services)
     {
+        _desk = new(services);
         _ledger = services.GetRequiredService<LedgerService>();
         _orders = services.GetRequiredService<OrderQueries>();
         _told = services.GetRequiredService<ProviderEvents>();
@@ -70,7 +71,7 @@ public sealed class BillingAdminApi
 
     private async Task GivePackAsync(HttpContext context, string id)
     {
-        if (await AccountOfAsync(context, id) is not { } account)
+        if (await AdminDesk.AccountOfAsync(context, id) is not { } account)
             return;
         var command = await ApiErrors.ReadAsync(
             context,
@@ -82,7 +83,7 @@ public sealed class BillingAdminApi
                 return new GivePack(account, pack, reference);
             }
         );
-        if (command is null || await ExecuteAsync(context, command) is not { } verdict)
+        if (command is null || await _desk.ExecuteAsync(context, command) is not { } verdict)
             return;
         if (verdict.IsRepeat)
             context.Response.Headers["Idempotent-Replayed"] = "true";
@@ -97,13 +98,13 @@ public sealed class BillingAdminApi
 
     private async Task ShowSubscriptionAsync(HttpContext context, string id)
     {
-        if (await FindAsync(context, id) is { } account)
+        if (await _desk.FindAsync(context, id) is { } account)
             await SendAsync(context, account);
     }
 
     private async Task SetSubscriptionAsync(HttpContext context, string id)
     {
-        if (await AccountOfAsync(context, id) is not { } account)
+        if (await AdminDesk.AccountOfAsync(context, id) is not { } account)
             return;
         var command = await ApiErrors.ReadAsync(
             context,
@@ -114,13 +115,17 @@ public sealed class BillingAdminApi
                 return new SetSubscription(account, EventIds.Request(account, context.TraceIdentifier), tier);
             }
         );
-        if (command is not null && await ExecuteAsync(context, command) is not null && await FindAsync(context, id) is { } after)
+        if (
+            command is not null
+            && await _desk.ExecuteAsync(context, command) is not null
+            && await _desk.FindAsync(context, id) is { } after
+        )
             await SendAsync(context, after);
     }
 
     private async Task EndSubscriptionAsync(HttpContext context, string id, string? when)
     {
-        if (await AccountOfAsync(context, id) is not { } account)
+        if (await AdminDesk.AccountOfAsync(context, id) is not { } account)
             return;
         if (when is not (null or "now" or "period_end"))
         {
@@ -136,7 +141,7 @@ public sealed class BillingAdminApi
             when == "period_end",
             "ended by the operator"
         );
-        if (await ExecuteAsync(context, command) is not null && await FindAsync(context, id) is { } after)
+        if (await _desk.ExecuteAsync(context, command) is not null && await _desk.FindAsync(context, id) is { } after)
             await SendAsync(context, after);
     }
 
@@ -144,7 +149,7 @@ public sealed class BillingAdminApi
     {
         if (await ApiErrors.PageSizeAsync(context, limit, new()) is not { } size)
             return;
-        if (await FindAsync(context, id) is not { } account)
+        if (await _desk.FindAsync(context, id) is not { } account)
             return;
         var all = account
             .Orders.All.Values.OrderByDescending(order => order.OpenedAt)
@@ -251,34 +256,6 @@ public sealed class BillingAdminApi
 
     private static Task SendAsync(HttpContext context, Account account) =>
         ApiErrors.SendAsync(context, 200, BillingView.Of(account.Subscription), BillingAdminJson.Default.SubscriptionView);
-
-    private async Task<Account?> FindAsync(HttpContext context, string id)
-    {
-        if (await AccountOfAsync(context, id) is not { } known)
-            return null;
-        var account = (await _ledger.ReadAsync(known)).Account;
-        if (account.Status != AccountStatus.Missing)
-            return account.LapsedAt(LedgerTime.Later(_time, account.LastAt));
-        await ApiErrors.SendAsync(context, AdminErrors.NoAccount);
-        return null;
-    }
-
-    private static async Task<AccountId?> AccountOfAsync(HttpContext context, string id)
-    {
-        if (Identifiers.IsLawful(id))
-            return new(id);
-        await ApiErrors.SendAsync(context, AdminErrors.NoAccount);
-        return null;
-    }
-
-    private async Task<Verdict?> ExecuteAsync(HttpContext context, AccountCommand command)
-    {
-        var verdict = await _ledger.ExecuteAsync(command, new("operator", context.TraceIdentifier));
-        if (verdict.Refusal is not { } refusal)
-            return verdict;
-        await ApiErrors.SendAsync(context, AdminErrors.Of(refusal.Code));
-        return null;
-    }
 }
 
 /// <summary>Where a page ended: a time and two names, none of which can hold the mark between them.</summary>
@@ -463,9 +440,9 @@ internal static class BillingView
             },
             order.Item,
             Usd(order.Price.Parts),
-            order.Gives is { } gives ? (decimal)gives.Parts / gives.Unit.PartsPerWhole() : null,
+            order.Gives is { } gives ? WireNumber.Of(gives) : null,
             order.Gives?.Unit.Name(),
-            order.Rate is { } rate ? (decimal)rate.Nanos / 1_000_000_000 : null,
+            order.Rate is { } rate ? WireNumber.Of(rate) : null,
             order.Card,
             order.Provider,
             order.Status switch
@@ -483,7 +460,7 @@ internal static class BillingView
             order.PaidAt,
             Usd(order.Refunded),
             Usd(order.Disputes.Where(dispute => !dispute.IsWon).Sum(dispute => dispute.Amount)),
-            order.Gives is { } given ? (decimal)order.ClawedBack / given.Unit.PartsPerWhole() : 0,
+            order.Gives is { } given ? WireNumber.Of(order.ClawedBack, given.Unit) : 0,
             order.Reason
         );
 
@@ -496,7 +473,7 @@ internal static class BillingView
                 subscription.Provider,
                 subscription.Reference,
                 Usd(terms.Price.Parts),
-                (decimal)terms.Credits.Parts / Unit.Credits.PartsPerWhole(),
+                WireNumber.Of(terms.Credits),
                 terms.TokensPer24h,
                 subscription.Period,
                 subscription.PeriodStart,
@@ -507,5 +484,5 @@ internal static class BillingView
             );
 
     /// <summary>Only the wire's spelling: exact in a decimal.</summary>
-    public static decimal Usd(decimal parts) => parts / Unit.Usd.PartsPerWhole();
+    public static decimal Usd(decimal parts) => WireNumber.Of(parts, Unit.Usd);
 }

@@ -10,7 +10,6 @@ using Ledger.Domain.Alerts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
-using Ledger.Domain.RateCards;
 using Ledger.Domain.Wallets;
 using Ledger.Projections.Usage;
 
@@ -167,7 +166,7 @@ public sealed class CreditsApi
         await ApiErrors.SendAsync(
             context,
             200,
-            new((decimal)terms.CreditsPerDollar.Nanos / 1_000_000_000, terms.MinAmountUsd, terms.MaxAmountUsd, terms.Currency),
+            new(WireNumber.Of(terms.CreditsPerDollar), terms.MinAmountUsd, terms.MaxAmountUsd, terms.Currency),
             CreditsJson.Default.PaygInfo
         );
     }
@@ -178,7 +177,7 @@ public sealed class CreditsApi
             return;
         var terms = entry.Card.Document.Payg;
         var amount = default(Amount);
-        if (!await ReadAsync(context, (body, faults) => amount = Dollars(body, "amount_usd", terms, faults)))
+        if (!await ReadAsync(context, (body, faults) => amount = body.Dollars("amount_usd", terms.MinAmountUsd, terms.MaxAmountUsd)))
             return;
         Checkout checkout;
         try
@@ -267,7 +266,7 @@ public sealed class CreditsApi
                 tool.Name,
                 CreditsTranslation.Exact(cost.Parts),
                 Estimate.UsdOf(cost, entry.Card),
-                asked.ToDictionary(one => one.Name, one => (decimal)one.Amount.Nanos / 1_000_000_000)
+                asked.ToDictionary(one => one.Name, one => WireNumber.Of(one.Amount))
             ),
             CreditsJson.Default.EstimateAnswer
         );
@@ -362,7 +361,7 @@ public sealed class CreditsApi
                 isOn = body.Flag("enabled") ?? isOn;
                 threshold = Threshold(body, "threshold_credits", threshold, faults) ?? Amount.Zero(Unit.Credits);
                 if (body.Has("amount_usd"))
-                    price = Dollars(body, "amount_usd", terms, faults);
+                    price = body.Dollars("amount_usd", terms.MinAmountUsd, terms.MaxAmountUsd);
                 else if (isOn && !price.IsPositive)
                     faults.Add("amount_usd", "is required");
                 times = (int)(body.Whole("max_per_day", 1, AutoTopup.MostPerDay) ?? (times > 0 ? times : 1));
@@ -429,24 +428,6 @@ public sealed class CreditsApi
             return true;
         await CreditsErrors.SendAsync(context, "body", faults);
         return false;
-    }
-
-    private static Amount Dollars(JsonMembers body, string name, PaygTerms terms, JsonFaults faults)
-    {
-        if (body.Number(name, required: true) is not { } text)
-            return default;
-        if (
-            Amount.TryParse(text, Unit.Usd, out var amount)
-            && amount.Parts % Price.Cent == 0
-            && amount >= Amount.Usd(terms.MinAmountUsd)
-            && amount <= Amount.Usd(terms.MaxAmountUsd)
-        )
-            return amount;
-        faults.Add(
-            name,
-            string.Create(CultureInfo.InvariantCulture, $"must be whole cents from {terms.MinAmountUsd} to {terms.MaxAmountUsd} dollars")
-        );
-        return default;
     }
 
     private static Amount? Threshold(JsonMembers body, string name, Amount? before, JsonFaults faults)

@@ -192,8 +192,8 @@ internal static class CreditsTranslation
         };
 
     /// <summary>Only the wire's spelling: 64 bits over a power of ten are exact in a decimal, and written without trailing zeros.</summary>
-    public static decimal Exact(long parts) => (decimal)parts / Unit.Credits.PartsPerWhole();
+    public static decimal Exact(long parts) => WireNumber.Of(parts, Unit.Credits);
 
     /// <summary>The same for dollars.</summary>
-    public static decimal ExactUsd(long parts) => (decimal)parts / Unit.Usd.PartsPerWhole();
+    public static decimal ExactUsd(long parts) => WireNumber.Of(parts, Unit.Usd);
 }

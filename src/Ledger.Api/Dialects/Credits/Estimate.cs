@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ledger.Api.Http;
 using Ledger.Domain.Money;
 using Ledger.Domain.RateCards;
 
@@ -26,8 +27,7 @@ internal static class Estimate
     /// <summary>What credits cost bought as one goes, in dollars to the millionth, rounded up.</summary>
     public static decimal UsdOf(Amount credits, RateCard card)
     {
-        var dollars =
-            (decimal)credits.Parts / Unit.Credits.PartsPerWhole() / ((decimal)card.Document.Payg.CreditsPerDollar.Nanos / 1_000_000_000);
+        var dollars = WireNumber.Of(credits) / WireNumber.Of(card.Document.Payg.CreditsPerDollar);
         return Math.Ceiling(dollars * 1_000_000) / 1_000_000 / 1.000000000000000000000m;
     }
 

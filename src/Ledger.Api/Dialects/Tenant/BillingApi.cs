@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json.Serialization;
 using Ledger.Api.Access;
 using Ledger.Api.Application;
@@ -8,7 +7,6 @@ using Ledger.Api.Payments;
 using Ledger.Domain;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
-using Ledger.Domain.RateCards;
 using Ledger.Domain.Subscriptions;
 
 namespace Ledger.Api.Dialects.Tenant;
@@ -124,7 +122,7 @@ public sealed class BillingApi
                 checkout is null ? "changed" : "payment_required",
                 checkout?.Page!.Session,
                 checkout?.Page!.Url,
-                checkout is { Order: { } order } ? (decimal)order.Price.Parts / 1_000_000_000 : null
+                checkout is { Order: { } order } ? WireNumber.Of(order.Price) : null
             ),
             TenantJson.Default.TenantSubscriptionChange
         );
@@ -172,9 +170,9 @@ public sealed class BillingApi
             context,
             (body, _, faults) =>
             {
-                amount = DollarsOf(body, terms, faults);
+                amount = body.Dollars("amount_usd", terms.MinAmountUsd, terms.MaxAmountUsd);
                 body.End();
-                return new TopupRequest((decimal)amount.Parts / 1_000_000_000);
+                return new TopupRequest(WireNumber.Of(amount));
             }
         );
         if (asked is null || await OpenAsync(context, entry, OrderKind.Topup, null, amount) is not { } checkout)
@@ -262,7 +260,7 @@ public sealed class BillingApi
         ApiErrors.SendAsync(
             context,
             200,
-            new(checkout.Page!.Session, checkout.Page.Url, (decimal)checkout.Order!.Price.Parts / 1_000_000_000, checkout.Order.Item),
+            new(checkout.Page!.Session, checkout.Page.Url, WireNumber.Of(checkout.Order!.Price), checkout.Order.Item),
             TenantJson.Default.TenantCheckout
         );
 
@@ -284,24 +282,6 @@ public sealed class BillingApi
             subscription.EndsAt is null && subscription.IsPaidAt(now) ? subscription.PeriodEnd : null,
             subscription.Next?.Tier
         );
-    }
-
-    private static Amount DollarsOf(JsonMembers body, TopupTerms terms, JsonFaults faults)
-    {
-        if (body.Number("amount_usd", required: true) is not { } text)
-            return default;
-        if (
-            Amount.TryParse(text, Unit.Usd, out var amount)
-            && amount.Parts % Price.Cent == 0
-            && amount >= Amount.Usd(terms.MinAmountUsd)
-            && amount <= Amount.Usd(terms.MaxAmountUsd)
-        )
-            return amount;
-        faults.Add(
-            "amount_usd",
-            string.Create(CultureInfo.InvariantCulture, $"must be whole cents from {terms.MinAmountUsd} to {terms.MaxAmountUsd} dollars")
-        );
-        return default;
     }
 
     private static Caller CallerOf(HttpContext context, in Entry entry) => new(entry.Identity.Actor, context.TraceIdentifier);
