@@ -22,10 +22,11 @@ public abstract record Decision<TEvent>
 }
 
 /// <summary>Which limit refused, what was needed, and what was there.</summary>
-/// <param name="Source">What refused: <c>balance</c>, <c>debt</c> or <c>key</c>.</param>
+/// <param name="Source">What refused: <c>balance</c>, <c>debt</c>, <c>pack</c>, <c>key</c> or <c>minting_key</c>.</param>
 /// <param name="Needed">What the command would have taken.</param>
 /// <param name="Available">What the limit had left.</param>
-public sealed record Shortfall(string Source, Amount Needed, Amount Available);
+/// <param name="Affordable">How many output tokens that would do for, where that decides; null elsewhere, and where it does for none.</param>
+public sealed record Shortfall(string Source, Amount Needed, Amount Available, long? Affordable = null);
 
 /// <summary>One event as it stands in an account's stream.</summary>
 /// <param name="Id">The event's derived id.</param>
@@ -55,4 +56,13 @@ public sealed class Past
 /// <param name="Now">The decision's time: never earlier than the stream's last event.</param>
 /// <param name="Card">The rate card in force at that time.</param>
 /// <param name="Past">The facts that already stand under the command's ids.</param>
-public readonly record struct DecisionContext(DateTimeOffset Now, RateCard Card, Past Past);
+/// <param name="Book">Every rate card ever published; null where only the one in force matters.</param>
+public readonly record struct DecisionContext(DateTimeOffset Now, RateCard Card, Past Past, RateBook? Book = null)
+{
+    /// <summary>The rate card of a version.</summary>
+    /// <exception cref="InvalidDataException">There is none: the history is corrupt.</exception>
+    public RateCard CardOf(long version) =>
+        version == Card.Version ? Card
+        : Book?.Find(version) is { } card ? card
+        : throw new InvalidDataException($"Rate card {version} was never published.");
+}

@@ -104,6 +104,9 @@ public static class EventIds
     public static Guid SubscriptionEnd(AccountId account, SubscriptionId subscription) =>
         Derive(account, "subscription-end", subscription.ToString());
 
+    /// <summary>The id of a call's hold: of the route and the caller's, or our own, name for it.</summary>
+    public static Guid Call(AccountId account, string route, string reference) => Derive(account, "call", route, reference);
+
     /// <summary>The id of a command that has no identity of its own, from the caller's request.</summary>
     public static Guid Request(AccountId account, string request) => Derive(account, "request", request);
 

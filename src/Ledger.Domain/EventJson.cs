@@ -30,6 +30,7 @@ namespace Ledger.Domain;
 [JsonSerializable(typeof(CreditsGranted))]
 [JsonSerializable(typeof(CreditsSpent))]
 [JsonSerializable(typeof(HoldPlaced))]
+[JsonSerializable(typeof(HoldExtended))]
 [JsonSerializable(typeof(HoldSettled))]
 [JsonSerializable(typeof(HoldReleased))]
 [JsonSerializable(typeof(HoldExpired))]

@@ -18,6 +18,9 @@ public enum RejectionCode
     /// <summary>The kind of key may not do this.</summary>
     KeyKindNotAllowed,
 
+    /// <summary>The key's list of models does not have this one.</summary>
+    ModelNotAllowed,
+
     /// <summary>The key would be wider than the one that mints it, or than only the operator may make it.</summary>
     KeyTooWide,
 
@@ -81,6 +84,9 @@ public enum RejectionCode
     /// <summary>The rate card in force has no such tool, or no price for it.</summary>
     UnknownTool,
 
+    /// <summary>The rate card in force has no such model.</summary>
+    UnknownModel,
+
     /// <summary>An amount is not positive, or beyond what one account may hold.</summary>
     AmountOutOfRange,
 
@@ -104,6 +110,12 @@ public enum RejectionCode
 
     /// <summary>The spend would take the key above its credit limit.</summary>
     KeyLimitReached,
+
+    /// <summary>No pack of the account is for this provider and model, or what it has left does not cover the cost.</summary>
+    NoActivePack,
+
+    /// <summary>The subscription's quota for these 24 hours does not cover the tokens.</summary>
+    QuotaExceeded,
 
     /// <summary>Available funds do not cover the cost.</summary>
     InsufficientCredits,

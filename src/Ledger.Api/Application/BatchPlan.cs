@@ -65,7 +65,7 @@ internal sealed class BatchPlan(RecentAnswers recent)
             _works.Add(command.Account, work = new(basis!));
 
         var known = FindAnswer(command.Id) ?? earlier?.FindAnswer(command.Id) ?? recent.Find(command.Id);
-        var outcome = before.Transact(command, new(now, card, known is { } answer ? Past.Of(answer.Fact) : past ?? Past.None));
+        var outcome = before.Transact(command, new(now, card, known is { } answer ? Past.Of(answer.Fact) : past ?? Past.None, Book));
         if (outcome.Facts.IsEmpty)
         {
             work.Account = outcome.After;
@@ -89,7 +89,8 @@ internal sealed class BatchPlan(RecentAnswers recent)
         var after = outcome.After.Wallet.Available(Unit.Credits, now);
         if (own is { } fact)
             _answers.TryAdd(fact.Id, new(fact, after));
-        _items.Add(new(pending, work, new(outcome.Decision, own, after), KnowsAvailable: true, MayRecall: false) { IsSettled = true });
+        var settled = new Verdict(outcome.Decision, own, after) { After = outcome.After };
+        _items.Add(new(pending, work, settled, KnowsAvailable: true, MayRecall: false) { IsSettled = true });
     }
 
     /// <summary>Takes what a command did before its connection was lost for its answer: it is neither decided again nor a repeat.</summary>

@@ -1,6 +1,7 @@
 using Ledger.Api.Keys;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
+using Ledger.Domain.RateCards;
 using Ledger.EventStore;
 using Ledger.Projections;
 using Ledger.Projections.Accounts;
@@ -16,6 +17,7 @@ namespace Ledger.Api.Application;
 public sealed class LedgerService : IAsyncDisposable
 {
     private readonly Lane[] _lanes;
+    private readonly AccountCache _cache;
     private readonly CurrentAccounts _current;
     private readonly CheckpointWriter _checkpoints;
     private readonly RateCards _cards;
@@ -43,7 +45,7 @@ public sealed class LedgerService : IAsyncDisposable
         var settings = options.Value;
 
         // A lost connection may be a fail-over. Nothing in memory outlives that, and no idle connection either: it may lead to the old primary.
-        var cache = new AccountCache(
+        var cache = _cache = new AccountCache(
             settings.CachedAccounts,
             cleared: () =>
             {
@@ -76,6 +78,17 @@ public sealed class LedgerService : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(command);
         return _lanes[LaneOf(command.Account)].SendAsync(command, caller);
     }
+
+    /// <summary>
+    /// The account as this node knew it last, for what need not be exact, such as a rate limit; read, where it does not know it. What is decided by it
+    /// must be decided again by a command.
+    /// </summary>
+    /// <exception cref="LedgerUnavailableException">The database is away or too many ask at once.</exception>
+    public async ValueTask<Account> GlimpseAsync(AccountId account) =>
+        _cache.Find(account)?.Account ?? (await _current.ReadAsync(account)).Account;
+
+    /// <summary>Every version of the price list that this node knows of.</summary>
+    public RateBook Book => _cards.Book;
 
     /// <summary>The account as it is committed now, with the price list.</summary>
     /// <exception cref="LedgerUnavailableException">The database is away or too many ask at once.</exception>

@@ -10,6 +10,9 @@ namespace Ledger.Api.Application;
 /// <param name="Available">Unscoped credits that were available right after the answer.</param>
 public sealed record Verdict(Decision<AccountEvent> Decision, Fact? Answer, Amount Available)
 {
+    /// <summary>The account right after the answer; null where nothing was recorded for it, as with a repeat.</summary>
+    public Account? After { get; init; }
+
     /// <summary>Whether this is the answer of an earlier command with the same identity.</summary>
     public bool IsRepeat => Decision is Decision<AccountEvent>.Repeated;
 

@@ -97,13 +97,8 @@ public sealed class ModelsApi
         }
     }
 
-    /// <summary>A key with a list of models sees those alone, by the name that the list has or by that of the model it leads to.</summary>
-    private static bool MayUse(in Entry entry, string name, PricedModel model)
-    {
-        if (entry.Account.Keys.Find(entry.Identity.By.Key) is not { AllowedModels: { IsDefaultOrEmpty: false } allowed })
-            return true;
-        return allowed.Contains(name) || allowed.Contains(ModelDirectory.NameOf(model)) || allowed.Contains(model.Model);
-    }
+    private static bool MayUse(in Entry entry, string name, PricedModel model) =>
+        entry.Account.Keys.Find(entry.Identity.By.Key) is not { } key || key.Allows(name, model);
 
     private static ModelView ViewOf(string id, PricedModel model, RateCard card) =>
         new(

@@ -33,6 +33,12 @@ internal static class OpenAiErrors
         "A valid API key is required: Authorization: Bearer <key>."
     );
     public static readonly OpenAiError NoModel = new(404, "model_not_found", "There is no such model; GET /v1/models lists them.", "model");
+    public static readonly OpenAiError UnknownModel = new(
+        400,
+        "model_not_found",
+        "There is no such model, or none with a price; GET /v1/models lists them.",
+        "model"
+    );
     public static readonly OpenAiError ProviderAway = new(
         502,
         "payment_provider_error",
@@ -66,6 +72,15 @@ internal static class OpenAiErrors
             RejectionCode.AccountNotFound or RejectionCode.KeyNotUsable or RejectionCode.SignInEnded => AuthRequired,
             RejectionCode.AccountSuspended => new(403, "permission_denied", "The account is suspended."),
             RejectionCode.KeyKindNotAllowed => new(403, "permission_denied", "This kind of key may not do this."),
+            RejectionCode.ModelNotAllowed => new(403, "model_not_allowed", "This key may not call this model.", "model"),
+            RejectionCode.UnknownModel => UnknownModel,
+            RejectionCode.NoActivePack => new(
+                402,
+                "no_active_pack",
+                "No active pack covers this call; GET /v1/packs lists what you own and what is sold."
+            ),
+            RejectionCode.QuotaExceeded => new(429, "quota_exceeded", "The subscription's quota for these 24 hours is used up."),
+            RejectionCode.NoActiveSubscription => new(402, "no_active_subscription", "The account has no active subscription."),
             RejectionCode.InsufficientCredits => new(402, "insufficient_credits", "Available funds do not cover the cost."),
             RejectionCode.KeyLimitReached => new(402, "key_limit_reached", "This would take the key above its limit."),
             RejectionCode.ReferenceConflict => new(409, "idempotency_conflict", "This was done before with other contents."),
@@ -89,7 +104,6 @@ internal static class OpenAiErrors
             or RejectionCode.AlreadyReferred
             or RejectionCode.OrderNotFound
             or RejectionCode.TierNotFound
-            or RejectionCode.NoActiveSubscription
             or RejectionCode.AlreadySubscribed
             or RejectionCode.SetByOperator
             or RejectionCode.BilledByProvider

@@ -77,6 +77,10 @@ internal static class KeyErrors
             or RejectionCode.ReferralToOneself
             or RejectionCode.AlreadyReferred
             or RejectionCode.UnknownTool
+            or RejectionCode.ModelNotAllowed
+            or RejectionCode.UnknownModel
+            or RejectionCode.NoActivePack
+            or RejectionCode.QuotaExceeded
             or RejectionCode.HoldNotFound
             or RejectionCode.HoldAlreadyReleased
             or RejectionCode.HoldAlreadySettled

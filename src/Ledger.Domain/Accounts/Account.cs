@@ -109,6 +109,7 @@ public sealed record Account(
             Keys = KeyRing.Evolve(account.Keys, @event, account.Wallet, fact.At),
             Orders = Orders.Evolve(account.Orders, @event),
             AutoTopup = AutoTopup.Evolve(account.AutoTopup, wallet, fact.At),
+            Subscription = Subscription.Evolve(account.Subscription, @event, account.Wallet),
         };
     }
 

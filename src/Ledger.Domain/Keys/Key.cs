@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Ledger.Domain.Money;
+using Ledger.Domain.RateCards;
 
 namespace Ledger.Domain.Keys;
 
@@ -107,6 +108,17 @@ public sealed record Key(
 {
     /// <summary>The bucket that it is measured by on the routes that are made for it.</summary>
     public KeyRateLimit EffectiveRateLimit => RateLimit ?? KeyRateLimit.Of(Billing);
+
+    /// <summary>
+    /// Whether it may call a model: one with a list may call those alone, by the name that the list has or by that of the model which the name leads to.
+    /// </summary>
+    /// <param name="name">The name by which it is called.</param>
+    /// <param name="model">The model that this leads to.</param>
+    public bool Allows(string name, PricedModel model) =>
+        AllowedModels.IsDefaultOrEmpty
+        || AllowedModels.Contains(name)
+        || AllowedModels.Contains(ModelDirectory.NameOf(model))
+        || AllowedModels.Contains(model.Model);
 
     /// <summary>Whether it works at a time.</summary>
     public bool UsableAt(DateTimeOffset now) => RevokedAt is null && !Disabled && !(ExpiresAt <= now);

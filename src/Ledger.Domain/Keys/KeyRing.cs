@@ -118,7 +118,7 @@ public sealed record KeyRing(ImmutableDictionary<KeyId, Key> Keys)
             HoldExpired e => ring.GivingBack(before.Holds[e.Hold]),
             HoldSettledLate e => ring.Using(e.Key, e.Charged.Unit, e.Charged.Parts, e.HeldAt),
             SpendReversed e => ring.Using(e.Key, e.Amount.Unit, -e.Amount.Parts, e.HeldAt ?? e.SpentAt, e.SpentAt),
-            CreditsGranted or PocketExpired or DebtRepaid or CreditsClawedBack or ClawbackReturned => ring,
+            CreditsGranted or HoldExtended or PocketExpired or DebtRepaid or CreditsClawedBack or ClawbackReturned => ring,
             _ => throw new UnreachableException($"No key usage for {@event?.GetType().Name}."),
         };
     }

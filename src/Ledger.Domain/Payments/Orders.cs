@@ -205,7 +205,8 @@ public sealed record Orders(ImmutableDictionary<OrderId, Order> All, ImmutableDi
         };
     }
 
-    private Order? OfPocket(PocketId pocket)
+    /// <summary>The order whose payment opened a pocket; null where none did.</summary>
+    internal Order? OfPocket(PocketId pocket)
     {
         foreach (var order in All.Values)
         {

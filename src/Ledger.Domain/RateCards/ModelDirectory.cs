@@ -36,6 +36,13 @@ public sealed class ModelDirectory
     /// <summary>The logical names that lead to one model each; patterns, which stand for many, are not among them. <c>auto</c> comes first.</summary>
     public IEnumerable<string> Aliases => _aliases.Keys.OrderBy(name => name != "auto").ThenBy(name => name, StringComparer.Ordinal);
 
+    /// <summary>The model of its own name, <c>provider/model</c>; null where there is none.</summary>
+    public PricedModel? Find(string name) => _models.GetValueOrDefault(name);
+
+    /// <summary>The model that a name leads to, and those to try where it fails, in order; empty where it leads to none.</summary>
+    public IReadOnlyList<PricedModel> Chain(string name) =>
+        Resolve(name) is { } model ? [model, .. model.Fallbacks.Select(Find).OfType<PricedModel>().Where(next => next != model)] : [];
+
     /// <summary>
     /// The model that a name leads to: its own name, then a logical name, then the longest pattern that it fits, and so on from there. Null where it
     /// leads to none.

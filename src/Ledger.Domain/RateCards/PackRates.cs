@@ -17,11 +17,18 @@ public static class PackRates
     {
         ArgumentNullException.ThrowIfNull(book);
         ArgumentNullException.ThrowIfNull(inForce);
-        return (
-            Find(inForce, scope, order?.Item)
-            ?? Find(inForce, scope, null)
-            ?? (order is null ? null : Find(book.Cards.FirstOrDefault(card => card.Version == order.Card), scope, order.Item))
-        )?.CreditsPer1m;
+        return EntryOf(scope, order, book, inForce)?.Pack.CreditsPer1m;
+    }
+
+    /// <summary>The entry that has those rates, and the card that it is on.</summary>
+    public static (RateCard Card, PricedPack Pack)? EntryOf(string scope, Order? order, RateBook? book, RateCard inForce)
+    {
+        ArgumentNullException.ThrowIfNull(inForce);
+        if ((Find(inForce, scope, order?.Item) ?? Find(inForce, scope, null)) is { } now)
+            return (inForce, now);
+        return order is not null && book?.Find(order.Card) is { } bought && Find(bought, scope, order.Item) is { } then
+            ? (bought, then)
+            : null;
     }
 
     /// <summary>

@@ -90,6 +90,9 @@ public sealed record RateBook(long Version, DateTimeOffset LastAt, ImmutableArra
     /// <summary>Nothing published yet.</summary>
     public static RateBook Empty { get; } = new(0, default, []);
 
+    /// <summary>The card of a version, if it was published.</summary>
+    public RateCard? Find(long version) => version >= 1 && version <= Cards.Length ? Cards[(int)version - 1] : null;
+
     /// <summary>The version that prices at a time: of those in effect, the one that took effect last; of two at once, the later version.</summary>
     public RateCard? InForce(DateTimeOffset now)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using Ledger.Domain.Accounts;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.RateCards;
 using Ledger.Domain.Wallets;
@@ -39,6 +40,7 @@ public sealed record SubscriptionTerms(string Tier, long Card, Amount Price, Amo
 /// <param name="Next">The terms from the next period on; null where they stay.</param>
 /// <param name="EndsAt">When it is going to end; null where it goes on.</param>
 /// <param name="EndedAt">When it ended; null where it has not.</param>
+/// <param name="Quota">What of its quota is used.</param>
 public sealed record Subscription(
     SubscriptionId Id,
     SubscriptionTerms? Terms,
@@ -49,7 +51,8 @@ public sealed record Subscription(
     DateTimeOffset? LastResetAt,
     SubscriptionTerms? Next,
     DateTimeOffset? EndsAt,
-    DateTimeOffset? EndedAt
+    DateTimeOffset? EndedAt,
+    QuotaUse Quota = default
 )
 {
     /// <summary>Who bills what the operator gave: nobody.</summary>
@@ -83,8 +86,30 @@ public sealed record Subscription(
     /// <summary>Whether the period that a time lies in has begun: where a provider bills, it was paid.</summary>
     public bool IsPaidAt(DateTimeOffset now) => IsActive && now < PeriodEnd;
 
-    /// <summary>The period that a time lies in is counted against the quota by windows of 24 hours from the anchor.</summary>
-    public DateTimeOffset QuotaResetsAt(DateTimeOffset now) => Periods.WindowEnd(Anchor, Periods.WindowOf(Anchor, now));
+    /// <summary>
+    /// For how long a subscription that a provider bills goes on being served into a period that is not paid yet: an invoice is paid some time after its
+    /// period begins, at Stripe about an hour, and a card that was declined is tried again for days.
+    /// </summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromDays(3);
+
+    /// <summary>Whether its quota can be drawn on at a time: in a paid period, and for some days into one that is still to be paid.</summary>
+    public bool ServesAt(DateTimeOffset now) => IsActive && now < (IsBilled ? PeriodEnd + Grace : PeriodEnd);
+
+    /// <summary>The window of 24 hours from the anchor that a time lies in; never falls, also where a clock does.</summary>
+    public long QuotaWindow(DateTimeOffset now) => Math.Max(Periods.WindowOf(Anchor, now), Quota.Window);
+
+    /// <summary>What is used and held in the window that a time lies in.</summary>
+    public QuotaUse QuotaAt(DateTimeOffset now) => Quota.Plus(QuotaWindow(now), 0, 0);
+
+    /// <summary>How many tokens are left in the window that a time lies in.</summary>
+    public long QuotaLeft(DateTimeOffset now)
+    {
+        var use = QuotaAt(now);
+        return Terms is { } terms ? Math.Max(0, terms.TokensPer24h - use.Used - use.Held) : 0;
+    }
+
+    /// <summary>When the window that a time lies in ends.</summary>
+    public DateTimeOffset QuotaResetsAt(DateTimeOffset now) => Periods.WindowEnd(Anchor, QuotaWindow(now));
 
     /// <summary>The one thing that happens at <see cref="NextDue"/>: the end, or the next period.</summary>
     internal ImmutableArray<AccountEvent> DueEvents(Wallet wallet) =>
@@ -137,6 +162,32 @@ public sealed record Subscription(
         var left = credits - Amount.Min(credits, wallet.Debt(credits.Unit));
         return expiresAt <= now && left.IsPositive ? events.Add(new PocketExpired(pocket, left, expiresAt)) : events;
     }
+
+    /// <summary>What an event of the wallet uses of the quota; <paramref name="before"/> knows the hold that it ends.</summary>
+    public static Subscription Evolve(Subscription subscription, WalletEvent @event, Wallet before)
+    {
+        ArgumentNullException.ThrowIfNull(subscription);
+        ArgumentNullException.ThrowIfNull(before);
+        return @event switch
+        {
+            HoldPlaced { Call.Quota: { } share } => subscription.Using(share, 0, share.Tokens),
+            HoldSettled { Call.Quota: { } used } e => subscription.Using(used, used.Tokens, -HeldBy(before, e.Hold)),
+            HoldReleased e => subscription.GivingBack(before, e.Hold),
+            HoldExpired e => subscription.GivingBack(before, e.Hold),
+            HoldSettledLate { Call.Quota: { } used } => subscription.Using(used, used.Tokens, 0),
+            SpendReversed { Quota: { } used } => subscription.Using(used, -used.Tokens, 0),
+            _ => subscription,
+        };
+    }
+
+    private static long HeldBy(Wallet wallet, HoldId hold) => wallet.Holds[hold].Call?.Quota?.Tokens ?? 0;
+
+    private Subscription GivingBack(Wallet before, HoldId hold) =>
+        before.Holds[hold].Call?.Quota is { } share ? Using(share, 0, -share.Tokens) : this;
+
+    /// <summary>What was drawn on a subscription that has been replaced since counts nowhere.</summary>
+    private Subscription Using(QuotaShare share, long used, long held) =>
+        share.Subscription == Id ? this with { Quota = Quota.Plus(share.Window, used, held) } : this;
 
     /// <summary>The state after one more event. Never refuses.</summary>
     public static Subscription Evolve(Subscription subscription, SubscriptionEvent @event)

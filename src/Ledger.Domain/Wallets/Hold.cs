@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 
 namespace Ledger.Domain.Wallets;
@@ -16,6 +17,7 @@ namespace Ledger.Domain.Wallets;
 /// <param name="Allocated">Which pockets hold how much, in drain order.</param>
 /// <param name="PlacedAt">When it was placed: the window in which limits count it.</param>
 /// <param name="ExpiresAt">When it lapses.</param>
+/// <param name="Call">For what call it is; null where it is for a tool.</param>
 public sealed record Hold(
     HoldId Id,
     KeyId Key,
@@ -28,7 +30,8 @@ public sealed record Hold(
     string Reference,
     ImmutableArray<PocketShare> Allocated,
     DateTimeOffset PlacedAt,
-    DateTimeOffset ExpiresAt
+    DateTimeOffset ExpiresAt,
+    CallTerms? Call = null
 )
 {
     /// <summary>The hold that a fact placed.</summary>
@@ -47,7 +50,8 @@ public sealed record Hold(
             placed.Reference,
             placed.Allocated,
             fact.At,
-            placed.ExpiresAt
+            placed.ExpiresAt,
+            placed.Call
         );
     }
 }

@@ -4,7 +4,10 @@ using Ledger.Domain.Accounts;
 namespace Ledger.Domain.Wallets;
 
 /// <summary>Gives a hold back unused; the same again is a repeat.</summary>
-public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : AccountCommand(Account, EventIds.HoldEnd(Account, Hold))
+/// <param name="Account">Whose it is.</param>
+/// <param name="Key">Who asks; null where the server itself does, which no revoked key and no suspension stops.</param>
+/// <param name="Hold">The hold.</param>
+public sealed record ReleaseHold(AccountId Account, KeyId? Key, HoldId Hold) : AccountCommand(Account, EventIds.HoldEnd(Account, Hold))
 {
     /// <inheritdoc/>
     public override ImmutableArray<Guid> Recalls => [Id, Hold.Value];
@@ -16,7 +19,9 @@ public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : Ac
     public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
     {
         ArgumentNullException.ThrowIfNull(account);
-        if (account.RefusesWork(By ?? new Credential(Key), context.Now) is { } refusal)
+        if (account.Status == AccountStatus.Missing)
+            return Reject(RejectionCode.AccountNotFound);
+        if ((By ?? (Key is { } key ? new Credential(key) : null)) is { } by && account.RefusesWork(by, context.Now) is { } refusal)
             return Reject(refusal);
         if (context.Past.Find(Id) is { } end)
         {
@@ -28,7 +33,8 @@ public sealed record ReleaseHold(AccountId Account, KeyId Key, HoldId Hold) : Ac
             };
         }
 
-        if (!account.Wallet.Holds.TryGetValue(Hold, out var open))
+        // A call's hold ends with the call, and only the gateway that carries it knows when.
+        if (!account.Wallet.Holds.TryGetValue(Hold, out var open) || (open.Call is not null && Key is not null))
             return Reject(
                 context.Past.Find(Hold.Value) is { Event: HoldPlaced } ? RejectionCode.HoldAlreadyExpired : RejectionCode.HoldNotFound
             );

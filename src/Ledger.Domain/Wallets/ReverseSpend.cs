@@ -30,7 +30,7 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
 
         return fact.Event switch
         {
-            CreditsSpent e => Reverse(account.Wallet, fact.At, null, e.Key, e.Tool, e.Charged, e.Paid, null, context.Now),
+            CreditsSpent e => Reverse(account.Wallet, fact.At, null, e.Key, e.Tool, e.Charged, e.Paid, null, null, context.Now),
             HoldSettled e => Reverse(
                 account.Wallet,
                 fact.At,
@@ -40,9 +40,21 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
                 e.Charged,
                 e.FromHold.AddRange(e.FromAvailable),
                 e.Debt,
+                e.Call?.Quota,
                 context.Now
             ),
-            HoldSettledLate e => Reverse(account.Wallet, fact.At, e.HeldAt, e.Key, e.Tool, e.Charged, e.Paid, e.Debt, context.Now),
+            HoldSettledLate e => Reverse(
+                account.Wallet,
+                fact.At,
+                e.HeldAt,
+                e.Key,
+                e.Tool,
+                e.Charged,
+                e.Paid,
+                e.Debt,
+                e.Call?.Quota,
+                context.Now
+            ),
             _ => Reject(RejectionCode.SpendNotFound),
         };
     }
@@ -56,6 +68,7 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
         Amount charged,
         ImmutableArray<PocketShare> paid,
         Amount? uncovered,
+        Metering.QuotaShare? quota,
         DateTimeOffset now
     )
     {
@@ -74,7 +87,7 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
         }
 
         return Accept([
-            new SpendReversed(Spend, key, tool, charged, spentAt, returned, cleared, Reason, heldAt),
+            new SpendReversed(Spend, key, tool, charged, spentAt, returned, cleared, Reason, heldAt, quota),
             .. wallet.AfterReturn(returned, cleared?.Parts ?? 0, now),
         ]);
     }

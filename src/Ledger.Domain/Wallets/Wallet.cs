@@ -87,6 +87,33 @@ public sealed record Wallet(
         return new(parts, unit);
     }
 
+    /// <summary>What only a scope's own packs have for it: nothing while credits are in debt.</summary>
+    public Amount AvailableInPacks(string scope, DateTimeOffset now)
+    {
+        if (Credits.Debt > 0)
+            return Amount.Zero(Unit.Credits);
+        long parts = 0;
+        foreach (var pocket in Open)
+        {
+            if (pocket.Scope is not null && Pays(pocket, Unit.Credits, scope, now))
+                parts += pocket.Free;
+        }
+
+        return new(parts, Unit.Credits);
+    }
+
+    /// <summary>The pack that pays first for a scope; null where none has anything.</summary>
+    public Pocket? FirstPack(string scope, DateTimeOffset now)
+    {
+        foreach (var pocket in Open)
+        {
+            if (pocket.Scope is not null && Pays(pocket, Unit.Credits, scope, now))
+                return pocket;
+        }
+
+        return null;
+    }
+
     /// <summary>Takes an amount from the pockets in drain order; where they do not cover it, what they have.</summary>
     public ImmutableArray<PocketShare> Allocate(Amount amount, DateTimeOffset now, string? scope = null)
     {
@@ -261,6 +288,14 @@ public sealed record Wallet(
                         Holds = wallet.Holds.Add(placed.Id, placed),
                     }
                 ).DueNoLaterThan(e.ExpiresAt);
+
+            case HoldExtended e:
+                return (
+                    wallet with
+                    {
+                        Holds = wallet.Holds.SetItem(e.Hold, wallet.Holds[e.Hold] with { ExpiresAt = e.ExpiresAt }),
+                    }
+                ).WithDueReckoned();
 
             case HoldSettled e:
                 return wallet

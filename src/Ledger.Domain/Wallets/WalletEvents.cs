@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Ledger.Domain.Accounts;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 
 namespace Ledger.Domain.Wallets;
@@ -71,7 +72,8 @@ public sealed record CreditsSpent(
 /// <param name="Entry">The entry of that card.</param>
 /// <param name="Reference">The caller's name for it; with the tool, unique in the account.</param>
 /// <param name="Allocated">Which pockets hold how much, in drain order.</param>
-/// <param name="ExpiresAt">When it lapses unless ended before.</param>
+/// <param name="ExpiresAt">When it lapses unless it ends before or is extended.</param>
+/// <param name="Call">For what call it was; null where it was for a tool.</param>
 public sealed record HoldPlaced(
     KeyId Key,
     string Tool,
@@ -82,8 +84,14 @@ public sealed record HoldPlaced(
     string Entry,
     string Reference,
     ImmutableArray<PocketShare> Allocated,
-    DateTimeOffset ExpiresAt
+    DateTimeOffset ExpiresAt,
+    CallTerms? Call = null
 ) : WalletEvent;
+
+/// <summary>A hold lasts longer, since the work that it is for still goes on.</summary>
+/// <param name="Hold">The hold.</param>
+/// <param name="ExpiresAt">When it lapses now unless it ends before or is extended again.</param>
+public sealed record HoldExtended(HoldId Hold, DateTimeOffset ExpiresAt) : WalletEvent;
 
 /// <summary>A hold became a spend; what it held beyond the cost went back.</summary>
 /// <param name="Hold">The hold.</param>
@@ -98,6 +106,7 @@ public sealed record HoldPlaced(
 /// <param name="FromAvailable">What was paid beyond the hold.</param>
 /// <param name="Debt">What nothing covered.</param>
 /// <param name="HeldAt">When the hold was placed: the window in which limits count it.</param>
+/// <param name="Call">What the call came to; null where it was a tool.</param>
 public sealed record HoldSettled(
     HoldId Hold,
     KeyId Key,
@@ -110,7 +119,8 @@ public sealed record HoldSettled(
     ImmutableArray<PocketShare> FromHold,
     ImmutableArray<PocketShare> FromAvailable,
     Amount? Debt,
-    DateTimeOffset HeldAt
+    DateTimeOffset HeldAt,
+    CallRecord? Call = null
 ) : WalletEvent;
 
 /// <summary>A hold was given back unused.</summary>
@@ -134,6 +144,7 @@ public sealed record HoldExpired(HoldId Hold, DateTimeOffset ExpiredAt) : Wallet
 /// <param name="Paid">What was paid out of available funds, in the order in force now.</param>
 /// <param name="Debt">What nothing covered.</param>
 /// <param name="HeldAt">When the hold was placed: the window in which limits count it.</param>
+/// <param name="Call">What the call came to; null where it was a tool.</param>
 public sealed record HoldSettledLate(
     HoldId Hold,
     KeyId Key,
@@ -145,7 +156,8 @@ public sealed record HoldSettledLate(
     string Reference,
     ImmutableArray<PocketShare> Paid,
     Amount? Debt,
-    DateTimeOffset HeldAt
+    DateTimeOffset HeldAt,
+    CallRecord? Call = null
 ) : WalletEvent;
 
 /// <summary>A spend was given back: a new fact, not a deletion.</summary>
@@ -158,6 +170,7 @@ public sealed record HoldSettledLate(
 /// <param name="DebtCleared">What of it came off the debt.</param>
 /// <param name="Reason">Why.</param>
 /// <param name="HeldAt">When its hold was placed: the window in which limits counted it; null where there was no hold, and <paramref name="SpentAt"/> is that window.</param>
+/// <param name="Quota">What of the subscription's quota it had used; null where something else paid.</param>
 public sealed record SpendReversed(
     SpendId Spend,
     KeyId Key,
@@ -167,7 +180,8 @@ public sealed record SpendReversed(
     ImmutableArray<PocketShare> Returned,
     Amount? DebtCleared,
     string Reason,
-    DateTimeOffset? HeldAt = null
+    DateTimeOffset? HeldAt = null,
+    QuotaShare? Quota = null
 ) : WalletEvent;
 
 /// <summary>What was left in a pocket lapsed.</summary>

@@ -13,7 +13,7 @@ namespace Ledger.Projections.Accounts;
 public sealed class AccountCheckpoints(NpgsqlDataSource database, int every = 5000)
 {
     /// <summary>The format of the state; a checkpoint of another format is as good as none.</summary>
-    public const short Format = 3;
+    public const short Format = 4;
 
     /// <summary>How many versions apart checkpoints are, a batch more or less.</summary>
     public int Every => every;

@@ -338,7 +338,8 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
           h.pockets,
           h.parts,
           h.placed_at,
-          h.expires_at
+          h.expires_at,
+          h.call
         from holds h
         where h.account_id = any ($1)
         """;
@@ -356,7 +357,8 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
             row.GetString(10),
             HoldRows.Shares(row.GetFieldValue<int[]>(11), row.GetFieldValue<long[]>(12)),
             row.GetFieldValue<DateTimeOffset>(13),
-            row.GetFieldValue<DateTimeOffset>(14)
+            row.GetFieldValue<DateTimeOffset>(14),
+            row.IsDBNull(15) ? null : HoldRows.ReadCall(row.GetString(15))
         );
 
     private const string KeySql = KeyQueries.Select + "\nwhere k.account_id = any ($1)";

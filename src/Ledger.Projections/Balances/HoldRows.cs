@@ -1,5 +1,8 @@
 using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Ledger.Domain;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using NpgsqlTypes;
@@ -10,10 +13,11 @@ namespace Ledger.Projections.Balances;
 public sealed class HoldRows
 {
     private readonly Placed _placed = new();
+    private readonly Extended _extended = new();
     private readonly Ended _ended = new();
 
     /// <summary>The parts of the statement.</summary>
-    public IReadOnlyList<InlineWrite> Parts => [_placed, _ended];
+    public IReadOnlyList<InlineWrite> Parts => [_placed, _extended, _ended];
 
     /// <summary>Adds what a batch did to one account's holds.</summary>
     public void Add(int n, string accountId, Wallet before, Wallet after, IReadOnlyList<Fact> facts)
@@ -30,6 +34,9 @@ public sealed class HoldRows
                 // Placed and ended within one batch leaves no row at all.
                 case HoldPlaced when after.Holds.TryGetValue(new(fact.Id), out var placed):
                     _placed.Add(n, accountId, placed);
+                    break;
+                case HoldExtended e when before.Holds.ContainsKey(e.Hold) && after.Holds.TryGetValue(e.Hold, out var extended):
+                    _extended.Add(n, accountId, extended);
                     break;
                 case HoldSettled e:
                     End(n, accountId, before, e.Hold);
@@ -49,6 +56,10 @@ public sealed class HoldRows
     /// <summary>The shares of a hold as its two columns hold them.</summary>
     internal static ImmutableArray<PocketShare> Shares(int[] pockets, long[] parts) =>
         [.. pockets.Zip(parts, static (pocket, share) => new PocketShare(new(pocket), share))];
+
+    /// <summary>The terms of a call as its column holds them.</summary>
+    internal static CallTerms ReadCall(string text) =>
+        JsonSerializer.Deserialize(text, HoldJson.Default.CallTerms) ?? throw new InvalidDataException("A call's hold without terms.");
 
     private void End(int n, string accountId, Wallet before, HoldId hold)
     {
@@ -73,6 +84,7 @@ public sealed class HoldRows
         private readonly InlineColumn<string> _allocated;
         private readonly InlineColumn<DateTimeOffset> _placedAt;
         private readonly InlineColumn<DateTimeOffset> _expiresAt;
+        private readonly InlineColumn<string?> _call;
 
         public Placed()
         {
@@ -91,6 +103,7 @@ public sealed class HoldRows
             _allocated = Column<string>("allocated", NpgsqlDbType.Varchar);
             _placedAt = Column<DateTimeOffset>("placed_at", NpgsqlDbType.TimestampTz);
             _expiresAt = Column<DateTimeOffset>("expires_at", NpgsqlDbType.TimestampTz);
+            _call = Column<string?>("call", NpgsqlDbType.Varchar);
         }
 
         /// <inheritdoc/>
@@ -99,19 +112,22 @@ public sealed class HoldRows
             """
                 holds_placed as (
                   insert into holds (
-                    account_id, hold_id, key_id, tool, units_nanos, unit, amount, price_nanos, card, entry, reference, pockets, parts, placed_at, expires_at
+                    account_id, hold_id, key_id, tool, units_nanos, unit, amount, price_nanos, card, entry, reference, pockets, parts, placed_at, expires_at,
+                    call
                   )
                   select
                     h.account_id, h.hold_id, h.key_id, h.tool, h.units_nanos, h.unit, h.amount, h.price_nanos, h.card, h.entry, h.reference,
                     array(select split_part(s, ':', 1)::int from string_to_table(nullif(h.allocated, ''), ',') with ordinality as t (s, place) order by t.place),
                     array(select split_part(s, ':', 2)::bigint from string_to_table(nullif(h.allocated, ''), ',') with ordinality as t (s, place) order by t.place),
                     h.placed_at,
-                    h.expires_at
+                    h.expires_at,
+                    h.call
                   from unnest(
                     :n, :account_id, :hold_id, :key_id, :tool, :units_nanos, :unit, :amount, :price_nanos, :card, :entry, :reference, :allocated,
-                    :placed_at, :expires_at
+                    :placed_at, :expires_at, :call
                   ) as h (
-                    n, account_id, hold_id, key_id, tool, units_nanos, unit, amount, price_nanos, card, entry, reference, allocated, placed_at, expires_at
+                    n, account_id, hold_id, key_id, tool, units_nanos, unit, amount, price_nanos, card, entry, reference, allocated, placed_at, expires_at,
+                    call
                   )
                   where :won(h.n)
                 )
@@ -133,6 +149,53 @@ public sealed class HoldRows
             _reference.Add(hold.Reference);
             _allocated.Add(string.Join(',', hold.Allocated.Select(share => $"{share.Pocket}:{share.Parts}")));
             _placedAt.Add(hold.PlacedAt);
+            _expiresAt.Add(hold.ExpiresAt);
+            _call.Add(hold.Call is { } call ? JsonSerializer.Serialize(call, HoldJson.Default.CallTerms) : null);
+        }
+    }
+
+    private sealed class Extended : InlineWrite
+    {
+        private readonly Dictionary<Guid, int> _rows = [];
+        private readonly InlineColumn<int> _n;
+        private readonly InlineColumn<string> _accountId;
+        private readonly InlineColumn<Guid> _holdId;
+        private readonly InlineColumn<DateTimeOffset> _expiresAt;
+
+        public Extended()
+        {
+            _n = Column<int>("n", NpgsqlDbType.Integer);
+            _accountId = Column<string>("account_id", NpgsqlDbType.Varchar);
+            _holdId = Column<Guid>("hold_id", NpgsqlDbType.Uuid);
+            _expiresAt = Column<DateTimeOffset>("expires_at", NpgsqlDbType.TimestampTz);
+        }
+
+        public override string Sql =>
+            """
+                holds_extended as (
+                  update holds t
+                  set expires_at = e.expires_at
+                  from unnest(:n, :account_id, :hold_id, :expires_at) as e (n, account_id, hold_id, expires_at)
+                  where :won(e.n)
+                    and t.account_id = any (array[e.account_id])
+                    and t.hold_id = e.hold_id
+                )
+                """;
+
+        public override void Clear()
+        {
+            base.Clear();
+            _rows.Clear();
+        }
+
+        /// <summary>A statement may touch each row only once; extended twice in one batch, the hold says the last of both.</summary>
+        public void Add(int n, string accountId, Hold hold)
+        {
+            if (!_rows.TryAdd(hold.Id.Value, n))
+                return;
+            _n.Add(n);
+            _accountId.Add(accountId);
+            _holdId.Add(hold.Id.Value);
             _expiresAt.Add(hold.ExpiresAt);
         }
     }
@@ -169,3 +232,11 @@ public sealed class HoldRows
         }
     }
 }
+
+/// <summary>The JSON form of what a call's hold is for. A member may come, with a default; none may change its meaning.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull
+)]
+[JsonSerializable(typeof(CallTerms))]
+internal sealed partial class HoldJson : JsonSerializerContext;

@@ -53,6 +53,10 @@ internal static class AdminErrors
             RejectionCode.KeyNotUsable
             or RejectionCode.SignInEnded
             or RejectionCode.KeyTooWide
+            or RejectionCode.ModelNotAllowed
+            or RejectionCode.UnknownModel
+            or RejectionCode.NoActivePack
+            or RejectionCode.QuotaExceeded
             or RejectionCode.KeyNotMinted
             or RejectionCode.ReferralNotFound
             or RejectionCode.ReferralToOneself

@@ -57,6 +57,10 @@ internal static class CreditsErrors
 
             // None of these comes from a command that this dialect sends.
             RejectionCode.KeyTooWide
+            or RejectionCode.ModelNotAllowed
+            or RejectionCode.UnknownModel
+            or RejectionCode.NoActivePack
+            or RejectionCode.QuotaExceeded
             or RejectionCode.KeyNotMinted
             or RejectionCode.AccountExists
             or RejectionCode.KeyNotFound

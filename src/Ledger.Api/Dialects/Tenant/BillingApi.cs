@@ -270,14 +270,15 @@ public sealed class BillingApi
             return new(null, "none", 0, 0, 0, null, null, null);
         if (!subscription.IsActive)
             return new(terms.Tier, "ended", 0, 0, 0, null, null, null);
+        var use = subscription.QuotaAt(now);
         return new(
             terms.Tier,
             !subscription.IsPaidAt(now) ? "past_due"
                 : subscription.EndsAt is not null ? "ending"
                 : "active",
             terms.TokensPer24h,
-            0,
-            0,
+            use.Used,
+            use.Held,
             subscription.QuotaResetsAt(now),
             subscription.EndsAt is null && subscription.IsPaidAt(now) ? subscription.PeriodEnd : null,
             subscription.Next?.Tier

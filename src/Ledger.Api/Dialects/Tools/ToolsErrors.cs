@@ -61,6 +61,10 @@ internal static class ToolsErrors
             // None of these comes from a command that the tools send.
             RejectionCode.AccountExists
             or RejectionCode.KeyTooWide
+            or RejectionCode.ModelNotAllowed
+            or RejectionCode.UnknownModel
+            or RejectionCode.NoActivePack
+            or RejectionCode.QuotaExceeded
             or RejectionCode.KeyNotMinted
             or RejectionCode.KeyNotFound
             or RejectionCode.TooManyKeys

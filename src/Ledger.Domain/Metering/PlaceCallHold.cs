@@ -1,0 +1,261 @@
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Keys;
+using Ledger.Domain.Money;
+using Ledger.Domain.RateCards;
+using Ledger.Domain.Wallets;
+
+namespace Ledger.Domain.Metering;
+
+/// <summary>From what a route's calls are paid.</summary>
+public enum CallPayment
+{
+    /// <summary>From the prepaid dollars, by pay-per-token keys alone.</summary>
+    Balance,
+
+    /// <summary>From the subscription's quota by subscription keys, from the prepaid dollars by pay-per-token keys.</summary>
+    QuotaOrBalance,
+
+    /// <summary>From the packs for the provider and model, by pay-per-token keys alone.</summary>
+    Pack,
+}
+
+/// <summary>What input may be written to a provider's cache, which can be dearer than reading it.</summary>
+public enum CacheUse
+{
+    /// <summary>Nothing is asked to be.</summary>
+    Reads,
+
+    /// <summary>Some for five minutes.</summary>
+    Writes,
+
+    /// <summary>Some for an hour.</summary>
+    Writes1h,
+}
+
+/// <summary>A call that somebody wants to make.</summary>
+/// <param name="Model">The model's name as the caller gave it; for a pack its own name, <c>provider/model</c>.</param>
+/// <param name="Payment">From what the route is paid.</param>
+/// <param name="Input">Input tokens, counted high.</param>
+/// <param name="MaxOutput">The most output tokens per choice that the caller allows; null for the model's own most.</param>
+/// <param name="Choices">How many answers are asked for; positive.</param>
+/// <param name="Cache">What may be written to a cache.</param>
+/// <param name="MayClamp">Whether fewer output tokens, as many as the funds do for, are better than a refusal.</param>
+/// <param name="Digest">A digest of the request, where the caller named it; null else.</param>
+public sealed record CallAsk(
+    string Model,
+    CallPayment Payment,
+    long Input,
+    long? MaxOutput,
+    int Choices = 1,
+    CacheUse Cache = CacheUse.Reads,
+    bool MayClamp = false,
+    string? Digest = null
+);
+
+/// <summary>
+/// Sets funds, or a subscription's quota, aside for the worst case of a call to a model, once per route and reference: for the dearest of the models
+/// that may come to serve it.
+/// </summary>
+public sealed record PlaceCallHold(AccountId Account, KeyId Key, string Route, string Reference, CallAsk Ask, TimeSpan Lifetime)
+    : AccountCommand(Account, EventIds.Call(Account, Route, Reference))
+{
+    /// <inheritdoc/>
+    public override bool DidRecord(AccountEvent @event) => @event is HoldPlaced;
+
+    /// <inheritdoc/>
+    public override Decision<AccountEvent> Decide(Account account, in DecisionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        if (account.RefusesWork(By ?? new Credential(Key), context.Now) is { } refusal)
+            return Reject(refusal);
+        var key = account.Keys.Find(Key);
+        if (key?.Billing == KeyBilling.Subscription && Ask.Payment != CallPayment.QuotaOrBalance)
+            return Reject(RejectionCode.KeyKindNotAllowed);
+        if (context.Past.Find(Id) is { } first)
+            return first.Event is HoldPlaced e && e.Call?.Digest == Ask.Digest ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
+
+        // The hold is open, but the fact that placed it was not at hand: refused, so that it is looked up and this is decided again.
+        if (account.Wallet.Holds.ContainsKey(new(Id)))
+            return Reject(RejectionCode.ReferenceConflict);
+
+        var models = context.Card.Models;
+        IReadOnlyList<PricedModel> chain =
+            Ask.Payment != CallPayment.Pack ? models.Chain(Ask.Model)
+            : models.Find(Ask.Model) is { } packed ? [packed]
+            : [];
+        if (key is not null && chain.Count > 0 && !key.Allows(Ask.Model, chain[0]))
+            return Reject(RejectionCode.ModelNotAllowed);
+        if (chain.Count == 0)
+            return Reject(RejectionCode.UnknownModel);
+        if (Ask.Input < 0 || Ask.Choices < 1 || Ask.MaxOutput < 1)
+            return Reject(RejectionCode.AmountOutOfRange);
+
+        return Ask.Payment == CallPayment.Pack ? FromPacks(account, chain[0], context)
+            : key?.Billing == KeyBilling.Subscription ? FromQuota(account, chain, context)
+            : FromBalance(account, chain, context);
+    }
+
+    private Decision<AccountEvent> FromBalance(Account account, IReadOnlyList<PricedModel> chain, in DecisionContext context)
+    {
+        var available = account.Wallet.Available(Unit.Usd, context.Now);
+        var limit = account.Keys.LeftFor(Key, Unit.Usd, context.Now);
+        var funds = limit is { } l && l.Left < available ? l.Left : available;
+
+        var most = MostOutput(chain);
+        if (Worst(chain, most) is not { } cost || !account.Wallet.CanCount(cost))
+            return Reject(RejectionCode.AmountOutOfRange);
+        if (cost > funds)
+        {
+            var affordable = long.MaxValue;
+            foreach (var model in chain)
+            {
+                var tokens = TokenCharge.Affordable(funds, TokenCharge.UsdMillionths(Input(model), model.UsdPer1m), model.UsdPer1m.Output);
+                affordable = Math.Min(affordable, tokens < 0 ? 0 : Math.Min(tokens / Ask.Choices, most));
+            }
+
+            if (affordable < 1 || !Ask.MayClamp || Worst(chain, affordable) is not { } clamped || clamped > funds)
+                return Refuse(account, cost, available, limit, affordable);
+            (most, cost) = (affordable, clamped);
+        }
+
+        return Accept(Placed(account, ModelEntry(chain[0]), cost, most, context.Card, context.Now, null, null));
+    }
+
+    private static Decision<AccountEvent> Refuse(Account account, Amount cost, Amount available, LimitLeft? limit, long affordable)
+    {
+        long? tokens = affordable < 1 ? null : affordable;
+        return limit is { } own && own.Left < cost
+            ? Reject(RejectionCode.KeyLimitReached, new(own.IsOwn ? "key" : "minting_key", cost, own.Left, tokens))
+            : Reject(
+                RejectionCode.InsufficientCredits,
+                new(account.Wallet.Debt(cost.Unit).IsPositive ? "debt" : "balance", cost, available, tokens)
+            );
+    }
+
+    private Decision<AccountEvent> FromPacks(Account account, PricedModel model, in DecisionContext context)
+    {
+        var scope = ModelDirectory.NameOf(model);
+        var available = account.Wallet.AvailableInPacks(scope, context.Now);
+        if (
+            account.Wallet.FirstPack(scope, context.Now) is not { } pack
+            || PackRates.EntryOf(scope, account.Orders.OfPocket(pack.Id), context.Book, context.Card) is not { } entry
+        )
+            return Reject(RejectionCode.NoActivePack, new("pack", Amount.Zero(Unit.Credits), available));
+
+        var limit = account.Keys.LeftFor(Key, Unit.Credits, context.Now);
+        var funds = limit is { } l && l.Left < available ? l.Left : available;
+        var (most, rates) = (MostOutput([model]), entry.Pack.CreditsPer1m);
+        var input = Input(model);
+        if (TokenCharge.Credits(input with { Output = most * Ask.Choices }, rates) is not { } cost || !account.Wallet.CanCount(cost))
+            return Reject(RejectionCode.AmountOutOfRange);
+        if (cost > funds)
+        {
+            var tokens = TokenCharge.Affordable(funds, TokenCharge.CreditMillionths(input, rates), rates.Output);
+            var affordable = tokens < 0 ? 0 : Math.Min(tokens / Ask.Choices, most);
+            if (
+                affordable < 1
+                || !Ask.MayClamp
+                || TokenCharge.Credits(input with { Output = affordable * Ask.Choices }, rates) is not { } clamped
+                || clamped > funds
+            )
+            {
+                long? named = affordable < 1 ? null : affordable;
+                return limit is { } own && own.Left < cost
+                    ? Reject(RejectionCode.KeyLimitReached, new(own.IsOwn ? "key" : "minting_key", cost, own.Left, named))
+                    : Reject(RejectionCode.NoActivePack, new("pack", cost, available, named));
+            }
+
+            (most, cost) = (affordable, clamped);
+        }
+
+        return Accept(Placed(account, PackEntry(entry.Pack), cost, most, entry.Card, context.Now, scope, null));
+    }
+
+    private Decision<AccountEvent> FromQuota(Account account, IReadOnlyList<PricedModel> chain, in DecisionContext context)
+    {
+        var subscription = account.Subscription;
+        if (!subscription.ServesAt(context.Now))
+            return Reject(RejectionCode.NoActiveSubscription);
+        var most = MostOutput(chain);
+        var (left, input) = (subscription.QuotaLeft(context.Now), chain.Max(model => Input(model).AllInput));
+        if (input + (most * Ask.Choices) > left)
+        {
+            var affordable = (left - input) / Ask.Choices;
+            if (affordable < 1 || !Ask.MayClamp)
+                return Reject(
+                    RejectionCode.QuotaExceeded,
+                    new("quota", Amount.Zero(Unit.Usd), Amount.Zero(Unit.Usd), affordable < 1 ? null : affordable)
+                );
+            most = affordable;
+        }
+
+        var share = new QuotaShare(subscription.Id, subscription.QuotaWindow(context.Now), input + (most * Ask.Choices));
+        var entry = "tiers/" + subscription.Terms!.Tier;
+        return Accept(Placed(account, entry, Amount.Zero(Unit.Usd), most, context.Card, context.Now, null, share));
+    }
+
+    private HoldPlaced Placed(
+        Account account,
+        string entry,
+        Amount cost,
+        long most,
+        RateCard card,
+        DateTimeOffset now,
+        string? scope,
+        QuotaShare? quota
+    ) =>
+        new(
+            Key,
+            Route,
+            Quantity.Of(Math.Min(Ask.Input + (most * Ask.Choices), Quantity.MaxWhole)),
+            cost,
+            default,
+            card.Version,
+            entry,
+            Reference,
+            account.Wallet.Allocate(cost, now, scope),
+            now + Lifetime,
+            new(Ask.Model, Ask.Input, most, scope, quota, Ask.Digest)
+        );
+
+    /// <summary>The name of a model's entry on a rate card.</summary>
+    public static string ModelEntry(PricedModel model) => "models/" + ModelDirectory.NameOf(model);
+
+    private static string PackEntry(PricedPack pack) => "packs/" + pack.Id;
+
+    /// <summary>The most output per choice: what the caller allows, but no more than the most talkative of the chain can say.</summary>
+    private long MostOutput(IReadOnlyList<PricedModel> chain)
+    {
+        var ceiling = chain.Max(model => (long)model.MaxOutputTokens);
+        return Math.Min(Ask.MaxOutput ?? ceiling, ceiling);
+    }
+
+    /// <summary>The input at its dearest: as much as the model can read, in the class that costs most of those that may come up.</summary>
+    private TokenUse Input(PricedModel model)
+    {
+        var tokens = Math.Min(Ask.Input, model.ContextTokens);
+        var rates = model.UsdPer1m;
+        var (fresh, write, hour) = (rates.Input.Nanos, rates.CacheWrite.Nanos, rates.CacheWrite1h.Nanos);
+        return Ask.Cache switch
+        {
+            CacheUse.Writes1h when hour >= Math.Max(fresh, write) => new(0, 0, 0, tokens, 0),
+            CacheUse.Writes or CacheUse.Writes1h when write > fresh => new(0, 0, tokens, 0, 0),
+            _ => rates.CacheRead.Nanos > fresh ? new(0, tokens, 0, 0, 0) : new(tokens, 0, 0, 0, 0),
+        };
+    }
+
+    private Amount? Worst(IReadOnlyList<PricedModel> chain, long most)
+    {
+        Amount? worst = null;
+        foreach (var model in chain)
+        {
+            var tokens = Input(model) with { Output = Math.Min(most, model.MaxOutputTokens) * Ask.Choices };
+            if (TokenCharge.Usd(tokens, model.UsdPer1m) is not { } cost)
+                return null;
+            if (worst is null || cost > worst)
+                worst = cost;
+        }
+
+        return worst;
+    }
+}
