@@ -1,0 +1,60 @@
+using System.Text.Json;
+
+namespace Ledger.Api.Gateway.Providers;
+
+/// <summary>
+/// The first event of a stream, where it is an error: some providers say 200 first, and only then that they cannot. Best effort: what has not come with
+/// the first bytes, or comes after a first event that is none, is the reader's.
+/// </summary>
+internal static class FirstEvent
+{
+    /// <summary>Which refusal a stream's first bytes tell of; null where they tell of none.</summary>
+    public static UpstreamRefusal? ErrorOf(ReadOnlySpan<byte> bytes)
+    {
+        foreach (var range in bytes.Split((byte)'\n'))
+        {
+            var line = bytes[range].TrimEnd((byte)'\r');
+
+            // Comments keep a connection open, names of events repeat what the data says.
+            if (!line.StartsWith("data:"u8))
+                continue;
+            return KindOf(line["data:"u8.Length..].TrimStart((byte)' '));
+        }
+
+        return null;
+    }
+
+    private static UpstreamRefusal? KindOf(ReadOnlySpan<byte> data)
+    {
+        // What is no error is not read twice.
+        if (data.IndexOf("\"error\""u8) is < 0 or > 64)
+            return null;
+        try
+        {
+            var reader = new Utf8JsonReader(data);
+            using var document = JsonDocument.ParseValue(ref reader);
+            if (
+                document.RootElement.ValueKind != JsonValueKind.Object
+                || !document.RootElement.TryGetProperty("error", out var error)
+                || error.ValueKind is JsonValueKind.Null
+            )
+                return null;
+            return IsBusy(error) ? UpstreamRefusal.Busy : UpstreamRefusal.Failed;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsBusy(JsonElement error) =>
+        error.ValueKind == JsonValueKind.Object
+        && (
+            IsBusy(error, "type", "overloaded_error")
+            || IsBusy(error, "type", "rate_limit_error")
+            || IsBusy(error, "code", "rate_limit_exceeded")
+        );
+
+    private static bool IsBusy(JsonElement error, string name, string value) =>
+        error.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.String && member.ValueEquals(value);
+}

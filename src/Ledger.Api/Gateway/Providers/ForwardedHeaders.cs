@@ -1,0 +1,49 @@
+using Ledger.Api.Gateway.Protocols;
+
+namespace Ledger.Api.Gateway.Providers;
+
+/// <summary>
+/// What of a caller's headers travels on to a provider: what says how to read the body, and nothing that says who the caller is. A list of what may go,
+/// not of what may not: a header that nobody thought of stays here.
+/// </summary>
+public static class ForwardedHeaders
+{
+    /// <summary>The version of Anthropic's protocol where the caller names none.</summary>
+    public const string DefaultAnthropicVersion = "2023-06-01";
+
+    internal const string AnthropicVersion = "anthropic-version";
+    private const int MaxLength = 2048;
+
+    /// <summary>The headers for a provider.</summary>
+    /// <param name="headers">The caller's.</param>
+    /// <param name="protocol">What is spoken with the provider; what the other protocol's headers say does not concern it.</param>
+    public static IReadOnlyList<KeyValuePair<string, string>> From(IHeaderDictionary headers, Protocol protocol)
+    {
+        ArgumentNullException.ThrowIfNull(headers);
+        var forwarded = new List<KeyValuePair<string, string>>(2);
+        foreach (var name in Names(protocol))
+        {
+            var values = headers[name].Where(IsLawful).ToList();
+            if (values.Count > 0)
+                forwarded.Add(new(name, name == AnthropicVersion ? values[0]! : string.Join(',', values)));
+            else if (name == AnthropicVersion)
+                forwarded.Add(new(name, DefaultAnthropicVersion));
+        }
+
+        return forwarded;
+    }
+
+    /// <summary>Whether a header may go to a provider.</summary>
+    internal static bool MayTravel(KeyValuePair<string, string> header, Protocol protocol) =>
+        Names(protocol).Contains(header.Key, StringComparer.OrdinalIgnoreCase) && IsLawful(header.Value);
+
+    private static string[] Names(Protocol protocol) =>
+        protocol switch
+        {
+            Protocol.OpenAi => ["openai-beta"],
+            Protocol.Anthropic => [AnthropicVersion, "anthropic-beta"],
+        };
+
+    // A line break in a value would be a header of the caller's own making.
+    private static bool IsLawful(string? value) => value is { Length: > 0 and <= MaxLength } && value.All(c => c is >= ' ' and <= '~');
+}
