@@ -7,6 +7,8 @@ using Ledger.Api.Dialects.Credits;
 using Ledger.Api.Dialects.Tenant;
 using Ledger.Api.Dialects.Tools;
 using Ledger.Api.Gateway;
+using Ledger.Api.Gateway.Presets;
+using Ledger.Api.Gateway.Providers;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
 using Ledger.Api.Notifications;
@@ -33,6 +35,9 @@ try
     MailOptions.From(builder.Configuration);
     PaymentOptions.From(builder.Configuration);
     NotificationOptions.From(builder.Configuration);
+    GatewayOptions.From(builder.Configuration);
+    ProviderOptions.From(builder.Configuration);
+    PresetLibrary.From(builder.Configuration);
     await RateCardFile.ReadAsync(RateCardFile.PathFrom(builder.Configuration), CancellationToken.None);
     database = await LedgerDatabase.OpenAsync(builder.Configuration, attach: false, loggers, TimeProvider.System, CancellationToken.None);
 }
@@ -49,13 +54,22 @@ await using (database)
         .AddLedger(builder.Configuration)
         .AddAccess(builder.Configuration)
         .AddPayments(builder.Configuration)
-        .AddNotifications(builder.Configuration);
+        .AddNotifications(builder.Configuration)
+        .AddGateway(builder.Configuration, serveMissingBySandbox: database.IsEmbedded);
     builder.Services.AddSingleton(await OperatorKey.LoadAsync(builder.Configuration, database.DataFolder, CancellationToken.None));
     builder.Services.AddApiDescription();
 
     await using var app = builder.Build();
     app.UseRequestIds();
-    app.UseFaults(CreditsErrors.Shape, ToolsErrors.Shape, AdminErrors.Shape, AccountApi.Shape, TenantApi.Shape, OpenAiErrors.Shape);
+    app.UseFaults([
+        CreditsErrors.Shape,
+        ToolsErrors.Shape,
+        AdminErrors.Shape,
+        AccountApi.Shape,
+        TenantApi.Shape,
+        .. InferenceApi.AnthropicShapes,
+        OpenAiErrors.Shape,
+    ]);
     app.UseRegions();
     Health.Map(app);
     ToolsApi.Map(app);
@@ -67,6 +81,7 @@ await using (database)
     CreditsApi.Map(app);
     PacksApi.Map(app);
     ModelsApi.Map(app);
+    InferenceApi.Map(app);
     PricingApi.Map(app);
     AdminApi.Map(app);
     BillingAdminApi.Map(app);

@@ -79,6 +79,7 @@ public static class ReadModelMigrations
             "what payment providers have told",
             Sql("provider_events.sql", "ix_provider_events_last_at.sql", "sandbox_cards.sql")
         ),
+        new("gateway", 1, "answers of named calls, for a day", Sql("kept_answers.sql", "ix_kept_answers_kept_at.sql")),
         new(
             "notifications",
             1,

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
 using Ledger.Api.Access;
+using Ledger.Api.Gateway.Calls;
+using Ledger.Api.Gateway.Protocols;
 using Ledger.Api.Http;
 using Ledger.Domain.RateCards;
 
@@ -10,15 +12,26 @@ namespace Ledger.Api.Gateway;
 public sealed class ModelsApi
 {
     private readonly Entrance _entrance;
+    private readonly Protocol _protocol;
 
-    private ModelsApi(IServiceProvider services) => _entrance = services.GetRequiredService<Entrance>();
+    private ModelsApi(IServiceProvider services, Protocol protocol) =>
+        (_entrance, _protocol) = (services.GetRequiredService<Entrance>(), protocol);
 
     /// <summary>Maps the routes.</summary>
     public static void Map(WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
-        var api = new ModelsApi(app.Services);
-        var models = app.MapGroup("/v1/models").WithTags("Models");
+        Map(app, "", Protocol.OpenAi);
+
+        // Where a tool is told the address of its route, it looks for the models there.
+        foreach (var route in CallRoute.ToolTuned)
+            Map(app, "/" + route.Name, route.Protocol);
+    }
+
+    private static void Map(WebApplication app, string prefix, Protocol protocol)
+    {
+        var api = new ModelsApi(app.Services, protocol);
+        var models = app.MapGroup(prefix + "/v1/models").WithTags("Models");
         models
             .MapGet("", api.ListAsync)
             .Describe<ModelList>("The models: auto first, then other logical names, then models by provider and name.", 200, 400);
@@ -44,7 +57,7 @@ public sealed class ModelsApi
             faults.Add("limit", "must be a whole number from 1 to 1000");
         if (!faults.IsEmpty)
         {
-            await OpenAiErrors.SendAsync(context, faults);
+            await CallErrors.SendAsync(context, _protocol, new CallFault(OpenAiErrors.WordsOf(faults), faults.All[0].Path));
             return;
         }
 
@@ -69,7 +82,7 @@ public sealed class ModelsApi
         if (entry.Card.Models.Resolve(name) is { } model && MayUse(entry, name, model))
             await ApiErrors.SendAsync(context, 200, ViewOf(name, model, entry.Card), ModelJson.Default.ModelView);
         else
-            await OpenAiErrors.SendAsync(context, OpenAiErrors.NoModel);
+            await CallErrors.SendAsync(context, _protocol, OpenAiErrors.NoModel);
     }
 
     private async Task<Entry?> EnterAsync(HttpContext context)
@@ -77,7 +90,7 @@ public sealed class ModelsApi
         var entry = await _entrance.EnterAsync(context, null, takesApiKey: true);
         if (entry.IsOpen)
             return entry;
-        await OpenAiErrors.SendAsync(context, entry);
+        await CallErrors.SendAsync(context, _protocol, entry);
         return null;
     }
 

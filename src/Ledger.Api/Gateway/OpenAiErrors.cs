@@ -9,7 +9,8 @@ namespace Ledger.Api.Gateway;
 /// <param name="Code">The stable string.</param>
 /// <param name="Message">One sentence for people.</param>
 /// <param name="Param">The member that is at fault, where it is one.</param>
-internal readonly record struct OpenAiError(int Status, string Code, string Message, string? Param = null)
+/// <param name="Shortfall">Which limit refused, where one did.</param>
+internal readonly record struct OpenAiError(int Status, string Code, string Message, string? Param = null, Shortfall? Shortfall = null)
 {
     /// <summary>The kind of error, as OpenAI's clients sort them.</summary>
     public string Type =>
@@ -140,22 +141,22 @@ internal static class OpenAiErrors
                 json.WriteString("type", error.Type);
                 json.WriteString("param", error.Param);
                 json.WriteString("code", error.Code);
+                CallErrors.WriteLimit(json, error.Shortfall);
                 json.WriteEndObject();
                 json.WriteEndObject();
             }
         );
     }
 
+    /// <summary>The faults of a request in one sentence.</summary>
+    public static string WordsOf(JsonFaults faults) =>
+        string.Join("; ", faults.All.Select(fault => fault.Path.Length == 0 ? fault.Message : fault.Path + " " + fault.Message));
+
     /// <summary>Answers with the faults of a request: the first by its member, all of them in words.</summary>
     public static Task SendAsync(HttpContext context, JsonFaults faults) =>
         SendAsync(
             context,
-            new OpenAiError(
-                400,
-                "invalid_request_error",
-                string.Join("; ", faults.All.Select(fault => fault.Path.Length == 0 ? fault.Message : fault.Path + " " + fault.Message)),
-                faults.All[0].Path.Length == 0 ? null : faults.All[0].Path
-            )
+            new OpenAiError(400, "invalid_request_error", WordsOf(faults), faults.All[0].Path.Length == 0 ? null : faults.All[0].Path)
         );
 
     /// <summary>Why an entry is closed.</summary>

@@ -214,21 +214,28 @@ internal static class PackTranslation
             .Select(pocket => ToView(pocket, orders.GetValueOrDefault(pocket.Id), book, card, now));
     }
 
+    /// <summary>A pack's id on the wire.</summary>
+    public static string IdOf(Pocket pocket) => "pk_" + pocket.OpenedBy.ToString("N");
+
+    /// <summary>How a pack is.</summary>
+    public static string StatusOf(Pocket pocket, DateTimeOffset now) =>
+        pocket.LapsedAt(now) ? "EXPIRED"
+        : pocket.Remaining == 0 ? "EXHAUSTED"
+        : "ACTIVE";
+
     private static OwnedPack ToView(Pocket pocket, Order? order, RateBook book, RateCard card, DateTimeOffset now)
     {
         var slash = pocket.Scope!.IndexOf('/', StringComparison.Ordinal);
         var rates = PackRates.Of(pocket.Scope, order, book, card);
         return new(
-            "pk_" + pocket.OpenedBy.ToString("N"),
+            IdOf(pocket),
             order?.Item,
             pocket.Scope[..slash],
             pocket.Scope[(slash + 1)..],
             WireNumber.Of(pocket.Granted, Unit.Credits),
             new Amount(pocket.Remaining, Unit.Credits).WholeFloor(),
             rates is null ? null : PackRates.TokensFor(pocket.Remaining, rates),
-            pocket.LapsedAt(now) ? "EXPIRED"
-                : pocket.Remaining == 0 ? "EXHAUSTED"
-                : "ACTIVE",
+            StatusOf(pocket, now),
             pocket.OpenedAt,
             pocket.ExpiresAt
         );

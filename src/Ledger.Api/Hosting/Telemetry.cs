@@ -1,4 +1,5 @@
 using Ledger.Api.Application;
+using Ledger.Api.Gateway;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -19,12 +20,19 @@ internal sealed class Telemetry : IDisposable
         var resource = ResourceBuilder.CreateDefault().AddService("ledger");
         _metrics = Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(resource)
-            .AddMeter(LedgerMetrics.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql", "System.Runtime")
+            .AddMeter(
+                LedgerMetrics.Name,
+                GatewayMetrics.Name,
+                "Microsoft.AspNetCore.Hosting",
+                "Microsoft.AspNetCore.Server.Kestrel",
+                "Npgsql",
+                "System.Runtime"
+            )
             .AddOtlpExporter()
             .Build();
         _traces = Sdk.CreateTracerProviderBuilder()
             .SetResourceBuilder(resource)
-            .AddSource(LedgerMetrics.Name, "Microsoft.AspNetCore", "Npgsql")
+            .AddSource(LedgerMetrics.Name, GatewayMetrics.Name, "Microsoft.AspNetCore", "Npgsql")
             .AddOtlpExporter()
             .Build();
     }

@@ -1,0 +1,221 @@
+using Ledger.Api.Access;
+using Ledger.Api.Application;
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Metering;
+using Ledger.Domain.RateCards;
+using Ledger.Domain.Wallets;
+
+namespace Ledger.Api.Gateway.Calls;
+
+/// <summary>What asking for a call's funds came to.</summary>
+/// <param name="Call">The call, where it may go on.</param>
+/// <param name="Refusal">Why it may not, where the ledger refuses.</param>
+/// <param name="Shortfall">Which limit refused, where one did.</param>
+/// <param name="Charged">The hold of the first call of the same name, where that was charged.</param>
+/// <param name="Charge">The fact that charged it.</param>
+/// <param name="IsRunning">Whether the first call of the same name still runs.</param>
+internal readonly record struct Placement(
+    LiveCall? Call,
+    RejectionCode? Refusal = null,
+    Shortfall? Shortfall = null,
+    HoldId? Charged = null,
+    Fact? Charge = null,
+    bool IsRunning = false
+);
+
+/// <summary>The money of calls: a hold before, one end after.</summary>
+internal sealed partial class CallDesk(
+    LedgerService ledger,
+    LiveCalls live,
+    GatewayOptions options,
+    TimeProvider time,
+    ILogger<CallDesk> logger
+)
+{
+    // A caller that repeats a failing call that often under one name has lost its mind; each look costs a trip.
+    private const int MaxAttempts = 100;
+
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>Sets funds aside. Of calls of one name, one at a time runs and one is ever charged.</summary>
+    /// <param name="identity">Who calls.</param>
+    /// <param name="route">On which route.</param>
+    /// <param name="ask">For what.</param>
+    /// <param name="name">The caller's own name for the request; null for none.</param>
+    /// <param name="requestId">Ours.</param>
+    /// <param name="ct">Gives up waiting for a call of the same name.</param>
+    /// <exception cref="LedgerUnavailableException">The ledger is busy or its database is away.</exception>
+    public async Task<Placement> PlaceAsync(
+        Identity identity,
+        CallRoute route,
+        CallAsk ask,
+        string? name,
+        string requestId,
+        CancellationToken ct
+    )
+    {
+        var account = identity.Account;
+        var since = time.GetTimestamp();
+        for (var attempt = 1; attempt <= MaxAttempts; attempt++)
+        {
+            var reference = name is null ? requestId : $"{name}#{attempt}";
+            var command = new PlaceCallHold(account, identity.By.Key, route.Name, reference, ask, options.HoldLifetime)
+            {
+                By = identity.By,
+            };
+            var verdict = await ledger.ExecuteAsync(command, new(identity.Actor, requestId));
+            if (verdict.Refusal is { } refusal)
+                return new(null, refusal.Code, refusal.Shortfall);
+            var placed = verdict.Answer!.Value;
+            if (!verdict.IsRepeat)
+            {
+                var call = new LiveCall(account, placed, CardOf((HoldPlaced)placed.Event), identity.Actor, requestId)
+                {
+                    Successor = name is null ? null : EventIds.Call(account, route.Name, $"{name}#{attempt + 1}"),
+                };
+                live.Add(call);
+                return new(call);
+            }
+
+            var hold = new HoldId(placed.Id);
+            switch (await FateAsync(account, hold, since, ct))
+            {
+                case (true, { } charge):
+                    return new(null, Charged: hold, Charge: charge);
+                case (false, _):
+                    return new(null, IsRunning: true);
+            }
+        }
+
+        return new(null, RejectionCode.ReferenceConflict);
+    }
+
+    /// <summary>Charges a call, however long the database is away, within bounds.</summary>
+    /// <returns>The charge; null where the ledger refuses it, which is a fault of ours and logged.</returns>
+    /// <exception cref="LedgerUnavailableException">It was away for too long; then the hold lapses.</exception>
+    public async Task<CallCharge?> SettleAsync(LiveCall call, CallRecord record)
+    {
+        try
+        {
+            var command = new SettleCall(call.Account, call.Id, record, call.Successor);
+            var verdict = await PersistAsync(command, call);
+            if (verdict.Refusal is { } refusal)
+            {
+                LogNotCharged(logger, call.Id, refusal.Code);
+                return null;
+            }
+
+            var fact = verdict.Answer!.Value;
+            return ChargeOf(fact, verdict.After ?? (await ledger.ReadAsync(call.Account)).Account);
+        }
+        finally
+        {
+            live.End(call);
+        }
+    }
+
+    /// <summary>The charge that a fact is.</summary>
+    /// <param name="fact">A settlement.</param>
+    /// <param name="account">The account after it.</param>
+    public static CallCharge ChargeOf(in Fact fact, Account account)
+    {
+        var (charged, paid, entry, call) = fact.Event switch
+        {
+            HoldSettled e => (e.Charged, e.FromHold.AddRange(e.FromAvailable), e.Entry, e.Call),
+            HoldSettledLate e => (e.Charged, e.Paid, e.Entry, e.Call),
+            _ => throw new InvalidDataException($"{fact.Event.GetType().Name} charges no call."),
+        };
+        var scope = entry.StartsWith("packs/", StringComparison.Ordinal) && call is not null ? call.Provider + "/" + call.Model : null;
+        return new(new(fact.Id), charged, paid.IsEmpty ? null : paid[^1].Pocket, scope, call?.Quota is not null, account, fact.At);
+    }
+
+    /// <summary>Gives a call's funds back; where the ledger is away, its hold lapses.</summary>
+    public async Task ReleaseAsync(LiveCall call)
+    {
+        try
+        {
+            var verdict = await PersistAsync(new ReleaseHold(call.Account, null, call.Id), call);
+            if (verdict.Refusal is { Code: not RejectionCode.HoldAlreadyExpired } refusal)
+                LogNotReleased(logger, call.Id, refusal.Code);
+        }
+        catch (LedgerUnavailableException away)
+        {
+            LogLapses(logger, call.Id, away.Message);
+        }
+        finally
+        {
+            live.End(call);
+        }
+    }
+
+    /// <summary>The provider has done its work: an outage of a moment is no reason to do without its charge, or to keep funds from the caller.</summary>
+    private async Task<Verdict> PersistAsync(AccountCommand command, LiveCall call)
+    {
+        var since = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return await ledger.ExecuteAsync(command, new(call.Actor, call.RequestId));
+            }
+            catch (LedgerUnavailableException away)
+                when (time.GetElapsedTime(since) < options.HoldLifetime && !live.Cut.IsCancellationRequested)
+            {
+                await Task.Delay(away.RetryAfter / 4, time, CancellationToken.None);
+            }
+        }
+    }
+
+    /// <summary>What became of a hold: whether it has ended, and the fact that charged it, if one did.</summary>
+    private async Task<(bool HasEnded, Fact? Charge)> FateAsync(AccountId account, HoldId hold, long since, CancellationToken ct)
+    {
+        Guid[] ids = [EventIds.LateSettlement(account, hold), EventIds.HoldEnd(account, hold)];
+        while (true)
+        {
+            var isOpen = true;
+            foreach (var id in ids)
+            {
+                if (await ledger.FindAsync(account, id, ct) is not { } end)
+                    continue;
+                if (end.Event is HoldSettled or HoldSettledLate)
+                    return (true, end);
+                isOpen = false;
+            }
+
+            if (!isOpen)
+                return (true, null);
+
+            // What has merely lapsed is journalled with the next attempt.
+            var state = (await ledger.ReadAsync(account)).Account;
+            if (state.Wallet.Holds.TryGetValue(hold, out var open) && open.ExpiresAt <= LedgerTime.Later(time, state.LastAt))
+                return (true, null);
+            var left = options.RepeatPatience - time.GetElapsedTime(since);
+            if (left <= TimeSpan.Zero)
+                return (false, null);
+            try
+            {
+                if (live.Find(hold) is { } first)
+                    await first.Done.WaitAsync(left, time, ct);
+                else
+                    await Task.Delay(Poll, time, ct);
+            }
+            catch (TimeoutException)
+            {
+                return (false, null);
+            }
+        }
+    }
+
+    private RateCard CardOf(HoldPlaced placed) =>
+        ledger.Book.Find(placed.Card) ?? throw new InvalidDataException($"Rate card {placed.Card} was never published.");
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A call that was served could not be charged: hold {Hold}, {Code}.")]
+    private static partial void LogNotCharged(ILogger logger, HoldId hold, RejectionCode code);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The hold {Hold} could not be released: {Code}.")]
+    private static partial void LogNotReleased(ILogger logger, HoldId hold, RejectionCode code);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The hold {Hold} could not be released and lapses: {Reason}")]
+    private static partial void LogLapses(ILogger logger, HoldId hold, string reason);
+}

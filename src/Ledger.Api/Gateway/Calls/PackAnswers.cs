@@ -1,0 +1,85 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Ledger.Domain.Metering;
+using Ledger.Domain.Money;
+using Ledger.Domain.RateCards;
+using Ledger.Domain.Wallets;
+
+namespace Ledger.Api.Gateway.Calls;
+
+/// <summary>The answers of the pack dialect: the text, what it used, and what is left of the pack that paid.</summary>
+internal static class PackAnswers
+{
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The answer that is not streamed.</summary>
+    public static byte[] Write(string content, LiveCall call, CallRecord record, CallCharge charge)
+    {
+        var buffer = new ArrayBufferWriter<byte>(content.Length + 512);
+        using (var json = new Utf8JsonWriter(buffer, Options))
+        {
+            json.WriteStartObject();
+            json.WriteString("content", content);
+            WriteRest(json, call, record, charge);
+            json.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>A stream's last chunk: what OpenAI's clients expect of one, and the rest.</summary>
+    public static byte[] WriteLast(LiveCall call, CallRecord record, CallCharge charge)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using (var json = new Utf8JsonWriter(buffer, Options))
+        {
+            json.WriteStartObject();
+            json.WriteString("id", "chatcmpl-" + call.Id.Value.ToString("N"));
+            json.WriteString("object", "chat.completion.chunk");
+            json.WriteNumber("created", call.Hold.ExpiresAt.ToUnixTimeSeconds());
+            json.WriteString("model", call.Hold.Call!.Asked);
+            json.WriteStartArray("choices");
+            json.WriteEndArray();
+            WriteRest(json, call, record, charge);
+            json.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static void WriteRest(Utf8JsonWriter json, LiveCall call, CallRecord record, CallCharge charge)
+    {
+        json.WriteStartObject("usage");
+        json.WriteNumber("inputTokens", record.Tokens.AllInput);
+        json.WriteNumber("outputTokens", record.Tokens.Output);
+        json.WriteNumber("totalTokens", record.Tokens.Total);
+        json.WriteNumber("costCredits", charge.Charged.WholeFloor());
+        json.WriteNumber("latencyMs", record.LatencyMs);
+        json.WriteEndObject();
+
+        json.WriteString("usageLogId", "ul_" + charge.Spend.Value.ToString("N"));
+        if (PocketOf(call, charge) is not { } pocket)
+            return;
+        var left = pocket.LapsedAt(charge.At) ? 0 : pocket.Remaining;
+        var rates = call.Card.FindPack(call.Hold.Entry["packs/".Length..])?.CreditsPer1m;
+        json.WriteStartObject("pack");
+        json.WriteString("id", PackTranslation.IdOf(pocket));
+        if (rates is not null && PackRates.TokensFor(left, rates) is { } tokens)
+            json.WriteNumber("remainingTokensEst", tokens);
+        else
+            json.WriteNull("remainingTokensEst");
+        json.WriteNumber("internalCreditsRemaining", new Amount(left, Unit.Credits).WholeFloor());
+        json.WriteString("status", PackTranslation.StatusOf(pocket, charge.At));
+        json.WriteEndObject();
+    }
+
+    /// <summary>The pack that paid, the last one where several did; where nothing was to be paid, the one that the hold was placed on.</summary>
+    private static Pocket? PocketOf(LiveCall call, CallCharge charge)
+    {
+        var wallet = charge.Account.Wallet;
+        return charge.Payer is { } payer && wallet.Pocket(payer) is { Scope: not null } paid ? paid
+            : call.Hold.Allocated is { IsEmpty: false } held ? wallet.Pocket(held[^1].Pocket)
+            : wallet.FirstPack(call.Hold.Call!.Scope!, charge.At);
+    }
+}

@@ -1,0 +1,58 @@
+using Ledger.Api.Application;
+
+namespace Ledger.Api.Gateway;
+
+/// <summary>How calls are carried, section <c>Gateway</c> of the configuration.</summary>
+public sealed class GatewayOptions
+{
+    /// <summary>How long a hold lasts unless its call ends or extends it. So long after a crash the funds of its calls are free again.</summary>
+    public TimeSpan HoldLifetime { get; set; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>How often the holds of calls under way are looked at; zero for never. Those that last less than half their lifetime are extended.</summary>
+    public TimeSpan HoldInterval { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long a provider is read on when the caller has gone.</summary>
+    public TimeSpan ReadOn { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long calls under way may take when the server is told to stop.</summary>
+    public TimeSpan Drain { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The largest answer that is not streamed, in bytes.</summary>
+    public int MaxAnswerBytes { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>How long a repeat waits for the first of its name.</summary>
+    public TimeSpan RepeatPatience { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Where the presets are; those beside the program where it is not set.</summary>
+    public string? Presets { get; set; }
+
+    /// <summary>Reads the settings.</summary>
+    /// <exception cref="SettingsException">One of them cannot be used; the message names it.</exception>
+    public static GatewayOptions From(IConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        GatewayOptions options;
+        try
+        {
+            options = configuration.GetSection("Gateway").Get<GatewayOptions>() ?? new();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new SettingsException(e.Message, e);
+        }
+
+        if (options.HoldLifetime < TimeSpan.FromSeconds(10) || options.HoldLifetime > TimeSpan.FromHours(1))
+            throw new SettingsException("Gateway:HoldLifetime must be from 10 seconds to an hour.");
+        if (options.HoldInterval < TimeSpan.Zero || options.HoldInterval > options.HoldLifetime / 4)
+            throw new SettingsException("Gateway:HoldInterval must be from 0 to a quarter of Gateway:HoldLifetime.");
+        if (options.ReadOn < TimeSpan.Zero || options.ReadOn > TimeSpan.FromHours(1))
+            throw new SettingsException("Gateway:ReadOn must be from 0 to an hour.");
+        if (options.Drain < TimeSpan.Zero || options.Drain > TimeSpan.FromMinutes(10))
+            throw new SettingsException("Gateway:Drain must be from 0 to 10 minutes.");
+        if (options.MaxAnswerBytes < 1024 * 1024)
+            throw new SettingsException("Gateway:MaxAnswerBytes must be at least 1048576.");
+        if (options.RepeatPatience < TimeSpan.Zero || options.RepeatPatience > TimeSpan.FromMinutes(10))
+            throw new SettingsException("Gateway:RepeatPatience must be from 0 to 10 minutes.");
+        return options;
+    }
+}

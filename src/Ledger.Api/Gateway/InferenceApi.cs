@@ -1,0 +1,296 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+using Ledger.Api.Access;
+using Ledger.Api.Application;
+using Ledger.Api.Gateway.Calls;
+using Ledger.Api.Gateway.Presets;
+using Ledger.Api.Gateway.Protocols;
+using Ledger.Api.Gateway.Providers;
+using Ledger.Api.Http;
+using Ledger.Domain;
+using Ledger.Domain.Metering;
+
+namespace Ledger.Api.Gateway;
+
+/// <summary>The inference routes: OpenAI's and Anthropic's protocols, packs, and the routes tuned for coding tools. Every answer is metered and charged.</summary>
+public sealed class InferenceApi
+{
+    private const int MaxName = 255;
+
+    private readonly LedgerService _ledger;
+    private readonly Doorkeeper _door;
+    private readonly Entrance _entrance;
+    private readonly KeyBuckets _buckets;
+    private readonly CallDesk _desk;
+    private readonly CallRunner _runner;
+    private readonly AnswerKeeper _keeper;
+    private readonly Upstreams _upstreams;
+    private readonly PresetLibrary _presets;
+    private readonly TimeProvider _time;
+
+    private InferenceApi(IServiceProvider services)
+    {
+        _ledger = services.GetRequiredService<LedgerService>();
+        _door = services.GetRequiredService<Doorkeeper>();
+        _entrance = services.GetRequiredService<Entrance>();
+        _buckets = services.GetRequiredService<KeyBuckets>();
+        _desk = services.GetRequiredService<CallDesk>();
+        _runner = services.GetRequiredService<CallRunner>();
+        _keeper = services.GetRequiredService<AnswerKeeper>();
+        _upstreams = services.GetRequiredService<Upstreams>();
+        _presets = services.GetRequiredService<PresetLibrary>();
+        _time = services.GetRequiredService<TimeProvider>();
+    }
+
+    /// <summary>How the routes of Anthropic's protocol speak of what no handler answered.</summary>
+    public static IReadOnlyList<FaultShape> AnthropicShapes { get; } =
+    [AnthropicErrors.ShapeOf("/v1/messages"), .. CallRoute.ToolTuned.Select(route => AnthropicErrors.ShapeOf("/" + route.Name))];
+
+    /// <summary>Maps the routes.</summary>
+    public static void Map(WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        var api = new InferenceApi(app.Services);
+        app.MapPost("/v1/chat/completions", (Delegate)((HttpContext context) => api.RunAsync(context, CallRoute.Chat)))
+            .WithTags("Inference")
+            .DescribeCall("OpenAI's chat completions; with provider in the body, the pack dialect.");
+        Map(app, api, "/v1", CallRoute.Messages, "Anthropic's messages.");
+        foreach (var route in CallRoute.ToolTuned)
+            Map(app, api, $"/{route.Name}/v1", route, "Anthropic's messages with the preset of the tool.");
+    }
+
+    private static void Map(WebApplication app, InferenceApi api, string prefix, CallRoute route, string what)
+    {
+        var group = app.MapGroup(prefix + "/messages").WithTags("Inference");
+        group.MapPost("", (Delegate)((HttpContext context) => api.RunAsync(context, route))).DescribeCall(what);
+        group
+            .MapPost("/count_tokens", (Delegate)((HttpContext context) => api.CountAsync(context, route)))
+            .DescribeCall("How many input tokens a request would be, about. Charges nothing.");
+    }
+
+    private async Task RunAsync(HttpContext context, CallRoute route)
+    {
+        if (route.Protocol == Protocol.Anthropic)
+            context.Response.Headers["request-id"] = context.TraceIdentifier;
+        if (await EnterAsync(context, route.Protocol) is not { } identity)
+            return;
+        var faults = new List<CallFault>(1);
+        var body = await BodyAsync(context);
+        var name = NameOf(context, faults);
+        var request = CallRequest.Read(route.Protocol, body, out var fault);
+        if (request?.Provider is not null)
+            route = CallRoute.Pack;
+        if (await PassBucketAsync(context, route, identity) is false)
+            return;
+        if (request is null || faults.Count > 0)
+        {
+            await CallErrors.SendAsync(context, route.Protocol, fault ?? faults[0]);
+            return;
+        }
+
+        var model = route.Payment == CallPayment.Pack ? PackModel(request) : request.Model;
+        if (Untranslatable(request, route, model) is { } untold)
+        {
+            await CallErrors.SendAsync(context, route.Protocol, untold);
+            return;
+        }
+
+        var ask = new CallAsk(
+            model,
+            route.Payment,
+            request.CountedInput + TokenCount.Held(PresetBytes(route)),
+            request.MaxTokens,
+            request.Choices,
+            CacheOf(request.CacheWrites),
+            string.Equals(context.Request.Headers["X-Ledger-Clamp"], "allow", StringComparison.OrdinalIgnoreCase),
+            name is null ? null : DigestOf(name, body)
+        );
+        var placement = await _desk.PlaceAsync(identity, route, ask, name, context.TraceIdentifier, context.RequestAborted);
+        if (placement.Call is { } call)
+            await _runner.RunAsync(context, route, request, call, name is not null);
+        else if (placement is { Charged: { } hold, Charge: { } charge })
+            await ReplayAsync(context, route, request, identity.Account, hold, charge);
+        else if (placement.IsRunning)
+            await CallErrors.SendAsync(
+                context,
+                route.Protocol,
+                new OpenAiError(
+                    409,
+                    "idempotency_conflict",
+                    "The first request of this Idempotency-Key is still running; ask again when it may be done."
+                )
+            );
+        else
+            await RefuseAsync(context, route, identity.Account, placement);
+    }
+
+    /// <summary>A repeat of what was charged: the first answer, as long as it is kept; never a second charge.</summary>
+    private async Task ReplayAsync(HttpContext context, CallRoute route, CallRequest request, AccountId account, HoldId hold, Fact charge)
+    {
+        var kept = request.IsStream ? null : await _keeper.FindAsync(account, hold, context.RequestAborted);
+        context.Response.Headers["x-ledger-hold"] = hold.ToString();
+        context.Response.Headers["x-ledger-spend-id"] = charge.Id.ToString();
+        if (kept is null)
+        {
+            await CallErrors.SendAsync(
+                context,
+                route.Protocol,
+                new OpenAiError(
+                    409,
+                    "idempotency_conflict",
+                    "The request of this Idempotency-Key was answered and charged; its answer is not kept: use another key to ask anew."
+                )
+            );
+            return;
+        }
+
+        context.Response.Headers["Idempotent-Replayed"] = "true";
+        var (current, _) = await _ledger.ReadAsync(account);
+        CallHeaders.SetCharge(context, CallDesk.ChargeOf(charge, current) with { At = LedgerTime.Later(_time, current.LastAt) });
+        await CallRunner.SendBodyAsync(context, kept);
+    }
+
+    private async Task RefuseAsync(HttpContext context, CallRoute route, AccountId account, Placement placement)
+    {
+        var code = placement.Refusal!.Value;
+        if (code == RejectionCode.QuotaExceeded)
+        {
+            var known = await _ledger.GlimpseAsync(account);
+            var now = LedgerTime.Later(_time, known.LastAt);
+            ApiErrors.SetRetryAfter(context, known.Subscription.QuotaResetsAt(now) - now);
+        }
+
+        await CallErrors.SendAsync(context, route.Protocol, code, placement.Shortfall);
+    }
+
+    private async Task CountAsync(HttpContext context, CallRoute route)
+    {
+        context.Response.Headers["request-id"] = context.TraceIdentifier;
+        var entry = await _entrance.EnterAsync(context, null, takesApiKey: true);
+        if (!entry.IsOpen)
+        {
+            await CallErrors.SendAsync(context, route.Protocol, entry);
+            return;
+        }
+
+        if (CallRequest.Read(route.Protocol, await BodyAsync(context), out var fault, isCount: true) is not { } request)
+        {
+            await CallErrors.SendAsync(context, route.Protocol, fault!);
+            return;
+        }
+
+        if (entry.Card.Models.Resolve(request.Model) is null)
+        {
+            await CallErrors.SendAsync(context, route.Protocol, RejectionCode.UnknownModel);
+            return;
+        }
+
+        // The preset is read by the model too.
+        var tokens = request.HeuristicInput + TokenCount.Likely(PresetBytes(route));
+        await JsonAnswer.SendAsync(
+            context,
+            200,
+            tokens,
+            static (json, tokens) =>
+            {
+                json.WriteStartObject();
+                json.WriteNumber("input_tokens", tokens);
+                json.WriteEndObject();
+            }
+        );
+    }
+
+    /// <summary>Who calls; null where nobody is let in, which is answered then. What is decided here by what this node knew is decided again with the hold.</summary>
+    private async Task<Identity?> EnterAsync(HttpContext context, Protocol protocol)
+    {
+        var (identity, denial) = await _door.FindAsync(context, takesApiKey: protocol == Protocol.Anthropic);
+        if (denial != Denial.None)
+        {
+            await CallErrors.SendAsync(context, protocol, denial);
+            return null;
+        }
+
+        // Who signed in reads and manages; the workspace has its own way in.
+        if (!identity.By.IsKey)
+        {
+            await CallErrors.SendAsync(context, protocol, RejectionCode.KeyKindNotAllowed);
+            return null;
+        }
+
+        // Before anything is said of the body. What this node knew may be old, so a refusal is looked up.
+        var account = await _ledger.GlimpseAsync(identity.Account);
+        if (account.RefusesWork(identity.By, LedgerTime.Later(_time, account.LastAt)) is null)
+            return identity;
+        account = (await _ledger.ReadAsync(identity.Account)).Account;
+        if (account.RefusesWork(identity.By, LedgerTime.Later(_time, account.LastAt)) is not { } refusal)
+            return identity;
+        await CallErrors.SendAsync(context, protocol, refusal);
+        return null;
+    }
+
+    private async Task<bool> PassBucketAsync(HttpContext context, CallRoute route, Identity identity)
+    {
+        var account = await _ledger.GlimpseAsync(identity.Account);
+        if (account.Keys.Find(identity.By.Key) is not { } key || _buckets.Count(identity.Account, key, route.Standard) is not { } passage)
+            return true;
+        CallHeaders.SetBucket(context, route.Protocol, passage, _time.GetUtcNow());
+        if (passage.MayPass)
+            return true;
+        await CallErrors.SendTooManyAsync(context, route.Protocol, passage.RetryAfter);
+        return false;
+    }
+
+    /// <summary>What cannot be said in the protocol of the provider is refused before anything is set aside for it.</summary>
+    private CallFault? Untranslatable(CallRequest request, CallRoute route, string model)
+    {
+        var models = _ledger.Book.InForce(_time.GetUtcNow())?.Models;
+        var entry = route.Payment == CallPayment.Pack ? models?.Find(model) : models?.Resolve(model);
+        if (entry is null || _upstreams.Find(entry.Provider)?.SpeaksFor(route.Protocol) is not { } speaks || speaks == route.Protocol)
+            return null;
+        return Protocols.UpstreamBody.Write(request, speaks, new(entry.UpstreamModel, entry.MaxOutputTokens, null), out var fault) is null
+            ? fault
+            : null;
+    }
+
+    private long PresetBytes(CallRoute route) => route.Preset is { } tool ? Encoding.UTF8.GetByteCount(_presets.Find(tool)!) : 0;
+
+    private static string PackModel(CallRequest request) =>
+        request.Model.StartsWith(request.Provider + "/", StringComparison.Ordinal) ? request.Model : request.Provider + "/" + request.Model;
+
+    private static CacheUse CacheOf(CacheWrites writes) =>
+        writes switch
+        {
+            CacheWrites.None => CacheUse.Reads,
+            CacheWrites.FiveMinutes => CacheUse.Writes,
+            CacheWrites.OneHour => CacheUse.Writes1h,
+        };
+
+    private static string? NameOf(HttpContext context, List<CallFault> faults)
+    {
+        var header = context.Request.Headers["Idempotency-Key"];
+        if (header.Count == 0)
+            return null;
+        if (header is [{ Length: > 0 and <= MaxName } name] && !name.AsSpan().ContainsAnyExceptInRange(' ', '~'))
+            return name;
+        faults.Add(new($"Idempotency-Key must be one line of 1 to {MaxName} printable characters."));
+        return null;
+    }
+
+    // The key is in it so that equal requests of different names cannot be told to be equal from the log.
+    private static string DigestOf(string name, ReadOnlyMemory<byte> body)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes(name + "\n"));
+        hash.AppendData(body.Span);
+        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16));
+    }
+
+    private static async Task<byte[]> BodyAsync(HttpContext context)
+    {
+        var sequence = await RequestBody.ReadAsync(context);
+        var body = sequence.ToArray();
+        RequestBody.Release(context, sequence);
+        return body;
+    }
+}
