@@ -91,6 +91,7 @@ internal sealed class BatchPlan(RecentAnswers recent)
             _answers.TryAdd(fact.Id, new(fact, after));
         var settled = new Verdict(outcome.Decision, own, after) { After = outcome.After };
         _items.Add(new(pending, work, settled, KnowsAvailable: true, MayRecall: false) { IsSettled = true });
+        pending.Early ??= settled;
     }
 
     /// <summary>Takes what a command did before its connection was lost for its answer: it is neither decided again nor a repeat.</summary>

@@ -82,7 +82,11 @@ internal sealed partial class Lane : IAsyncDisposable
 
     /// <summary>Takes a command.</summary>
     /// <exception cref="LedgerUnavailableException">Too many wait, or the database is away.</exception>
-    public Task<Verdict> SendAsync(AccountCommand command, in Caller caller)
+    public Task<Verdict> SendAsync(AccountCommand command, in Caller caller) => Send(command, caller).Answer;
+
+    /// <summary>Takes a command, of which something may be known before its answer.</summary>
+    /// <exception cref="LedgerUnavailableException">Too many wait, or the database is away.</exception>
+    public Pending Send(AccountCommand command, in Caller caller)
     {
         var pending = new Pending(command, caller, _time.GetTimestamp());
         if (_state.Accept(pending))
@@ -92,7 +96,7 @@ internal sealed partial class Lane : IAsyncDisposable
                 _ = PumpAsync();
         }
 
-        return pending.Answer;
+        return pending;
     }
 
     public async ValueTask DisposeAsync()

@@ -80,6 +80,22 @@ public sealed class LedgerService : IAsyncDisposable
     }
 
     /// <summary>
+    /// The same, and what it came to in memory where that is known at once: on this node's knowledge it will be so, but only the answer makes it so. For
+    /// work that may begin while the commit is under way and of which nobody is told before the answer.
+    /// </summary>
+    /// <param name="command">The command.</param>
+    /// <param name="caller">On whose behalf.</param>
+    /// <param name="early">What it is expected to come to; null where that is not known yet.</param>
+    /// <exception cref="LedgerUnavailableException">The database is away or the queue is full.</exception>
+    public Task<Verdict> Execute(AccountCommand command, in Caller caller, out Verdict? early)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        var pending = _lanes[LaneOf(command.Account)].Send(command, caller);
+        early = pending.Early;
+        return pending.Answer;
+    }
+
+    /// <summary>
     /// The account as this node knew it last, for what need not be exact, such as a rate limit; read, where it does not know it. What is decided by it
     /// must be decided again by a command.
     /// </summary>

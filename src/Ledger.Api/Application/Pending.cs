@@ -23,6 +23,9 @@ internal sealed class Pending(AccountCommand command, Caller caller, long since)
     /// <summary>Whether it was sent and the connection lost: then it may be done already, and what it did is its answer, also where it would be refused now.</summary>
     public bool MayBeDone { get; set; }
 
+    /// <summary>What it came to in memory at once, on the way to its commit; null where it had to wait, or recorded nothing.</summary>
+    public Verdict? Early { get; set; }
+
     public bool IsAnswered => _answer.Task.IsCompleted;
 
     public void Complete(Verdict verdict) => _answer.TrySetResult(verdict);

@@ -59,13 +59,12 @@ internal sealed class GatewayMetrics
     }
 
     /// <summary>Starts the span of a call.</summary>
-    public static Activity? Start(LiveCall call, string provider)
+    public static Activity? Start(LiveCall call)
     {
         var activity = Activities.StartActivity("chat " + call.Hold.Call!.Asked, ActivityKind.Client);
         if (activity is null)
             return null;
         activity.SetTag("gen_ai.operation.name", "chat");
-        activity.SetTag("gen_ai.provider.name", provider);
         activity.SetTag("gen_ai.request.model", call.Hold.Call.Asked);
         activity.SetTag("gen_ai.request.max_tokens", call.Hold.Call.MaxOutput);
         activity.SetTag("ledger.hold.id", call.Id.ToString());

@@ -107,8 +107,12 @@ public sealed class InferenceApi
             name is null ? null : DigestOf(name, body)
         );
         var placement = await _desk.PlaceAsync(identity, route, ask, name, context.TraceIdentifier, context.RequestAborted);
-        if (placement.Call is { } call)
-            await _runner.RunAsync(context, route, request, call, name is not null);
+        if (placement.Call is not null)
+        {
+            // What was expected did not come to be: another process had changed the account.
+            if (await _runner.RunAsync(context, route, request, placement, name is not null) is { } refused)
+                await RefuseAsync(context, route, identity.Account, refused);
+        }
         else if (placement is { Charged: { } hold, Charge: { } charge })
             await ReplayAsync(context, route, request, identity.Account, hold, charge);
         else if (placement.IsRunning)

@@ -15,13 +15,15 @@ namespace Ledger.Api.Gateway.Calls;
 /// <param name="Charged">The hold of the first call of the same name, where that was charged.</param>
 /// <param name="Charge">The fact that charged it.</param>
 /// <param name="IsRunning">Whether the first call of the same name still runs.</param>
+/// <param name="Commit">Where the call's hold is on its way to the log: what comes of that. Until then nobody may be told anything of the call.</param>
 internal readonly record struct Placement(
     LiveCall? Call,
     RejectionCode? Refusal = null,
     Shortfall? Shortfall = null,
     HoldId? Charged = null,
     Fact? Charge = null,
-    bool IsRunning = false
+    bool IsRunning = false,
+    Task<Placement>? Commit = null
 );
 
 /// <summary>The money of calls: a hold before, one end after.</summary>
@@ -55,11 +57,13 @@ internal sealed partial class CallDesk(
         CancellationToken ct
     )
     {
+        if (name is null)
+            return await PlaceEarlyAsync(identity, route, ask, requestId);
         var account = identity.Account;
         var since = time.GetTimestamp();
         for (var attempt = 1; attempt <= MaxAttempts; attempt++)
         {
-            var reference = name is null ? requestId : $"{name}#{attempt}";
+            var reference = $"{name}#{attempt}";
             var command = new PlaceCallHold(account, identity.By.Key, route.Name, reference, ask, options.HoldLifetime)
             {
                 By = identity.By,
@@ -72,7 +76,7 @@ internal sealed partial class CallDesk(
             {
                 var call = new LiveCall(account, placed, CardOf((HoldPlaced)placed.Event), identity.Actor, requestId)
                 {
-                    Successor = name is null ? null : EventIds.Call(account, route.Name, $"{name}#{attempt + 1}"),
+                    Successor = EventIds.Call(account, route.Name, $"{name}#{attempt + 1}"),
                 };
                 live.Add(call);
                 return new(call);
@@ -89,6 +93,34 @@ internal sealed partial class CallDesk(
         }
 
         return new(null, RejectionCode.ReferenceConflict);
+    }
+
+    /// <summary>
+    /// A call without a name: nobody else can place its hold, so that on this node's knowledge the outcome is known before its commit, and the provider
+    /// can be asked meanwhile.
+    /// </summary>
+    private async Task<Placement> PlaceEarlyAsync(Identity identity, CallRoute route, CallAsk ask, string requestId)
+    {
+        var (account, caller) = (identity.Account, new Caller(identity.Actor, requestId));
+        var command = new PlaceCallHold(account, identity.By.Key, route.Name, requestId, ask, options.HoldLifetime) { By = identity.By };
+        var commit = ledger.Execute(command, caller, out var early);
+        return early is { Refusal: null, Answer: { } expected }
+            ? new(CallOf(expected), Commit: ConfirmAsync())
+            : Entered(PlacementOf(await commit));
+
+        async Task<Placement> ConfirmAsync() => Entered(PlacementOf(await commit));
+
+        LiveCall CallOf(in Fact placed) => new(account, placed, CardOf((HoldPlaced)placed.Event), identity.Actor, requestId);
+
+        Placement PlacementOf(Verdict verdict) =>
+            verdict.Refusal is { } refusal ? new(null, refusal.Code, refusal.Shortfall) : new(CallOf(verdict.Answer!.Value));
+
+        Placement Entered(Placement placement)
+        {
+            if (placement.Call is { } call)
+                live.Add(call);
+            return placement;
+        }
     }
 
     /// <summary>Charges a call, however long the database is away, within bounds.</summary>

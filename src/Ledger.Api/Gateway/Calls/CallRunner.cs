@@ -43,9 +43,9 @@ internal sealed partial class CallRunner(
     );
 
     /// <summary>Carries a call to its end. Whatever comes, its hold has ended when this has.</summary>
-    public async Task RunAsync(HttpContext context, CallRoute route, CallRequest request, LiveCall call, bool isNamed)
+    /// <returns>Where its hold did not come to be after all, why; null else.</returns>
+    public async Task<Placement?> RunAsync(HttpContext context, CallRoute route, CallRequest request, Placement placement, bool isNamed)
     {
-        CallHeaders.SetHold(context, call);
         using var cut = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         using var stopping = live.Cut.UnsafeRegister(static cut => ((CancellationTokenSource)cut!).Cancel(), cut);
         using var leaving = context.RequestAborted.UnsafeRegister(
@@ -63,43 +63,112 @@ internal sealed partial class CallRunner(
             },
             (cut, options.ReadOn)
         );
-        var run = new Run(context, route, request, call, isNamed, time.GetTimestamp(), cut.Token);
+        var run = new Run(context, route, request, placement.Call!, isNamed, time.GetTimestamp(), cut.Token);
         try
         {
-            await CarryAsync(run);
+            run.Activity = GatewayMetrics.Start(run.Call);
+            run.IsPlaced = placement.Commit is null;
+            using var early = CancellationTokenSource.CreateLinkedTokenSource(cut.Token);
+            var asking = AskAsync(run, early.Token);
+            if (placement.Commit is { } commit)
+            {
+                var confirmed = await ConfirmAsync(run.Call, commit, asking, early);
+                if (confirmed.Call is not { } placed)
+                    return confirmed;
+
+                // Decided anew, under other terms: the provider was asked, and dropped, under the old ones.
+                if (early.IsCancellationRequested && !cut.IsCancellationRequested)
+                {
+                    run.Call = placed;
+                    asking = AskAsync(run, cut.Token);
+                }
+
+                (run.Call, run.IsPlaced) = (placed, true);
+            }
+
+            CallHeaders.SetHold(context, run.Call);
+            await CarryAsync(run, asking);
+            return null;
         }
         finally
         {
             run.Activity?.Dispose();
 
             // Neither charged nor released: a fault of ours, after which nothing may be kept from the caller.
-            if (!run.HasEnded)
-                await desk.ReleaseAsync(call);
+            if (run is { IsPlaced: true, HasEnded: false })
+                await desk.ReleaseAsync(run.Call);
         }
     }
 
-    private async Task CarryAsync(Run run)
+    /// <summary>
+    /// Waits for the hold while the provider is asked. Where it did not come to be, or not under the terms that were expected, what was asked is dropped.
+    /// </summary>
+    private static async Task<Placement> ConfirmAsync(
+        LiveCall expected,
+        Task<Placement> commit,
+        Task<Asked> asking,
+        CancellationTokenSource early
+    )
     {
-        var targets = TargetsOf(run);
-        run.Activity = GatewayMetrics.Start(run.Call, targets.Count > 0 ? targets[0].Provider : "none");
-        var headers = ForwardedHeaders.From(run.Context.Request.Headers, run.Route.Protocol);
-        CallFault? fault = null;
-        UpstreamResult result;
+        var isExpected = false;
         try
         {
-            result = await router.SendAsync(
-                targets,
-                (target, provider) =>
-                {
-                    var speaks = provider.SpeaksFor(run.Route.Protocol);
-                    var body = Protocols.UpstreamBody.Write(run.Request, speaks, RewriteOf(run, target, speaks), out var wrong);
-                    fault ??= wrong;
-                    return body is null
-                        ? null
-                        : new(speaks, body, run.Request.IsStream, speaks == run.Route.Protocol ? headers : [], run.Call.RequestId);
-                },
-                run.Cut
-            );
+            var placement = await commit;
+            isExpected =
+                placement.Call?.Hold is { } hold
+                && hold.Card == expected.Hold.Card
+                && hold.Entry == expected.Hold.Entry
+                && hold.Call == expected.Hold.Call;
+            return placement;
+        }
+        finally
+        {
+            if (!isExpected)
+                await DropAsync(asking, early);
+        }
+    }
+
+    private static async Task DropAsync(Task<Asked> asking, CancellationTokenSource early)
+    {
+        await early.CancelAsync();
+        try
+        {
+            if ((await asking).Result is UpstreamResult.Served served)
+                await served.Answer.DisposeAsync();
+        }
+        catch (Exception)
+        {
+            // Nobody waits for it any more.
+        }
+    }
+
+    /// <summary>Asks the providers.</summary>
+    private async Task<Asked> AskAsync(Run run, CancellationToken ct)
+    {
+        var headers = ForwardedHeaders.From(run.Context.Request.Headers, run.Route.Protocol);
+        CallFault? fault = null;
+        var result = await router.SendAsync(
+            TargetsOf(run),
+            (target, provider) =>
+            {
+                var speaks = provider.SpeaksFor(run.Route.Protocol);
+                var body = Protocols.UpstreamBody.Write(run.Request, speaks, RewriteOf(run, target, speaks), out var wrong);
+                fault ??= wrong;
+                return body is null
+                    ? null
+                    : new(speaks, body, run.Request.IsStream, speaks == run.Route.Protocol ? headers : [], run.Call.RequestId);
+            },
+            ct
+        );
+        return new(result, run.ElapsedMs(time), fault);
+    }
+
+    private async Task CarryAsync(Run run, Task<Asked> asking)
+    {
+        Asked asked;
+        try
+        {
+            asked = await asking;
         }
         catch (OperationCanceledException) when (run.Cut.IsCancellationRequested)
         {
@@ -108,14 +177,15 @@ internal sealed partial class CallRunner(
             return;
         }
 
-        if (result is not UpstreamResult.Served served)
+        if (asked.Result is not UpstreamResult.Served served)
         {
-            await RefuseAsync(run, (UpstreamResult.Refused)result, fault);
+            await RefuseAsync(run, (UpstreamResult.Refused)asked.Result, asked.Fault);
             return;
         }
 
-        run.FirstByteMs = run.ElapsedMs(time);
+        run.FirstByteMs = asked.ElapsedMs;
         run.Target = served.Target;
+        run.Activity?.SetTag("gen_ai.provider.name", served.Target.Provider);
         await using var answer = served.Answer;
         if (run.Request.IsStream && answer.IsEventStream)
             await StreamAsync(run, served.Protocol, answer);
@@ -356,6 +426,12 @@ internal sealed partial class CallRunner(
     [LoggerMessage(Level = LogLevel.Error, Message = "The answer to request {RequestId} could not be charged; the hold {Hold} lapses.")]
     private static partial void LogNotCharged(ILogger logger, string requestId, string hold, Exception away);
 
+    /// <summary>What asking the providers came to.</summary>
+    /// <param name="Result">Who answers, or why nobody does.</param>
+    /// <param name="ElapsedMs">How long that took, in milliseconds.</param>
+    /// <param name="Fault">What could not be said in a provider's protocol.</param>
+    private sealed record Asked(UpstreamResult Result, long ElapsedMs, CallFault? Fault);
+
     /// <summary>What one call goes through.</summary>
     private sealed class Run(
         HttpContext context,
@@ -373,11 +449,14 @@ internal sealed partial class CallRunner(
 
         public CallRequest Request { get; } = request;
 
-        public LiveCall Call { get; } = call;
+        public LiveCall Call { get; set; } = call;
 
         public bool IsNamed { get; } = isNamed;
 
         public CancellationToken Cut { get; } = cut;
+
+        /// <summary>Whether its hold is in the log.</summary>
+        public bool IsPlaced { get; set; }
 
         public UpstreamTarget? Target { get; set; }
 

@@ -122,10 +122,10 @@ internal static class UpstreamBody
 
         public readonly byte[] Apply(ReadOnlySpan<byte> body)
         {
-            // Stable, so that two insertions at one place keep their order.
+            // Stable, so that two insertions at one place keep their order; what is inserted where something is taken out comes first.
             var result = new byte[body.Length + _grown];
             var (read, written) = (0, 0);
-            foreach (var (at, text) in _all.OrderBy(edit => edit.At.Start))
+            foreach (var (at, text) in _all.OrderBy(edit => edit.At.Start).ThenBy(edit => edit.At.End))
             {
                 body[read..at.Start].CopyTo(result.AsSpan(written));
                 written += at.Start - read;
