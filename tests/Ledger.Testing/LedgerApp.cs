@@ -156,36 +156,36 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
         DateTimeOffset? expiresAt = null
     ) => ExecuteAsync(new GrantCredits(account, amount, source, scope, expiresAt, "test", NextId("pay"), "A test"));
 
-    /// <summary>Creates another key.</summary>
+    /// <summary>Creates another key; <paramref name="change"/> may make it another than the usual one.</summary>
     public async Task<(KeyId Key, string Secret)> CreateKeyAsync(
         AccountId account,
         KeyKind kind = KeyKind.Inference,
         long? limit = null,
         LimitReset reset = LimitReset.None,
-        DateTimeOffset? expiresAt = null
+        DateTimeOffset? expiresAt = null,
+        Func<CreateKey, CreateKey>? change = null
     )
     {
         var secret = KeySecret.Create("lk");
         var key = new KeyId(NextId("key"));
-        await ExecuteAsync(
-            new CreateKey(
-                account,
-                key,
-                "Test",
-                kind,
-                KeyBilling.PayPerToken,
-                null,
-                secret.Hash.ToString(),
-                secret.Prefix,
-                secret.LastFour,
-                limit is { } credits ? Amount.Credits(credits) : null,
-                null,
-                reset,
-                [],
-                null,
-                expiresAt
-            )
+        var command = new CreateKey(
+            account,
+            key,
+            "Test",
+            kind,
+            KeyBilling.PayPerToken,
+            null,
+            secret.Hash.ToString(),
+            secret.Prefix,
+            secret.LastFour,
+            limit is { } credits ? Amount.Credits(credits) : null,
+            null,
+            reset,
+            [],
+            null,
+            expiresAt
         );
+        await ExecuteAsync(change is null ? command : change(command));
         return (key, secret.Text);
     }
 
