@@ -91,8 +91,10 @@ internal ref struct CallReading
             if (providerAt.Exists && !_places.Provider.Exists)
                 _places.Provider = new(providerAt.Start, name);
 
+            if (!IsWhole())
+                return null;
             var member = NameOf(ref _json, _protocol);
-            if (!IsWhole() || !Mark(member))
+            if (!Mark(member))
                 return null;
             _json.Read();
             var value = (int)_json.TokenStartIndex;

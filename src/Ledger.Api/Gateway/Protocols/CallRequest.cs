@@ -88,6 +88,12 @@ internal sealed class CallRequest
             );
             return null;
         }
+        catch (InvalidOperationException)
+        {
+            // The reader compares no text that is none.
+            fault = new("A text holds half of a surrogate pair.");
+            return null;
+        }
     }
 }
 

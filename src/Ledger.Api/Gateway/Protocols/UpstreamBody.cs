@@ -112,9 +112,13 @@ internal static class UpstreamBody
         private readonly List<(Slice At, byte[] Text)> _all = new(6);
         private int _grown;
 
+        // In the order of their places; what is inserted goes before what is replaced there, and after what was inserted there before.
         public void Replace(Slice at, byte[] text)
         {
-            _all.Add((at, text));
+            var place = _all.Count;
+            while (place > 0 && (_all[place - 1].At.Start, _all[place - 1].At.End).CompareTo((at.Start, at.End)) > 0)
+                place--;
+            _all.Insert(place, (at, text));
             _grown += text.Length - (at.End - at.Start);
         }
 
@@ -122,10 +126,9 @@ internal static class UpstreamBody
 
         public readonly byte[] Apply(ReadOnlySpan<byte> body)
         {
-            // Stable, so that two insertions at one place keep their order; what is inserted where something is taken out comes first.
             var result = new byte[body.Length + _grown];
             var (read, written) = (0, 0);
-            foreach (var (at, text) in _all.OrderBy(edit => edit.At.Start).ThenBy(edit => edit.At.End))
+            foreach (var (at, text) in _all)
             {
                 body[read..at.Start].CopyTo(result.AsSpan(written));
                 written += at.Start - read;
