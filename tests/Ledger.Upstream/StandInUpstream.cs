@@ -101,9 +101,10 @@ public sealed class StandInUpstream : IAsyncDisposable
     /// <summary>Stops; whoever still waits at a gate is let go.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_over.IsCancellationRequested)
+            return;
         await _over.CancelAsync();
         await _server.DisposeAsync();
-        _over.Dispose();
     }
 
     private static StandInUpstream Make()
@@ -145,6 +146,9 @@ public sealed class StandInUpstream : IAsyncDisposable
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
+            // This may come before what was registered for it.
+            if (context.RequestAborted.IsCancellationRequested)
+                call.EndByClient();
             context.Abort();
         }
     }
