@@ -8,6 +8,12 @@ if (args is ["echo-server", var url])
     return 0;
 }
 
+if (args is ["upstream-server", var address, var delay, var interval])
+{
+    await GatewayScenarios.ServeUpstreamAsync(address, delay, interval);
+    return 0;
+}
+
 var seconds = new Option<int>("--seconds") { Description = "How long each measurement runs.", DefaultValueFactory = _ => 10 };
 var accounts = new Option<int>("--accounts") { Description = "Accounts the load is spread over.", DefaultValueFactory = _ => 1000 };
 var connections = new Option<int>("--connections") { Description = "Connections, or callers, at once.", DefaultValueFactory = _ => 64 };

@@ -177,7 +177,9 @@ internal sealed class TestBed : IAsyncDisposable
     }
 
     /// <summary>The real server as a process of its own.</summary>
-    public Task<ServerProcess> StartServerAsync(CancellationToken ct)
+    /// <param name="ct">Gives up.</param>
+    /// <param name="settings">Environment beside the usual.</param>
+    public Task<ServerProcess> StartServerAsync(CancellationToken ct, params IEnumerable<(string Name, string Value)> settings)
     {
         var url = $"http://127.0.0.1:{FreePort()}";
         return ServerProcess.StartAsync(
@@ -185,7 +187,7 @@ internal sealed class TestBed : IAsyncDisposable
             ["--urls", url],
             url,
             "/health/ready",
-            new()
+            new(settings.Select(setting => KeyValuePair.Create(setting.Name, setting.Value)))
             {
                 ["ConnectionStrings__Ledger"] = ConnectionString,
                 ["Ledger__Data"] = Path.Combine(_folder, "server"),
@@ -211,8 +213,15 @@ internal sealed class TestBed : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private static async Task<IReadOnlyList<BenchAccount>> MakeAccountsAsync(LedgerService ledger, int count)
+    /// <summary>Accounts with funds.</summary>
+    /// <param name="ledger">Makes them.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="ofCalls">Whether they pay for calls: in dollars, with keys that are not measured by a bucket.</param>
+    public static async Task<IReadOnlyList<BenchAccount>> MakeAccountsAsync(LedgerService ledger, int count, bool ofCalls = false)
     {
+        var funds = ofCalls
+            ? (Amount.Usd(100_000), PocketSource.Prepaid, (Amount?)null)
+            : (Amount.Credits(1_000_000_000), PocketSource.Payg, Amount.Credits(900_000_000));
         var accounts = Enumerable
             .Range(0, count)
             .Select(_ =>
@@ -230,7 +239,7 @@ internal sealed class TestBed : IAsyncDisposable
                     var (account, key, _) = each.Account;
                     await ledger.ExecuteAsync(new OpenAccount(account, null), caller);
                     await ledger.ExecuteAsync(
-                        new GrantCredits(account, Amount.Credits(1_000_000_000), PocketSource.Payg, null, null, "bench", "funds", null),
+                        new GrantCredits(account, funds.Item1, funds.Item2, null, null, "bench", "funds", null),
                         caller
                     );
                     await ledger.ExecuteAsync(
@@ -244,11 +253,11 @@ internal sealed class TestBed : IAsyncDisposable
                             each.Secret.Hash.ToString(),
                             "lk",
                             each.Secret.LastFour,
-                            Amount.Credits(900_000_000),
+                            funds.Item3,
                             null,
                             LimitReset.Monthly,
                             [],
-                            null,
+                            ofCalls ? new(1, Quantity.Of(1), true) : null,
                             null
                         ),
                         caller
@@ -260,7 +269,7 @@ internal sealed class TestBed : IAsyncDisposable
         return [.. accounts.Select(each => each.Account)];
     }
 
-    private static int FreePort()
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

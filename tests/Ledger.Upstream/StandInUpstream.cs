@@ -24,6 +24,7 @@ public sealed class StandInUpstream : IAsyncDisposable
     /// <summary>The only key that it takes.</summary>
     public const string ApiKey = "sk-upstream-4f1c0a9b7d";
 
+    private const string AnyPort = "http://127.0.0.1:0";
     private static readonly IVoice OpenAi = new OpenAiVoice();
     private static readonly IVoice Anthropic = new AnthropicVoice();
 
@@ -45,7 +46,7 @@ public sealed class StandInUpstream : IAsyncDisposable
     /// <summary>Starts one.</summary>
     public static async Task<StandInUpstream> StartAsync()
     {
-        var upstream = Make();
+        var upstream = Make(AnyPort);
         upstream._server.Run(upstream.AnswerAsync);
         return await upstream.ListenAsync();
     }
@@ -56,11 +57,18 @@ public sealed class StandInUpstream : IAsyncDisposable
     /// </summary>
     /// <param name="script">What it says.</param>
     /// <param name="delay">How long before the first byte; nothing where it is left out.</param>
-    public static async Task<StandInUpstream> StartQuickAsync(UpstreamScript script, TimeSpan delay = default)
+    /// <param name="interval">How long between two pieces of a stream; nothing where it is left out.</param>
+    /// <param name="url">Where it listens; on a free port where it is left out.</param>
+    public static async Task<StandInUpstream> StartQuickAsync(
+        UpstreamScript script,
+        TimeSpan delay = default,
+        TimeSpan interval = default,
+        string url = AnyPort
+    )
     {
         ArgumentNullException.ThrowIfNull(script);
-        var upstream = Make();
-        var answers = new QuickAnswers(script, delay);
+        var upstream = Make(url);
+        var answers = new QuickAnswers(script, delay, interval);
         upstream._server.Run(answers.SendAsync);
         return await upstream.ListenAsync();
     }
@@ -107,11 +115,11 @@ public sealed class StandInUpstream : IAsyncDisposable
         await _server.DisposeAsync();
     }
 
-    private static StandInUpstream Make()
+    private static StandInUpstream Make(string url)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0").ConfigureKestrel(static kestrel => kestrel.AddServerHeader = false);
+        builder.WebHost.UseUrls(url).ConfigureKestrel(static kestrel => kestrel.AddServerHeader = false);
         return new(builder.Build());
     }
 
@@ -300,7 +308,7 @@ public sealed class StandInUpstream : IAsyncDisposable
     private sealed class Cut : Exception;
 
     /// <summary>The four answers, made beforehand.</summary>
-    private sealed class QuickAnswers(UpstreamScript script, TimeSpan delay)
+    private sealed class QuickAnswers(UpstreamScript script, TimeSpan delay, TimeSpan interval)
     {
         private readonly byte[] _openAi = Encoding.UTF8.GetBytes(OpenAi.Whole(script, "quick"));
         private readonly byte[] _anthropic = Encoding.UTF8.GetBytes(Anthropic.Whole(script, "quick"));
@@ -325,7 +333,11 @@ public sealed class StandInUpstream : IAsyncDisposable
             context.Response.ContentType = "text/event-stream";
             context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
             foreach (var frame in isOpenAi ? _openAiStream : _anthropicStream)
+            {
                 await context.Response.BodyWriter.WriteAsync(frame);
+                if (interval > TimeSpan.Zero)
+                    await Task.Delay(interval);
+            }
         }
 
         private static async Task<bool> ReadAsync(System.IO.Pipelines.PipeReader reader)

@@ -29,10 +29,46 @@ internal static partial class Wrk
         CancellationToken ct
     )
     {
-        if (!IsInstalled)
-            return await HttpLoad.PostAsync(url, path, secrets, repeats, connections, duration, run, withReference, ct);
+        return IsInstalled
+            ? await RunAsync(url, Script(path, secrets, repeats, run, withReference), connections, duration, run, ct)
+            : await HttpLoad.PostAsync(url, path, secrets, repeats, connections, duration, run, withReference, ct);
+    }
+
+    /// <summary>Posts the same body with one key after another.</summary>
+    /// <param name="url">The server.</param>
+    /// <param name="path">The route.</param>
+    /// <param name="secrets">The keys, taken in turn.</param>
+    /// <param name="body">The body, without quotes that Lua would read as its own.</param>
+    /// <param name="connections">Connections at once.</param>
+    /// <param name="duration">How long.</param>
+    /// <param name="run">Distinguishes this run's files.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <exception cref="InvalidOperationException"><c>wrk</c> is not installed.</exception>
+    public static Task<Measurement> PostAsync(
+        string url,
+        string path,
+        IReadOnlyList<string> secrets,
+        string body,
+        int connections,
+        TimeSpan duration,
+        string run,
+        CancellationToken ct
+    ) =>
+        IsInstalled
+            ? RunAsync(url, Script(path, secrets, body), connections, duration, run, ct)
+            : throw new InvalidOperationException("This scenario needs wrk.");
+
+    private static async Task<Measurement> RunAsync(
+        string url,
+        string text,
+        int connections,
+        TimeSpan duration,
+        string run,
+        CancellationToken ct
+    )
+    {
         var script = Path.Combine(Path.GetTempPath(), $"ledger-bench-{run}.lua");
-        await File.WriteAllTextAsync(script, Script(path, secrets, repeats, run, withReference), ct);
+        await File.WriteAllTextAsync(script, text, ct);
         try
         {
             var start = new ProcessStartInfo(
@@ -95,6 +131,21 @@ internal static partial class Wrk
                     : """'{"tool":"chat","units":1}'"""
             )}}
               return headers[i % #keys + 1] .. #body .. "\r\n\r\n" .. body
+            end
+            """;
+
+    private static string Script(string path, IReadOnlyList<string> secrets, string body) =>
+        $$"""
+            local keys = { {{string.Join(", ", secrets.Select(secret => $"\"{secret}\""))}} }
+            local body = [[{{body}}]]
+            local requests = {}
+            for i, key in ipairs(keys) do
+              requests[i] = "POST {{path}} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer " .. key .. "\r\nContent-Type: application/json\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+            end
+            local n = 0
+            request = function()
+              n = n + 1
+              return requests[n % #keys + 1]
             end
             """;
 

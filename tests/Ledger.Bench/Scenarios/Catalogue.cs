@@ -39,6 +39,7 @@ internal static class Catalogue
         new("two", TwoServersAsync),
         new("beside", WhileOthersWorkAsync),
         new("resets", ResetsAsync),
+        new("gateway", GatewayScenarios.RunAsync),
         new("million", MillionAccountsAsync),
     ];
 
