@@ -33,6 +33,8 @@ public sealed partial class MetricsTests : IAsyncLifetime
         Row()
             .Matches(page)
             .Select(row => $"{row.Groups["name"].Value} {row.Groups["kind"].Value} {row.Groups["unit"].Value}")
+            // Of another meter, with a test of their own.
+            .Where(row => !row.StartsWith("ledger.gateway.upstream.", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)
             .ShouldBe(there.Order(StringComparer.Ordinal));
         foreach (var instrument in _metrics.Instruments)

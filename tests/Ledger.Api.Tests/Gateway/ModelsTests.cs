@@ -13,6 +13,27 @@ public sealed class ModelsTests(SharedApp shared) : IClassFixture<SharedApp>
     private const string Echo =
         """{"id":"sandbox/echo","object":"model","created":1783080000,"owned_by":"sandbox","type":"model","display_name":"echo","created_at":"2026-07-03T12:00:00Z","provider":"sandbox","model":"echo","input_price_per_1m_tokens":1,"output_price_per_1m_tokens":2}""";
 
+    // The same but for the name: they are there to ask for trouble.
+    private static readonly string[] Trouble =
+    [
+        .. new[]
+        {
+            "cached",
+            "cut-mid-stream",
+            "echo",
+            "error-429",
+            "error-500",
+            "error-529",
+            "length",
+            "no-usage",
+            "refuse",
+            "slow",
+        }.Select(static name =>
+            Echo.Replace("\"sandbox/echo\"", $"\"sandbox/{name}\"", StringComparison.Ordinal)
+                .Replace("\"echo\"", $"\"{name}\"", StringComparison.Ordinal)
+        ),
+    ];
+
     private readonly LedgerApp _app = shared.App;
 
     [Fact]
@@ -21,7 +42,10 @@ public sealed class ModelsTests(SharedApp shared) : IClassFixture<SharedApp>
         var account = await _app.OpenAccountAsync();
         (await _app.GetAsync("/v1/models", account.Key)).ShouldBe(
             200,
-            $$"""{"object":"list","data":[{{Auto}},{{DeepSeek}},{{Echo}}],"has_more":false,"first_id":"auto","last_id":"sandbox/echo"}"""
+            $$"""{"object":"list","data":[{{Auto}},{{DeepSeek}},{{string.Join(
+                ',',
+                Trouble
+            )}}],"has_more":false,"first_id":"auto","last_id":"sandbox/slow"}"""
         );
     }
 
@@ -32,6 +56,7 @@ public sealed class ModelsTests(SharedApp shared) : IClassFixture<SharedApp>
         await app.PublishAsync(card =>
             card with
             {
+                Models = [.. card.Models.Take(2)],
                 Aliases = new Dictionary<string, string>
                 {
                     ["zeta"] = "deepseek/deepseek-chat",
@@ -133,12 +158,13 @@ public sealed class ModelsTests(SharedApp shared) : IClassFixture<SharedApp>
             var (query, ids, hasMore) in ((string, string, bool)[])
                 [
                     ("limit=1", "auto", true),
-                    ("limit=3", "auto deepseek/deepseek-chat sandbox/echo", false),
+                    ("limit=3", "auto deepseek/deepseek-chat sandbox/cached", true),
                     ("limit=1&after_id=auto", "deepseek/deepseek-chat", true),
-                    ("limit=2&after_id=auto", "deepseek/deepseek-chat sandbox/echo", false),
-                    ("after_id=sandbox/echo", "", false),
-                    ("limit=1&before_id=sandbox/echo", "deepseek/deepseek-chat", true),
-                    ("limit=2&before_id=sandbox%2Fecho", "auto deepseek/deepseek-chat", false),
+                    ("limit=2&after_id=auto", "deepseek/deepseek-chat sandbox/cached", true),
+                    ("after_id=sandbox/refuse", "sandbox/slow", false),
+                    ("after_id=sandbox/slow", "", false),
+                    ("limit=1&before_id=sandbox/cached", "deepseek/deepseek-chat", true),
+                    ("limit=2&before_id=sandbox%2Fcached", "auto deepseek/deepseek-chat", false),
                     ("before_id=auto", "", false),
                 ]
         )

@@ -16,13 +16,16 @@ public sealed class PricingTests(SharedApp shared) : IClassFixture<SharedApp>
             .ShouldHave("Vary", "Accept");
 
     [Fact]
-    public async Task So_are_the_prices_of_tokens() =>
-        (await _app.GetAsync("/pricing/tokens"))
-            .ShouldBe(
-                200,
-                """{"data":[{"id":"deepseek/deepseek-chat","input_price_per_1m_tokens":1.4,"output_price_per_1m_tokens":2.8,"cache_read_price_per_1m_tokens":0.14,"cache_write_price_per_1m_tokens":1.75,"cache_write_1h_price_per_1m_tokens":2.8},{"id":"sandbox/echo","input_price_per_1m_tokens":1,"output_price_per_1m_tokens":2,"cache_read_price_per_1m_tokens":0.1,"cache_write_price_per_1m_tokens":1.25,"cache_write_1h_price_per_1m_tokens":2}]}"""
-            )
-            .ShouldHave("Vary", "Accept");
+    public async Task So_are_the_prices_of_tokens()
+    {
+        var answer = (await _app.GetAsync("/pricing/tokens")).ShouldBe(200).ShouldHave("Vary", "Accept");
+        answer.Body.ShouldStartWith(
+            """{"data":[{"id":"deepseek/deepseek-chat","input_price_per_1m_tokens":1.4,"output_price_per_1m_tokens":2.8,"cache_read_price_per_1m_tokens":0.14,"cache_write_price_per_1m_tokens":1.75,"cache_write_1h_price_per_1m_tokens":2.8},{"id":"sandbox/cached","""
+        );
+        answer.Body.ShouldContain(
+            """{"id":"sandbox/echo","input_price_per_1m_tokens":1,"output_price_per_1m_tokens":2,"cache_read_price_per_1m_tokens":0.1,"cache_write_price_per_1m_tokens":1.25,"cache_write_1h_price_per_1m_tokens":2}"""
+        );
+    }
 
     [Fact]
     public async Task Whoever_has_a_key_that_does_not_work_sees_them_too() =>
@@ -45,20 +48,10 @@ public sealed class PricingTests(SharedApp shared) : IClassFixture<SharedApp>
     {
         var page = (await BrowseAsync(_app, "/pricing/tokens")).ShouldBe(200);
         CellsOf(page)
-            .ShouldBe([
-                "deepseek/deepseek-chat",
-                "$1.4",
-                "$2.8",
-                "$0.14",
-                "$1.75",
-                "$2.8",
-                "sandbox/echo",
-                "$1",
-                "$2",
-                "$0.1",
-                "$1.25",
-                "$2",
-            ]);
+            .Chunk(6)
+            .Select(row => string.Join(' ', row))
+            .Where(row => !row.StartsWith("sandbox/", StringComparison.Ordinal) || row.StartsWith("sandbox/echo", StringComparison.Ordinal))
+            .ShouldBe(["deepseek/deepseek-chat $1.4 $2.8 $0.14 $1.75 $2.8", "sandbox/echo $1 $2 $0.1 $1.25 $2"]);
     }
 
     [Theory]
