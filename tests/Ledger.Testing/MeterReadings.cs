@@ -18,7 +18,7 @@ public sealed class MeterReadings : IDisposable
         var meters = services.GetRequiredService<IMeterFactory>();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter.Name != "Ledger" || !ReferenceEquals(instrument.Meter.Scope, meters))
+            if (instrument.Meter.Name is not ("Ledger" or "Ledger.Gateway") || !ReferenceEquals(instrument.Meter.Scope, meters))
                 return;
             _instruments[instrument.Name] = instrument;
             listener.EnableMeasurementEvents(instrument);

@@ -252,7 +252,7 @@ public sealed class InferenceApi
         var entry = route.Payment == CallPayment.Pack ? models?.Find(model) : models?.Resolve(model);
         if (entry is null || _upstreams.Find(entry.Provider)?.SpeaksFor(route.Protocol) is not { } speaks || speaks == route.Protocol)
             return null;
-        return Protocols.UpstreamBody.Write(request, speaks, new(entry.UpstreamModel, entry.MaxOutputTokens, null), out var fault) is null
+        return UpstreamBody.Write(request, speaks, new(entry.UpstreamModel, entry.MaxOutputTokens, null), out var fault) is null
             ? fault
             : null;
     }

@@ -152,7 +152,7 @@ internal sealed partial class CallRunner(
             (target, provider) =>
             {
                 var speaks = provider.SpeaksFor(run.Route.Protocol);
-                var body = Protocols.UpstreamBody.Write(run.Request, speaks, RewriteOf(run, target, speaks), out var wrong);
+                var body = UpstreamBody.Write(run.Request, speaks, RewriteOf(run, target, speaks), out var wrong);
                 fault ??= wrong;
                 return body is null
                     ? null
@@ -221,7 +221,7 @@ internal sealed partial class CallRunner(
         try
         {
             var read = await ReadAsync(upstream.Body, run.Cut);
-            body = AnswerRelay.Read(run.Request, speaks, read, out report);
+            body = AnswerRelay.Read(run.Request, speaks, read, out report, time.GetUtcNow().ToUnixTimeSeconds());
             if (run.Route.Payment == CallPayment.Pack)
                 content = AnswerRelay.TextOf(body);
         }
@@ -266,7 +266,7 @@ internal sealed partial class CallRunner(
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no";
         var isPack = run.Route.Payment == CallPayment.Pack;
-        var relay = StreamRelay.Of(run.Request, speaks, isPack);
+        var relay = StreamRelay.Of(run.Request, speaks, isPack, time.GetUtcNow().ToUnixTimeSeconds());
         var isWhole = await PassOnAsync(run, relay, upstream.Body);
 
         var report = relay.Report;

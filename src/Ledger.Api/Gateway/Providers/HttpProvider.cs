@@ -66,7 +66,7 @@ public sealed class HttpProvider : IProvider, IDisposable
         {
             using var message = Write(request);
             response = await _http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, patience.With(ct));
-            var body = new UpstreamBody(await response.Content.ReadAsStreamAsync(ct), patience);
+            var body = new PatientStream(await response.Content.ReadAsStreamAsync(ct), patience);
             return new(
                 (int)response.StatusCode,
                 body,

@@ -149,7 +149,7 @@ internal sealed class Patience : IDisposable
 /// <summary>A body as it comes over the wire: too long a pause is a cut.</summary>
 /// <param name="inner">The wire.</param>
 /// <param name="patience">How long is waited; it is waiting for the first byte already, and ends with this.</param>
-internal sealed class UpstreamBody(Stream inner, Patience patience) : ReadOnlyStream
+internal sealed class PatientStream(Stream inner, Patience patience) : ReadOnlyStream
 {
     private bool _isFirst = true;
 
