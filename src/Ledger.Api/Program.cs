@@ -92,6 +92,7 @@ await using (database)
 
     using var telemetry = new Telemetry(app.Configuration);
     await app.StartAsync();
+    GatewaySetup.Announce(app.Services);
     await Welcome.SayAsync(app);
     await app.WaitForShutdownAsync();
 }

@@ -1,3 +1,4 @@
+using Ledger.Api.Application;
 using Ledger.Api.Gateway.Calls;
 using Ledger.Api.Gateway.Providers;
 using Ledger.Projections.Metering;
@@ -25,5 +26,14 @@ public static class GatewaySetup
         services.AddSingleton<LiveCalls>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveCalls>());
         return services;
+    }
+
+    /// <summary>Says in the log which providers of the rate card nobody has configured; nothing where there is no card to read yet.</summary>
+    public static void Announce(IServiceProvider services)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
+        if (services.GetRequiredService<LedgerService>().Book.InForce(now) is { } card)
+            services.GetRequiredService<Upstreams>().Announce(card.Document);
     }
 }
