@@ -22,7 +22,7 @@ public abstract record Decision<TEvent>
 }
 
 /// <summary>Which limit refused, what was needed, and what was there.</summary>
-/// <param name="Source">What refused: <c>balance</c>, <c>debt</c>, <c>pack</c>, <c>key</c> or <c>minting_key</c>.</param>
+/// <param name="Source">What refused: <c>balance</c>, <c>debt</c>, <c>pack</c>, <c>quota</c>, <c>key</c> or <c>minting_key</c>.</param>
 /// <param name="Needed">What the command would have taken.</param>
 /// <param name="Available">What the limit had left.</param>
 /// <param name="Affordable">How many output tokens that would do for, where that decides; null elsewhere, and where it does for none.</param>

@@ -1,5 +1,6 @@
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Domain.Subscriptions;
@@ -18,6 +19,7 @@ public class EventIdsTests
     public void Ids_are_what_they_always_were()
     {
         EventIds.Use(Alice, "chat", "r1").ToString().ShouldBe("c8545604-b2ee-8160-a31a-c270c75bece9");
+        EventIds.Call(Alice, "chat/completions", "r1").ToString().ShouldBe("c8545604-b2ee-8361-8b84-133e5a2f72e9");
         EventIds.Grant(Alice, "operator", "payment-1").ToString().ShouldBe("c8545604-b2ee-8078-946f-26f85649eb92");
         EventIds.HoldEnd(Alice, AHold).ToString().ShouldBe("c8545604-b2ee-8c04-91cb-c5b4f6327919");
         EventIds.LateSettlement(Alice, AHold).ToString().ShouldBe("c8545604-b2ee-8d96-b258-093262d7a187");
@@ -70,6 +72,7 @@ public class EventIdsTests
         Guid[] ids =
         [
             EventIds.Use(Alice, "x", "y"),
+            EventIds.Call(Alice, "x", "y"),
             EventIds.Grant(Alice, "x", "y"),
             EventIds.Grant(Alice, "x", "y", 1),
             EventIds.HoldEnd(Alice, AHold),
@@ -126,6 +129,10 @@ public class EventIdsTests
         );
 
     [Fact]
+    public void A_call_stands_under_the_id_of_its_hold() =>
+        Metering.Calls.Place().Id.ShouldBe(EventIds.Call(Alice, Metering.Calls.Route, "c1"));
+
+    [Fact]
     public void Every_end_of_a_hold_has_the_same_id_and_its_late_settlement_another()
     {
         var settle = new SettleHold(Alice, Main, AHold, Quantity.Of(1));
@@ -133,6 +140,7 @@ public class EventIdsTests
         EventIds.For(Alice, new HoldExpired(AHold, Noon), default, 1).ShouldBe(settle.Id);
         EventIds.For(Alice, new HoldReleased(AHold), default, 1).ShouldBe(settle.Id);
         EventIds.LateSettlement(Alice, AHold).ShouldNotBe(settle.Id);
+        new SettleCall(Alice, AHold, Metering.Calls.Record(default)).Id.ShouldBe(settle.Id);
     }
 
     [Fact]

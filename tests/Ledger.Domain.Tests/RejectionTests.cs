@@ -1,5 +1,6 @@
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Domain.RateCards;
@@ -7,6 +8,7 @@ using Ledger.Domain.Referrals;
 using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using static Ledger.Domain.Tests.Facts;
+using static Ledger.Domain.Tests.Metering.Calls;
 using static Ledger.Domain.Tests.Purchases;
 
 namespace Ledger.Domain.Tests;
@@ -23,6 +25,7 @@ public class RejectionTests
             GivenAccount(new SignInsEnded("lost"))
                 .When(new Spend(Alice, default, "chat", Quantity.Of(1), "r1") { By = Credential.Of(Hold().Value, Noon) }),
         [RejectionCode.KeyKindNotAllowed] = () => GivenAccount(Created(Other, KeyKind.Provisioning)).When(Spend(key: Other)),
+        [RejectionCode.ModelNotAllowed] = () => GivenAccount(Created(Other, models: "openai/mini")).When(Place(key: Other)),
         [RejectionCode.KeyTooWide] = () => GivenAccount().When(Create() with { Kind = KeyKind.Provisioning, By = new Credential(Main) }),
         [RejectionCode.KeyNotMinted] = () =>
             GivenAccount(Created(Other)).When(new RevokeKey(Alice, Other, null) { By = new Credential(Main) }),
@@ -51,6 +54,7 @@ public class RejectionTests
             GivenAccount([.. Enumerable.Range(1, Orders.MaxOpen).Select(i => Opened(new($"order-{i}")))])
                 .When(Buy(OrderKind.Pack, "deepseek-chat-20k")),
         [RejectionCode.UnknownTool] = () => GivenAccount().When(Spend(tool: "nosuch")),
+        [RejectionCode.UnknownModel] = () => GivenAccount().When(Place(Ask("openai/none"))),
         [RejectionCode.AmountOutOfRange] = () => GivenAccount().When(Spend(0)),
         [RejectionCode.ExpiryNotInFuture] = () =>
             GivenAccount().When(new GrantCredits(Alice, Amount.Credits(1), PocketSource.Bonus, null, Noon, "operator", "payment-1", null)),
@@ -61,6 +65,10 @@ public class RejectionTests
         [RejectionCode.HoldAlreadyExpired] = () => GivenHold(new HoldExpired(Hold(), Noon)).When(new ReleaseHold(Alice, Main, Hold())),
         [RejectionCode.SpendNotFound] = () => GivenAccount().When(new ReverseSpend(Alice, default, "sorry")),
         [RejectionCode.KeyLimitReached] = () => GivenAccount(Granted(1, 5), Created(Other, limit: 1)).When(Spend(key: Other)),
+        [RejectionCode.NoActivePack] = () => GivenAccount(Granted(1, 5)).When(Place(Ask() with { Payment = CallPayment.Pack })),
+        [RejectionCode.QuotaExceeded] = () =>
+            GivenAccount(Created(OnQuota, billing: KeyBilling.Subscription), Started(tier: "trial"))
+                .When(Place(Ask(input: 64_000) with { Choices = 1_000 }, OnQuota)),
         [RejectionCode.InsufficientCredits] = () => GivenAccount().When(Spend()),
     };
 

@@ -24,18 +24,19 @@ public sealed class Scenario
     private readonly ImmutableArray<Fact> _history;
     private readonly DateTimeOffset _now;
     private readonly RateCard _card;
+    private readonly RateBook _book;
     private readonly Account _account;
     private readonly Outcome? _outcome;
 
     private Scenario(
         ImmutableArray<Fact> history,
         DateTimeOffset now,
-        RateCard card,
+        RateBook book,
         Outcome? outcome = null,
         AccountCommand? command = null
     )
     {
-        (_history, _now, _card, _outcome, Command) = (history, now, card, outcome, command);
+        (_history, _now, _book, _card, _outcome, Command) = (history, now, book, book.Cards[^1], outcome, command);
         _account = Fold(history);
     }
 
@@ -52,7 +53,7 @@ public sealed class Scenario
     public Decision<AccountEvent> Decision => _outcome!.Value.Decision;
 
     /// <summary>These things have happened, all at noon.</summary>
-    public static Scenario Given(params AccountEvent[] events) => new Scenario([], Noon, Prices.Card).And(events);
+    public static Scenario Given(params AccountEvent[] events) => new Scenario([], Noon, new(1, Noon, [Prices.Card])).And(events);
 
     /// <summary>An account with one inference key without limits, in which these things have happened.</summary>
     public static Scenario GivenAccount(params AccountEvent[] events) => Given(new AccountOpened("DE"), Facts.Created(Main)).And(events);
@@ -71,23 +72,27 @@ public sealed class Scenario
             history = history.Add(new(EventIds.For(Alice, @event, Facts.CommandOf(@event, version), version), version, _now, @event));
         }
 
-        return new(history, _now, _card);
+        return new(history, _now, _book);
     }
 
     /// <summary>Time has gone on.</summary>
-    public Scenario At(DateTimeOffset now) => new(History, now, _card);
+    public Scenario At(DateTimeOffset now) => new(History, now, _book);
 
     /// <summary>Time has gone on by so much.</summary>
     public Scenario Later(TimeSpan by) => At(_now + by);
 
-    /// <summary>This price list is in force.</summary>
-    public Scenario Under(RateCard card) => new(History, _now, card);
+    /// <summary>This price list, the next version, is in force.</summary>
+    public Scenario Under(RateCard card)
+    {
+        card.Version.ShouldBe(_book.Cards.Length + 1);
+        return new(History, _now, new(card.Version, _now, _book.Cards.Add(card)));
+    }
 
     /// <summary>This is asked.</summary>
     public Scenario When(AccountCommand command)
     {
-        var outcome = After.Transact(command, new(_now, _card, PastOf(command, History)));
-        return new(History, _now, _card, outcome, command);
+        var outcome = After.Transact(command, new(_now, _card, PastOf(command, History), _book));
+        return new(History, _now, _book, outcome, command);
     }
 
     /// <summary>Exactly these facts are recorded; asked again, nothing more is.</summary>
@@ -98,12 +103,12 @@ public sealed class Scenario
         History.Select(fact => fact.Id).ShouldBeUnique();
         History.Select(fact => fact.Version).ShouldBe(Enumerable.Range(1, History.Length).Select(i => (long)i));
 
-        var again = After.Transact(Command!, new(_now, _card, PastOf(Command!, History)));
+        var again = After.Transact(Command!, new(_now, _card, PastOf(Command!, History), _book));
         again.Facts.ShouldBeEmpty("a second time yields nothing new");
         again.Decision.ShouldNotBeOfType<Decision<AccountEvent>.Rejected>("a second time is not refused");
 
         // Where the past is not at hand, the log must still stop a second effect: by a refusal, which is looked up first, or by an id that it has.
-        var blind = After.Transact(Command!, new(_now, _card, Past.None));
+        var blind = After.Transact(Command!, new(_now, _card, Past.None, _book));
         if (!blind.Facts.IsEmpty)
             blind
                 .Facts.Select(fact => fact.Id)
@@ -151,23 +156,28 @@ public static class Facts
         KeyKind kind = KeyKind.Inference,
         long? limit = null,
         LimitReset reset = LimitReset.None,
-        DateTimeOffset? expiresAt = null
+        DateTimeOffset? expiresAt = null,
+        KeyBilling billing = KeyBilling.PayPerToken,
+        Amount? limitUsd = null,
+        KeyId? mintedBy = null,
+        params string[] models
     ) =>
         new(
             key,
             "ci",
             kind,
-            KeyBilling.PayPerToken,
+            billing,
             null,
             new string('a', 64),
             "lk_live_",
             "9x2Q",
             limit is { } credits ? Amount.Credits(credits) : null,
-            null,
+            limitUsd,
             reset,
-            [],
+            [.. models],
             null,
-            expiresAt
+            expiresAt,
+            mintedBy
         );
 
     public static CreditsGranted Granted(
@@ -265,6 +275,7 @@ public static class Facts
         @event switch
         {
             CreditsSpent e => EventIds.Use(Scenario.Alice, e.Tool, e.Reference),
+            HoldPlaced { Call: not null } e => EventIds.Call(Scenario.Alice, e.Tool, e.Reference),
             HoldPlaced e => EventIds.Use(Scenario.Alice, e.Tool, e.Reference),
             CreditsGranted e => EventIds.Grant(Scenario.Alice, e.Provider, e.Reference),
             _ => EventIds.Request(Scenario.Alice, $"given-{version}"),
@@ -297,8 +308,15 @@ public static class Prices
                 new("both", "call", Quantity.Of(1)),
             ],
             [new("both", "minute", Quantity.Of(100)), new("transcription", "minute", Quantity.Of(330))],
-            [],
-            new Dictionary<string, string>(),
+            [
+                Model("deepseek/deepseek-chat", ("0.28", "1.10", "0.07", "0.28", "0.28"), 8_000, 64_000),
+                Model("openai/mini", ("0.15", "0.60", "0.075", "0.15", "0.15"), 16_000, 128_000, "anthropic/haiku", "sandbox/echo"),
+                Model("anthropic/haiku", ("1", "5", "0.10", "1.25", "2"), 4_000, 200_000),
+                Model("sandbox/echo", ("0", "0", "0", "0", "0"), 1_000, 10_000),
+                Model("sandbox/dear", ("1000000", "1000000", "1000000", "1000000", "1000000"), 1_000, 10_000, "sandbox/terse"),
+                Model("sandbox/terse", ("0", "10000000", "0", "0", "0"), 10, 10_000),
+            ],
+            new Dictionary<string, string> { ["auto"] = "openai/mini", ["claude-*"] = "anthropic/haiku" },
             [
                 new(
                     "deepseek-chat-20k",
@@ -322,5 +340,29 @@ public static class Prices
             new(Quantity.Of(7500), 1, 1000, "USD"),
             new(5, 1000),
             new(Quantity.Of(1000), Quantity.Of(500))
+        );
+
+    /// <summary>One model, with its rates in the order input, output, read from a cache, written to it, written for an hour.</summary>
+    public static PricedModel Model(
+        string name,
+        (string Input, string Output, string Read, string Write, string Hour) usd,
+        int output,
+        int context,
+        params string[] fallbacks
+    ) =>
+        new(
+            name.Split('/')[0],
+            name.Split('/')[1],
+            name,
+            new(
+                Quantity.Parse(usd.Input),
+                Quantity.Parse(usd.Output),
+                Quantity.Parse(usd.Read),
+                Quantity.Parse(usd.Write),
+                Quantity.Parse(usd.Hour)
+            ),
+            output,
+            context,
+            fallbacks
         );
 }

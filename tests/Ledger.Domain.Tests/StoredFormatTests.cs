@@ -3,6 +3,7 @@ using System.Text.Json;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Alerts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Domain.RateCards;
@@ -23,6 +24,19 @@ public class StoredFormatTests
     private static readonly Amount Debt = Amount.Credits(2);
     private static readonly OrderId Order = new("order00000000001");
     private static readonly SubscriptionId Subscription = new(EventIds.Subscription(Alice, "stripe", "sub_1"));
+
+    private static readonly QuotaShare Quota = new(Subscription, 3, 1_100);
+    private static readonly CallRecord Call = new(
+        "deepseek",
+        "deepseek-chat",
+        new(24, 7, 5, 3, 86),
+        true,
+        CallOutcome.CallerGone,
+        1_200,
+        300,
+        "{ \"total_tokens\": 125 }",
+        Quota
+    );
 
     public static readonly object[] Samples =
     [
@@ -78,7 +92,20 @@ public class StoredFormatTests
             new string('b', 64),
             Quantity.Parse("12.25")
         ),
-        new HoldPlaced(Main, "chat", Quantity.Of(2), Amount.Credits(10), Quantity.Of(5), 1, "tools/chat", "h1", [Share(1, 10)], Later),
+        new HoldPlaced(
+            Main,
+            "chat",
+            Quantity.Of(2),
+            Amount.Credits(10),
+            Quantity.Of(5),
+            1,
+            "tools/chat",
+            "h1",
+            [Share(1, 10)],
+            Later,
+            new("auto", 1_000, 100, "deepseek/deepseek-chat", Quota, new string('c', 64))
+        ),
+        new HoldExtended(Hold(), Later),
         new HoldSettled(
             Hold(),
             Main,
@@ -91,12 +118,26 @@ public class StoredFormatTests
             [Share(1, 10)],
             [Share(2, 3)],
             Debt,
-            Noon
+            Noon,
+            Call
         ),
         new HoldReleased(Hold()),
         new HoldExpired(Hold(), Later),
-        new HoldSettledLate(Hold(), Main, "chat", Quantity.Of(2), Amount.Credits(10), 1, "tools/chat", "h1", [Share(1, 8)], Debt, Noon),
-        new SpendReversed(new(Hold().Value), Main, "chat", Amount.Credits(10), Later, [Share(1, 8)], Debt, "wrong model", Noon),
+        new HoldSettledLate(
+            Hold(),
+            Main,
+            "chat",
+            Quantity.Of(2),
+            Amount.Credits(10),
+            1,
+            "tools/chat",
+            "h1",
+            [Share(1, 8)],
+            Debt,
+            Noon,
+            Call
+        ),
+        new SpendReversed(new(Hold().Value), Main, "chat", Amount.Credits(10), Later, [Share(1, 8)], Debt, "wrong model", Noon, Quota),
         new PocketExpired(new(1), Amount.Credits(7), Later),
         new DebtRepaid(new(2), Debt),
         new CreditsClawedBack(Order, "dp_1", Amount.Credits(10), [Share(1, 8)], Debt, Amount.Credits(3)),
@@ -155,7 +196,10 @@ public class StoredFormatTests
 
     [Fact]
     public void Every_sample_sets_every_member() =>
-        Samples.ShouldAllBe(sample => sample.GetType().GetProperties().All(member => member.GetValue(sample) != null));
+        Samples
+            .Concat(Samples.OfType<HoldPlaced>().Select(placed => placed.Call!))
+            .Append(Call)
+            .ShouldAllBe(sample => sample.GetType().GetProperties().All(member => member.GetValue(sample) != null));
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -249,6 +293,12 @@ public class StoredFormatTests
             foreach (var member in type.GetProperties())
                 section.ShouldContain($"| `{JsonNamingPolicy.CamelCase.ConvertName(member.Name)}` |", customMessage: type.Name);
         }
+
+        var record = page[page.IndexOf("\n#### What a call came to\n", StringComparison.Ordinal)..];
+        foreach (var member in typeof(CallRecord).GetProperties())
+            record.ShouldContain($"| `{JsonNamingPolicy.CamelCase.ConvertName(member.Name)}` |");
+        foreach (var outcome in Enum.GetNames<CallOutcome>())
+            record.ShouldContain($"`{outcome}`");
     }
 
     private static string Folder => Path.Combine(AppContext.BaseDirectory, "Fixtures");

@@ -1,5 +1,8 @@
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
+using Ledger.Domain.Metering;
+using Ledger.Domain.Money;
+using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Accounts;
 
@@ -38,12 +41,25 @@ public sealed class AccountSnapshotsTests
     {
         await using var ledger = await LedgerDatabase.CreateAsync();
         var seen = new HashSet<Type>();
+        var calls = new HashSet<string>();
         for (var seed = 1; seed <= 4; seed++)
         {
             await using var history = await ledger.OpenHistoryAsync(seed, 12, $"s{seed}");
             for (var step = 0; step < 80; step++)
                 await history.StepAsync();
-            seen.UnionWith(history.Events);
+            seen.UnionWith(history.Events.Select(@event => @event.GetType()));
+            calls.UnionWith(
+                history.Events.Select(@event =>
+                    @event switch
+                    {
+                        HoldPlaced { Call: { } call } e => "placed " + PaidBy(call.Quota, e.Amount),
+                        HoldSettled { Call: { } call } e => "settled " + PaidBy(call.Quota, e.Charged),
+                        HoldSettledLate { Call: { } call } e => "late " + PaidBy(call.Quota, e.Charged),
+                        SpendReversed { Tool: "chat/completions" } e => "reversed " + PaidBy(e.Quota, e.Amount),
+                        _ => "",
+                    }
+                )
+            );
         }
 
         typeof(AccountEvent)
@@ -51,6 +67,10 @@ public sealed class AccountSnapshotsTests
             .Where(type => !type.IsAbstract && type.IsSubclassOf(typeof(AccountEvent)))
             .Where(type => !seen.Contains(type))
             .ShouldBeEmpty();
+        foreach (var what in (string[])["placed", "settled", "late", "reversed"])
+            ((string[])[$"{what} quota", $"{what} Credits", $"{what} Usd"]).ShouldBeSubsetOf(calls);
+
+        static string PaidBy(QuotaShare? quota, Amount amount) => quota is null ? amount.Unit.ToString() : "quota";
     }
 
     [Fact]

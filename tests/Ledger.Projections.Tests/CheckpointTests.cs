@@ -5,6 +5,7 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Alerts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Domain.Subscriptions;
@@ -80,7 +81,7 @@ public sealed class CheckpointTests
     public async Task The_form_of_the_state_is_the_one_that_its_format_number_stands_for()
     {
         // Who changes the text below changes the format: AccountCheckpoints.Format then gets the next number.
-        AccountCheckpoints.Format.ShouldBe((short)3);
+        AccountCheckpoints.Format.ShouldBe((short)4);
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await ledger.OpenHistoryAsync(1, 1);
         await history.SendAsync(
@@ -101,7 +102,7 @@ public sealed class CheckpointTests
                 Amount.Credits(9),
                 Amount.Usd(1),
                 LimitReset.Weekly,
-                ["one", "two"],
+                ["one", "openai/gpt"],
                 new(10, Quantity.Parse("0.5"), false),
                 LedgerDatabase.Start.AddDays(2)
             ),
@@ -121,6 +122,13 @@ public sealed class CheckpointTests
             new OpenOrder(Id, new("order-3"), OrderKind.Subscription, "small", null, "stripe", null),
             new ConfirmPayment(Id, new("order-3"), new("stripe", "cs_3", null, Amount.Usd(10), "USD", null, "sub_1", LedgerDatabase.Start)),
             new ChangeSubscription(Id, EventIds.Request(Id, "3"), "large", AtPeriodEnd: true),
+            Call("c1"),
+            Call("c2"),
+            new SettleCall(
+                Id,
+                new(EventIds.Call(Id, "chat/completions", "c2")),
+                new("openai", "gpt", new(24, 0, 0, 0, 86), false, CallOutcome.Completed, 1_200, null, null)
+            ),
             new SetAlerts(Id, EventIds.Request(Id, "4"), Amount.Credits(90), Amount.Credits(1)),
             new SetAutoTopup(Id, EventIds.Request(Id, "5"), true, Amount.Credits(90), Amount.Usd(6), 2, "stripe"),
             new RevokeKey(Id, new("key"), null),
@@ -130,15 +138,15 @@ public sealed class CheckpointTests
         (
             await ledger.LinesAsync("select e.key || ' ' || e.value from account_checkpoints c, jsonb_each(c.state) e order by e.key")
         ).ShouldBe([
-            """billing {"alerts": {"level": "Warning", "warning": {"credits": 90000000}, "critical": {"credits": 1000000}}, "autoTopup": {"isOn": true, "price": {"usd": 6000000000}, "recent": [1609588800000000], "isBelow": true, "pending": "9600f7a608a9b282", "provider": "stripe", "maxPerDay": 2, "threshold": {"credits": 90000000}}, "customers": {"stripe": "cus_1"}, "subscription": {"id": "4ba46b82-f945-8417-9061-32f1028f0fcf", "next": {"card": 1, "tier": "large", "price": {"usd": 30000000000}, "credits": {"credits": 60000000}, "tokensPer24h": 5000}, "terms": {"card": 1, "tier": "small", "price": {"usd": 10000000000}, "credits": {"credits": 20000000}, "tokensPer24h": 1000}, "anchor": 1609588800000000, "provider": "stripe", "reference": "sub_1", "lastResetAt": 1609588800000000}}""",
+            """billing {"alerts": {"level": "Warning", "warning": {"credits": 90000000}, "critical": {"credits": 1000000}}, "autoTopup": {"isOn": true, "price": {"usd": 6000000000}, "recent": [1609588800000000], "isBelow": true, "pending": "aefa739d93a538f4", "provider": "stripe", "maxPerDay": 2, "threshold": {"credits": 90000000}}, "customers": {"stripe": "cus_1"}, "subscription": {"id": "4ba46b82-f945-8417-9061-32f1028f0fcf", "next": {"card": 1, "tier": "large", "price": {"usd": 30000000000}, "credits": {"credits": 60000000}, "tokensPer24h": 5000}, "quota": {"held": 150, "used": 110}, "terms": {"card": 1, "tier": "small", "price": {"usd": 10000000000}, "credits": {"credits": 20000000}, "tokensPer24h": 1000}, "anchor": 1609588800000000, "provider": "stripe", "reference": "sub_1", "lastResetAt": 1609588800000000}}""",
             """
             country "DE"
             """,
             """credits {"spent": 2000000, "granted": 64000000, "clawedBack": 40000000}""",
-            """holds [{"id": "4ba46b82-f945-858c-86cc-4a0df76d28dd", "key": "key", "card": 1, "tool": "search", "entry": "tools/search", "price": "0.5", "units": "3", "amount": {"credits": 2000000}, "placedAt": 1609588800000000, "allocated": [{"parts": 2000000, "pocket": 1}], "expiresAt": 1609589100000000, "reference": "ü"}]""",
-            """keys [{"id": "key", "name": "Name", "used": 4000000, "limit": {"credits": 9000000}, "prefix": "lk", "secret": 1, "window": 105398, "billing": "Subscription", "lastFour": "abcd", "limitUsd": {"usd": 1000000000}, "createdAt": 1609588800000000, "expiresAt": 1609761600000000, "rateLimit": {"burst": 10, "refillPerSecond": "0.5"}, "revokedAt": 1609588800000000, "limitReset": "Weekly", "secretHash": "hash", "environment": "production", "allowedModels": ["one", "two"]}]""",
+            """holds [{"id": "4ba46b82-f945-858c-86cc-4a0df76d28dd", "key": "key", "card": 1, "tool": "search", "entry": "tools/search", "price": "0.5", "units": "3", "amount": {"credits": 2000000}, "placedAt": 1609588800000000, "allocated": [{"parts": 2000000, "pocket": 1}], "expiresAt": 1609589100000000, "reference": "ü"}, {"id": "4ba46b82-f945-8f76-b240-cee956a130c2", "key": "key", "call": {"asked": "auto", "input": 100, "quota": {"tokens": 150, "subscription": "4ba46b82-f945-8417-9061-32f1028f0fcf"}, "digest": "digest", "maxOutput": 50}, "card": 1, "tool": "chat/completions", "entry": "tiers/small", "units": "150", "amount": {"usd": 0}, "placedAt": 1609588800000000, "allocated": [], "expiresAt": 1609589100000000, "reference": "c1"}]""",
+            """keys [{"id": "key", "name": "Name", "used": 4000000, "limit": {"credits": 9000000}, "prefix": "lk", "secret": 1, "window": 105398, "billing": "Subscription", "lastFour": "abcd", "limitUsd": {"usd": 1000000000}, "createdAt": 1609588800000000, "expiresAt": 1609761600000000, "rateLimit": {"burst": 10, "refillPerSecond": "0.5"}, "revokedAt": 1609588800000000, "limitReset": "Weekly", "secretHash": "hash", "environment": "production", "allowedModels": ["one", "openai/gpt"]}]""",
             """openedAt 1609588800000000""",
-            """orders [{"id": "9600f7a608a9b282", "card": 1, "rate": "3", "gives": {"credits": 18000000}, "price": {"usd": 6000000000}, "customer": "cus_1", "disputes": [], "openedAt": 1609588800000000, "provider": "stripe", "expiresAt": 1609675200000000, "isAutomatic": true}, {"id": "order-1", "card": 1, "item": "pack", "kind": "Pack", "gives": {"credits": 40000000}, "price": {"usd": 9000000000}, "scope": "openai/gpt", "intent": "pi_1", "paidAt": 1609588800000000, "pocket": 4, "status": "Paid", "payment": "cs_1", "session": "cs_1", "customer": "cus_1", "disputes": [{"id": "dp_1", "amount": 9000000000}], "openedAt": 1609588800000000, "provider": "stripe", "expiresAt": 1609675200000000, "validDays": 30, "clawedBack": 40000000}, {"id": "order-2", "card": 1, "rate": "3", "gives": {"credits": 15000000}, "price": {"usd": 5000000000}, "reason": "card_declined", "status": "Failed", "disputes": [], "openedAt": 1609588800000000, "provider": "stripe", "expiresAt": 1609675200000000}, {"id": "order-3", "card": 1, "item": "small", "kind": "Subscription", "gives": {"credits": 20000000}, "price": {"usd": 10000000000}, "terms": {"card": 1, "tier": "small", "price": {"usd": 10000000000}, "credits": {"credits": 20000000}, "tokensPer24h": 1000}, "paidAt": 1609588800000000, "pocket": 5, "status": "Paid", "payment": "cs_3", "disputes": [], "openedAt": 1609588800000000, "provider": "stripe", "expiresAt": 1609675200000000}]""",
+            """orders [{"id": "aefa739d93a538f4", "card": 1, "rate": "3", "gives": {"credits": 18000000}, "price": {"usd": 6000000000}, "customer": "cus_1", "disputes": [], "openedAt": 1609588800000000, "provider": "stripe", "expiresAt": 1609675200000000, "isAutomatic": true}, {"id": "order-1", "card": 1, "item": "pack", "kind": "Pack", "gives": {"credits": 40000000}, "price": {"usd": 9000000000}, "scope": "openai/gpt", "intent": "pi_1", "paidAt": 1609588800000000, "pocket": 4, "status": "Paid", "payment": "cs_1", "session": "cs_1", "customer": "cus_1", "disputes": [{"id": "dp_1", "amount": 9000000000}], "openedAt": 1609588800000000, "provider": "stripe", "expiresAt": 1609675200000000, "validDays": 30, "clawedBack": 40000000}, {"id": "order-2", "card": 1, "rate": "3", "gives": {"credits": 15000000}, "price": {"usd": 5000000000}, "reason": "card_declined", "status": "Failed", "disputes": [], "openedAt": 1609588800000000, "provider": "stripe", "expiresAt": 1609675200000000}, {"id": "order-3", "card": 1, "item": "small", "kind": "Subscription", "gives": {"credits": 20000000}, "price": {"usd": 10000000000}, "terms": {"card": 1, "tier": "small", "price": {"usd": 10000000000}, "credits": {"credits": 20000000}, "tokensPer24h": 1000}, "paidAt": 1609588800000000, "pocket": 5, "status": "Paid", "payment": "cs_3", "disputes": [], "openedAt": 1609588800000000, "provider": "stripe", "expiresAt": 1609675200000000}]""",
             """pockets [{"id": 1, "held": 2000000, "source": "Bonus", "granted": 3000000, "openedAt": 1609588800000000, "openedBy": "4ba46b82-f945-8a60-b224-a41ddc5374ba", "expiresAt": 1609675200000000, "remaining": 2000000}, {"id": 2, "unit": "Usd", "scope": "openai/gpt", "source": "Pack", "granted": 2000000000, "openedAt": 1609588800000000, "openedBy": "4ba46b82-f945-846a-8ee6-a8562ef6de25", "remaining": 2000000000}, {"id": 3, "granted": 1000000, "openedAt": 1609588800000000, "openedBy": "4ba46b82-f945-8893-b062-39c19bc252bd"}, {"id": 4, "scope": "openai/gpt", "source": "Pack", "granted": 40000000, "openedAt": 1609588800000000, "openedBy": "4ba46b82-f945-8af4-ba86-56fb6b837e39", "expiresAt": 1612180800000000}, {"id": 5, "granted": 20000000, "openedAt": 1609588800000000, "openedBy": "4ba46b82-f945-8ca0-b475-76a65e77fc31", "expiresAt": 1612267200000000, "remaining": 20000000}]""",
             """referral {}""",
             """signInsEndedAt 1609588800000000""",
@@ -149,6 +157,16 @@ public sealed class CheckpointTests
             """usd {"granted": 2000000000}""",
         ]);
     }
+
+    private static PlaceCallHold Call(string reference) =>
+        new(
+            Id,
+            new("key"),
+            "chat/completions",
+            reference,
+            new("auto", CallPayment.QuotaOrBalance, 100, 50, Digest: "digest"),
+            TimeSpan.FromMinutes(5)
+        );
 
     [Fact]
     public async Task Checkpoints_of_another_format_are_ignored()

@@ -54,7 +54,11 @@ public sealed class DriftCheckTests
     [InlineData("update accounts set version = version - 1 where account_id = 'a000'", "accounts.version", 1)]
     [InlineData("update accounts set last_hash = '\\x00' where account_id = 'a000'", "accounts.last_hash", 1)]
     [InlineData("update accounts set country = 'XX' where account_id = 'a000'", "accounts.country", 1)]
-    [InlineData("update pockets set remaining = remaining + 1 where account_id = 'a000' and pocket = 1", "pockets 1", 1)]
+    [InlineData(
+        "update pockets set remaining = remaining + 1 where ctid = (select ctid from pockets where account_id = 'a000' and remaining > 0 limit 1)",
+        "pockets ",
+        1
+    )]
     [InlineData("update keys set used = used + 1 where account_id = 'a000'", "keys", 0)]
     [InlineData("delete from holds where account_id = 'a000'", "holds", 0)]
     [InlineData("delete from keys where account_id = 'a000'", "is missing", 0)]
@@ -78,6 +82,7 @@ public sealed class DriftCheckTests
             !await ledger.QueryAsync<bool>(
                 """
                 select exists (select from holds where account_id = 'a000')
+                  and exists (select from pockets where account_id = 'a000' and remaining > 0)
                   and exists (select from keys where account_id = 'a000')
                   and exists (select from usage_daily where account_id = 'a000')
                   and exists (select from orders where account_id = 'a000')

@@ -6,6 +6,7 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Alerts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Domain.Referrals;
@@ -37,8 +38,8 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
 
     public IReadOnlyDictionary<AccountId, AccountSnapshot> States => _states;
 
-    /// <summary>The kinds of event recorded so far.</summary>
-    public IEnumerable<Type> Events => _facts.Values.SelectMany(facts => facts.Values).Select(fact => fact.Event.GetType()).Distinct();
+    /// <summary>The events recorded so far.</summary>
+    public IEnumerable<AccountEvent> Events => _facts.Values.SelectMany(facts => facts.Values).Select(fact => fact.Event);
 
     /// <summary>Appends one batch of random commands.</summary>
     public async Task StepAsync()
@@ -165,7 +166,7 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             .ElementAt(_random.Next(account.Keys.Keys.Count))
             .Id;
         var past = _facts[id].Values;
-        return _random.Next(36) switch
+        return _random.Next(50) switch
         {
             0 => _random.Next(4) == 0 ? new SuspendAccount(id, request, "why") : new RecordDue(id, request),
             1 => new ReinstateAccount(id, request, "because"),
@@ -214,9 +215,49 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
                     _random.Next(4) == 0 ? null : Amount.Credits(_random.Next(1, 5))
                 )
                 : new SetAutoTopup(id, request, _random.Next(5) > 0, Amount.Credits(10), Amount.Usd(5), _random.Next(1, 4), Provider),
+            36 or 37 or 38 or 39 or 40 or 41 => Call(id, key),
+            42 or 43 or 44 => Hold(account, hold => hold.Call is not null) is { } call ? Settle(id, call.Id) : Call(id, key),
+            45 => Pick(past, fact => fact.Event is HoldPlaced { Call: not null }) is { } call ? Settle(id, new(call.Id)) : Call(id, key),
+            46 or 47 => Hold(account) is { } open ? new ExtendHold(id, open.Id, Now.AddMinutes(_random.Next(1, 60))) : Call(id, key),
+            48 => Hold(account) is { } open ? new ReleaseHold(id, null, open.Id) : Call(id, key),
             _ => Buying(account, request),
         };
     }
+
+    private PlaceCallHold Call(AccountId id, KeyId key) =>
+        new(
+            id,
+            key,
+            "chat/completions",
+            Next(),
+            new(
+                "openai/gpt",
+                _random.Next(3) == 0 ? CallPayment.Pack : CallPayment.QuotaOrBalance,
+                _random.Next(0, 300),
+                _random.Next(3) == 0 ? null : _random.Next(1, 200),
+                _random.Next(1, 3),
+                (CacheUse)_random.Next(3),
+                _random.Next(2) == 0,
+                _random.Next(2) == 0 ? null : "ü"
+            ),
+            TimeSpan.FromMinutes(_random.Next(1, 20))
+        );
+
+    private SettleCall Settle(AccountId id, HoldId hold) =>
+        new(
+            id,
+            hold,
+            new(
+                "openai",
+                _random.Next(3) == 0 ? "mini" : "gpt",
+                new(_random.Next(0, 300), _random.Next(0, 30), _random.Next(0, 30), _random.Next(0, 30), _random.Next(0, 300)),
+                _random.Next(2) == 0,
+                (CallOutcome)_random.Next(6),
+                _random.Next(1, 9_000),
+                _random.Next(2) == 0 ? null : 200,
+                _random.Next(2) == 0 ? null : Metadata
+            )
+        );
 
     private AccountCommand Subscribing(Account account, Guid request)
     {
@@ -304,7 +345,7 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             new($"key{name}"),
             "Key " + name,
             _random.Next(8) == 0 ? KeyKind.Provisioning : KeyKind.Inference,
-            _random.Next(8) == 0 ? KeyBilling.Subscription : KeyBilling.PayPerToken,
+            _random.Next(3) == 0 ? KeyBilling.Subscription : KeyBilling.PayPerToken,
             _random.Next(2) == 0 ? null : "production",
             $"{id.Value}-{name}",
             "lk",
@@ -312,7 +353,7 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             _random.Next(3) == 0 ? Amount.Credits(_random.Next(5, 40)) : null,
             _random.Next(5) == 0 ? Amount.Usd(3) : null,
             (LimitReset)_random.Next(4),
-            [.. Enumerable.Range(0, _random.Next(3)).Select(n => $"model-{n},\"quoted\"")],
+            [.. Enumerable.Range(0, _random.Next(3)).Select(n => n == 0 ? "openai/gpt" : $"model-{n},\"quoted\"")],
             _random.Next(3) == 0 ? new(10, Quantity.Parse("0.5"), _random.Next(2) == 0) : null,
             _random.Next(4) == 0 ? Now.AddDays(_random.Next(1, 9)) : null
         );
@@ -338,7 +379,7 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
     private GrantCredits Grant(AccountId id) =>
         new(
             id,
-            _random.Next(6) == 0 ? Amount.Usd(_random.Next(1, 5)) : new Amount(_random.Next(500_000, 12_000_000), Unit.Credits),
+            _random.Next(4) == 0 ? Amount.Usd(_random.Next(1, 5)) : new Amount(_random.Next(500_000, 12_000_000), Unit.Credits),
             (PocketSource)_random.Next(5),
             _random.Next(5) == 0 ? "openai/gpt" : null,
             _random.Next(3) switch
@@ -362,10 +403,10 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             _ => "chat",
         };
 
-    private Hold? Hold(Account account) =>
-        account.Wallet.Holds.IsEmpty
-            ? null
-            : account.Wallet.Holds.Values.OrderBy(hold => hold.Id.Value).ElementAt(_random.Next(account.Wallet.Holds.Count));
+    private Hold? Hold(Account account, Func<Hold, bool>? which = null) =>
+        account.Wallet.Holds.Values.Where(which ?? (_ => true)).OrderBy(hold => hold.Id.Value).ToList() is { Count: > 0 } some
+            ? some[_random.Next(some.Count)]
+            : null;
 
     private Fact? Pick(IEnumerable<Fact> facts, Func<Fact, bool> which) =>
         facts.Where(which).ToList() is { Count: > 0 } some ? some[_random.Next(some.Count)] : null;

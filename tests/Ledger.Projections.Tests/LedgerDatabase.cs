@@ -31,7 +31,7 @@ internal sealed class LedgerDatabase : IAsyncDisposable
 
     public AccountSnapshots Snapshots { get; }
 
-    /// <summary>A card with a tool at 1 credit, one at half a credit, one for free, a pack and two levels.</summary>
+    /// <summary>A card with a tool at 1 credit, one at half a credit, one for free, two models, a pack and two levels.</summary>
     public static RateCard Card { get; } = new(1, Start, Document(Quantity.Of(1)));
 
     public static async Task<LedgerDatabase> CreateAsync()
@@ -49,14 +49,20 @@ internal sealed class LedgerDatabase : IAsyncDisposable
         new(
             [new("chat", "turn", price), new("search", "query", Quantity.Parse("0.5"))],
             [new("ping", "call", Quantity.Of(0))],
-            [],
-            new Dictionary<string, string>(),
-            [new("pack", "openai", "gpt", Quantity.Of(40), new(Quantity.Of(1), Quantity.Of(1)), Quantity.Of(9), 30)],
+            [
+                new("openai", "gpt", "gpt", TokenRates(1_000, 3_000), 200, 500, ["openai/mini"]),
+                new("openai", "mini", "mini", TokenRates(500, 1_000), 100, 300, []),
+            ],
+            new Dictionary<string, string> { ["auto"] = "openai/gpt" },
+            [new("pack", "openai", "gpt", Quantity.Of(40), new(Quantity.Of(20_000), Quantity.Of(50_000)), Quantity.Of(9), 30)],
             [new("small", Quantity.Of(10), Quantity.Of(20), 1_000), new("large", Quantity.Of(30), Quantity.Of(60), 5_000)],
             new(Quantity.Of(3), 5, 100, "usd"),
             new(5, 100),
             new(Quantity.Of(0), Quantity.Of(0))
         );
+
+    private static TokenPrices TokenRates(long input, long output) =>
+        new(Quantity.Of(input), Quantity.Of(output), Quantity.Of(input / 10), Quantity.Of(input), Quantity.Of(input * 2));
 
     /// <summary>Publishes the next version of the rate card.</summary>
     public async Task PublishAsync(Quantity price)

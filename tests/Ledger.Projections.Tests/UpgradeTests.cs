@@ -1,6 +1,7 @@
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Domain.Subscriptions;
@@ -90,5 +91,56 @@ public class UpgradeTests
         );
         History.Describe(await ledger.LoadAsync(id)).ShouldBe(History.Describe(after.States[id]));
         (await rebuilder.CompareAsync("all", null, default)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Holds_and_subscriptions_that_were_there_before_any_call_go_on_as_the_log_says()
+    {
+        await using var ledger = await LedgerDatabase.CreateAsync();
+        var id = new AccountId("a000");
+        await using (var history = await ledger.OpenHistoryAsync(1, 1))
+            await history.SendAsync(
+                new OpenAccount(id, "DE"),
+                Samples.Key(id, "key"),
+                Samples.Key(id, "quota") with
+                {
+                    Billing = KeyBilling.Subscription,
+                },
+                new GrantCredits(id, Amount.Credits(10), PocketSource.Bonus, null, null, "operator", "1", null),
+                new GrantCredits(id, Amount.Usd(10), PocketSource.Prepaid, null, null, "operator", "2", null),
+                new SetSubscription(id, EventIds.Request(id, "1"), "small"),
+                new PlaceHold(id, new("key"), "chat", Quantity.Of(2), "h1", TimeSpan.FromMinutes(5)),
+                new PlaceHold(id, new("key"), "chat", Quantity.Of(3), "h2", TimeSpan.FromMinutes(5))
+            );
+
+        // As it was before holds could be for calls, and then the step that lets them.
+        await ledger.ExecuteAsync("alter table holds drop column call");
+        (await ledger.QueryAsync<long>("select count(*) from billing where state -> 'subscription' ? 'quota'")).ShouldBe(0);
+        await ledger.ExecuteAsync(ReadModelMigrations.All.Single(step => step is { Component: "read-models", Number: 4 }).Sql);
+        var rebuilder = new Rebuilder(ledger.Database, TimeProvider.System);
+        (await rebuilder.CompareAsync("all", null, default)).ShouldBeEmpty();
+
+        await using var after = await ledger.OpenHistoryAsync(2, 1);
+        await after.LoadAsync(ledger);
+        await after.SendAsync(
+            new ExtendHold(id, new(EventIds.Use(id, "chat", "h1")), LedgerDatabase.Start.AddHours(1)),
+            new SettleHold(id, new("key"), new(EventIds.Use(id, "chat", "h2")), Quantity.Of(1)),
+            Call("key", "c1"),
+            Call("quota", "c2"),
+            Call("quota", "c3"),
+            new SettleCall(
+                id,
+                new(EventIds.Call(id, "chat/completions", "c3")),
+                new("openai", "gpt", new(24, 0, 0, 0, 86), false, CallOutcome.Completed, 1_200, 300, "{}")
+            )
+        );
+        var state = after.States[id];
+        state.Account.Wallet.Holds.Count.ShouldBe(3);
+        state.Account.Subscription.Quota.ShouldBe(new(0, 110, 150));
+        History.Describe(await ledger.LoadAsync(id)).ShouldBe(History.Describe(state));
+        (await rebuilder.CompareAsync("all", null, default)).ShouldBeEmpty();
+
+        PlaceCallHold Call(string key, string reference) =>
+            new(id, new(key), "chat/completions", reference, new("auto", CallPayment.QuotaOrBalance, 100, 50), TimeSpan.FromMinutes(5));
     }
 }

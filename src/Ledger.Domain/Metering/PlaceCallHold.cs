@@ -71,6 +71,15 @@ public sealed record PlaceCallHold(AccountId Account, KeyId Key, string Route, s
         var key = account.Keys.Find(Key);
         if (key?.Billing == KeyBilling.Subscription && Ask.Payment != CallPayment.QuotaOrBalance)
             return Reject(RejectionCode.KeyKindNotAllowed);
+        var models = context.Card.Models;
+        IReadOnlyList<PricedModel> chain =
+            Ask.Payment != CallPayment.Pack ? models.Chain(Ask.Model)
+            : models.Find(Ask.Model) is { } packed ? [packed]
+            : [];
+
+        // The list of models is access too: who may no longer call a model gets no first answer of it either.
+        if (key is not null && chain.Count > 0 && !key.Allows(Ask.Model, chain[0]))
+            return Reject(RejectionCode.ModelNotAllowed);
         if (context.Past.Find(Id) is { } first)
             return first.Event is HoldPlaced e && e.Call?.Digest == Ask.Digest ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
 
@@ -78,20 +87,16 @@ public sealed record PlaceCallHold(AccountId Account, KeyId Key, string Route, s
         if (account.Wallet.Holds.ContainsKey(new(Id)))
             return Reject(RejectionCode.ReferenceConflict);
 
-        var models = context.Card.Models;
-        IReadOnlyList<PricedModel> chain =
-            Ask.Payment != CallPayment.Pack ? models.Chain(Ask.Model)
-            : models.Find(Ask.Model) is { } packed ? [packed]
-            : [];
-        if (key is not null && chain.Count > 0 && !key.Allows(Ask.Model, chain[0]))
-            return Reject(RejectionCode.ModelNotAllowed);
+        var isOnQuota = key?.Billing == KeyBilling.Subscription;
+        if (isOnQuota && !account.Subscription.ServesAt(context.Now))
+            return Reject(RejectionCode.NoActiveSubscription);
         if (chain.Count == 0)
             return Reject(RejectionCode.UnknownModel);
-        if (Ask.Input < 0 || Ask.Choices < 1 || Ask.MaxOutput < 1)
+        if (Ask.Input is < 0 or > TokenUse.Max || Ask.Choices < 1 || Ask.MaxOutput < 1)
             return Reject(RejectionCode.AmountOutOfRange);
 
         return Ask.Payment == CallPayment.Pack ? FromPacks(account, chain[0], context)
-            : key?.Billing == KeyBilling.Subscription ? FromQuota(account, chain, context)
+            : isOnQuota ? FromQuota(account, chain, context)
             : FromBalance(account, chain, context);
     }
 
@@ -110,8 +115,14 @@ public sealed record PlaceCallHold(AccountId Account, KeyId Key, string Route, s
             foreach (var model in chain)
             {
                 var tokens = TokenCharge.Affordable(funds, TokenCharge.UsdMillionths(Input(model), model.UsdPer1m), model.UsdPer1m.Output);
-                affordable = Math.Min(affordable, tokens < 0 ? 0 : Math.Min(tokens / Ask.Choices, most));
+                var perChoice = tokens < 0 ? 0 : tokens / Ask.Choices;
+
+                // One whose every answer is paid for sets no bound, however soon it comes to its end.
+                if (perChoice < model.MaxOutputTokens)
+                    affordable = Math.Min(affordable, perChoice);
             }
+
+            affordable = Math.Min(affordable, most);
 
             if (affordable < 1 || !Ask.MayClamp || Worst(chain, affordable) is not { } clamped || clamped > funds)
                 return Refuse(account, cost, available, limit, affordable);
@@ -174,8 +185,6 @@ public sealed record PlaceCallHold(AccountId Account, KeyId Key, string Route, s
     private Decision<AccountEvent> FromQuota(Account account, IReadOnlyList<PricedModel> chain, in DecisionContext context)
     {
         var subscription = account.Subscription;
-        if (!subscription.ServesAt(context.Now))
-            return Reject(RejectionCode.NoActiveSubscription);
         var most = MostOutput(chain);
         var (left, input) = (subscription.QuotaLeft(context.Now), chain.Max(model => Input(model).AllInput));
         if (input + (most * Ask.Choices) > left)
@@ -236,12 +245,15 @@ public sealed record PlaceCallHold(AccountId Account, KeyId Key, string Route, s
         var tokens = Math.Min(Ask.Input, model.ContextTokens);
         var rates = model.UsdPer1m;
         var (fresh, write, hour) = (rates.Input.Nanos, rates.CacheWrite.Nanos, rates.CacheWrite1h.Nanos);
-        return Ask.Cache switch
-        {
-            CacheUse.Writes1h when hour >= Math.Max(fresh, write) => new(0, 0, 0, tokens, 0),
-            CacheUse.Writes or CacheUse.Writes1h when write > fresh => new(0, 0, tokens, 0, 0),
-            _ => rates.CacheRead.Nanos > fresh ? new(0, tokens, 0, 0, 0) : new(tokens, 0, 0, 0, 0),
-        };
+        var dearest = Math.Max(fresh, rates.CacheRead.Nanos);
+        if (Ask.Cache != CacheUse.Reads)
+            dearest = Math.Max(dearest, write);
+        if (Ask.Cache == CacheUse.Writes1h)
+            dearest = Math.Max(dearest, hour);
+        return dearest == fresh ? new(tokens, 0, 0, 0, 0)
+            : dearest == rates.CacheRead.Nanos ? new(0, tokens, 0, 0, 0)
+            : dearest == write ? new(0, 0, tokens, 0, 0)
+            : new(0, 0, 0, tokens, 0);
     }
 
     private Amount? Worst(IReadOnlyList<PricedModel> chain, long most)

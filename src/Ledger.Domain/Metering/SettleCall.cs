@@ -46,7 +46,11 @@ public sealed record SettleCall(AccountId Account, HoldId Hold, CallRecord Call,
             }
         }
 
-        if (account.Wallet.Holds.TryGetValue(Hold, out var open))
+        if (!Call.Tokens.IsInRange)
+            return Reject(RejectionCode.AmountOutOfRange);
+
+        // Work of a tool has a price per unit, and is not settled as a call.
+        if (account.Wallet.Holds.TryGetValue(Hold, out var open) && open.Call is not null)
             return Price(open, context) is { } settlement && account.Wallet.CanCount(settlement.Cost)
                 ? Accept(settlement.Of(account.Wallet, context.Now))
                 : Reject(RejectionCode.AmountOutOfRange);
@@ -65,8 +69,7 @@ public sealed record SettleCall(AccountId Account, HoldId Hold, CallRecord Call,
 
     private Settlement? Price(Hold hold, in DecisionContext context)
     {
-        if (hold.Call is not { } terms)
-            return null;
+        var terms = hold.Call!;
         var units = Quantity.Of(Math.Min(Call.Tokens.Total, Quantity.MaxWhole));
         if (terms.Quota is { } share)
             return new(

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Ledger.Domain.Metering;
 
 /// <summary>Tokens that a call used, by class. The classes are disjoint: no token is counted in two of them.</summary>
@@ -11,10 +13,21 @@ public readonly record struct TokenUse(long Input, long CacheRead, long CacheWri
     /// <summary>The most that is counted of a class: beyond it a provider's report is not a report but a fault.</summary>
     public const long Max = 100_000_000;
 
+    /// <summary>Whether no class counts less than nothing or more than <see cref="Max"/>.</summary>
+    [JsonIgnore]
+    public bool IsInRange =>
+        Input is >= 0 and <= Max
+        && CacheRead is >= 0 and <= Max
+        && CacheWrite is >= 0 and <= Max
+        && CacheWrite1h is >= 0 and <= Max
+        && Output is >= 0 and <= Max;
+
     /// <summary>Everything that went in, cached or not.</summary>
+    [JsonIgnore]
     public long AllInput => Input + CacheRead + CacheWrite + CacheWrite1h;
 
     /// <summary>Everything: what a quota counts.</summary>
+    [JsonIgnore]
     public long Total => AllInput + Output;
 }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Text.Json.Serialization;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
@@ -52,7 +53,7 @@ public sealed record Subscription(
     SubscriptionTerms? Next,
     DateTimeOffset? EndsAt,
     DateTimeOffset? EndedAt,
-    QuotaUse Quota = default
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] QuotaUse Quota = default
 )
 {
     /// <summary>Who bills what the operator gave: nobody.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Ledger.Domain.Accounts;
 using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 
@@ -54,4 +55,11 @@ public sealed record Hold(
             placed.Call
         );
     }
+
+    /// <summary>Whether a hold is, or was, for a call, by what is at hand of it: itself, the fact that placed it, or the one that settled it.</summary>
+    internal static bool IsOfCall(Account account, HoldId hold, Past past) =>
+        account.Wallet.Holds.GetValueOrDefault(hold)?.Call is not null
+        || past.Find(hold.Value)?.Event is HoldPlaced { Call: not null }
+        || past.Find(EventIds.HoldEnd(account.Id, hold))?.Event is HoldSettled { Call: not null }
+        || past.Find(EventIds.LateSettlement(account.Id, hold))?.Event is HoldSettledLate { Call: not null };
 }

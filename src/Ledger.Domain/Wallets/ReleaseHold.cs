@@ -23,6 +23,10 @@ public sealed record ReleaseHold(AccountId Account, KeyId? Key, HoldId Hold) : A
             return Reject(RejectionCode.AccountNotFound);
         if ((By ?? (Key is { } key ? new Credential(key) : null)) is { } by && account.RefusesWork(by, context.Now) is { } refusal)
             return Reject(refusal);
+
+        // A call's hold ends with the call, and only the gateway that carries it knows when.
+        if (Key is not null && Wallets.Hold.IsOfCall(account, Hold, context.Past))
+            return Reject(RejectionCode.HoldNotFound);
         if (context.Past.Find(Id) is { } end)
         {
             return end.Event switch
@@ -33,8 +37,7 @@ public sealed record ReleaseHold(AccountId Account, KeyId? Key, HoldId Hold) : A
             };
         }
 
-        // A call's hold ends with the call, and only the gateway that carries it knows when.
-        if (!account.Wallet.Holds.TryGetValue(Hold, out var open) || (open.Call is not null && Key is not null))
+        if (!account.Wallet.Holds.TryGetValue(Hold, out var open))
             return Reject(
                 context.Past.Find(Hold.Value) is { Event: HoldPlaced } ? RejectionCode.HoldAlreadyExpired : RejectionCode.HoldNotFound
             );

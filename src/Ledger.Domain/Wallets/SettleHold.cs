@@ -23,6 +23,10 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
         ArgumentNullException.ThrowIfNull(account);
         if (account.RefusesWork(By ?? new Credential(Key), context.Now) is { } refusal)
             return Reject(refusal);
+
+        // What a call comes to, only the gateway that carried it knows; its hold has no price per unit.
+        if (Wallets.Hold.IsOfCall(account, Hold, context.Past))
+            return Reject(RejectionCode.HoldNotFound);
         var late = context.Past.Find(EventIds.LateSettlement(Account, Hold));
         if (late?.Event is HoldSettledLate done)
             return done.Units == Units ? Repeat(late.Value) : Reject(RejectionCode.ReferenceConflict);
@@ -33,14 +37,13 @@ public sealed record SettleHold(AccountId Account, KeyId Key, HoldId Hold, Quant
         if (end?.Event is HoldReleased)
             return Reject(RejectionCode.HoldAlreadyReleased);
 
-        // What a call comes to, only the gateway that carried it knows; its hold has no price per unit.
-        if (account.Wallet.Holds.TryGetValue(Hold, out var open) && open.Call is null)
+        if (account.Wallet.Holds.TryGetValue(Hold, out var open))
             return Charge.WholeCredits(Units, open.Price) is { } cost && account.Wallet.CanCount(cost)
                 ? Accept(new Settlement(open, Units, cost, open.Entry).Of(account.Wallet, context.Now))
                 : Reject(RejectionCode.AmountOutOfRange);
 
         // Neither open nor ended by anything but time: a late settlement, for which the fact that placed the hold is enough.
-        if (context.Past.Find(Hold.Value) is not { Event: HoldPlaced { Call: null } placed } fact)
+        if (context.Past.Find(Hold.Value) is not { Event: HoldPlaced placed } fact)
             return Reject(RejectionCode.HoldNotFound);
         var expired = Wallets.Hold.From(fact, placed);
         return Charge.WholeCredits(Units, expired.Price) is { } lateCost && account.Wallet.CanCount(lateCost)

@@ -290,12 +290,9 @@ public sealed record Wallet(
                 ).DueNoLaterThan(e.ExpiresAt);
 
             case HoldExtended e:
-                return (
-                    wallet with
-                    {
-                        Holds = wallet.Holds.SetItem(e.Hold, wallet.Holds[e.Hold] with { ExpiresAt = e.ExpiresAt }),
-                    }
-                ).WithDueReckoned();
+                if (!wallet.Holds.TryGetValue(e.Hold, out var extended))
+                    throw new InvalidDataException($"Hold {e.Hold} is extended without being open.");
+                return (wallet with { Holds = wallet.Holds.SetItem(e.Hold, extended with { ExpiresAt = e.ExpiresAt }) }).WithDueReckoned();
 
             case HoldSettled e:
                 return wallet

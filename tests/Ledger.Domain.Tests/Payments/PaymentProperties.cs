@@ -596,7 +596,7 @@ public class PaymentProperties
                 || type.IsSubclassOf(typeof(PaymentEvent))
                 || type.IsSubclassOf(typeof(AlertEvent))
             )
-            .Except([typeof(CustomerLinked), typeof(OrderSessionOpened)])
+            .Except([typeof(CustomerLinked), typeof(OrderSessionOpened), typeof(HoldExtended)])
             .ShouldBeSubsetOf(seen);
     }
 

@@ -7,18 +7,19 @@ namespace Ledger.Domain.Tests.Wallets;
 
 public class HoldLifeCycleTests
 {
-    /// <summary>Every command in every state. A hold ends once; an expired one has one lawful successor.</summary>
+    /// <summary>Every command in every state. A hold ends once; an expired one has one lawful successor, and none lasts longer again.</summary>
     private const string Table = """
-        state          | place             | place other       | spend             | settle                      | settle other                | release                     | sweep
-        none           | HoldPlaced        | HoldPlaced        | CreditsSpent      | HoldNotFound                | HoldNotFound                | HoldNotFound                | -
-        spent          | ReferenceConflict | ReferenceConflict | repeat            | HoldNotFound                | HoldNotFound                | HoldNotFound                | -
-        open           | repeat            | ReferenceConflict | ReferenceConflict | HoldSettled                 | HoldSettled                 | HoldReleased                | -
-        settled        | repeat            | ReferenceConflict | ReferenceConflict | repeat                      | ReferenceConflict           | HoldAlreadySettled          | -
-        released       | repeat            | ReferenceConflict | ReferenceConflict | HoldAlreadyReleased         | HoldAlreadyReleased         | repeat                      | -
-        due            | repeat            | ReferenceConflict | ReferenceConflict | HoldExpired HoldSettledLate | HoldExpired HoldSettledLate | HoldAlreadyExpired          | HoldExpired
-        expired        | repeat            | ReferenceConflict | ReferenceConflict | HoldSettledLate             | HoldSettledLate             | HoldAlreadyExpired          | -
-        settled late   | repeat            | ReferenceConflict | ReferenceConflict | repeat                      | ReferenceConflict           | HoldAlreadyExpired          | -
-        reversed       | repeat            | ReferenceConflict | ReferenceConflict | repeat                      | ReferenceConflict           | HoldAlreadySettled          | -
+        state          | place             | place other       | spend             | settle                      | settle other                | release                     | extend       | sweep
+        none           | HoldPlaced        | HoldPlaced        | CreditsSpent      | HoldNotFound                | HoldNotFound                | HoldNotFound                | HoldNotFound | -
+        spent          | ReferenceConflict | ReferenceConflict | repeat            | HoldNotFound                | HoldNotFound                | HoldNotFound                | HoldNotFound | -
+        open           | repeat            | ReferenceConflict | ReferenceConflict | HoldSettled                 | HoldSettled                 | HoldReleased                | HoldExtended | -
+        extended       | repeat            | ReferenceConflict | ReferenceConflict | HoldSettled                 | HoldSettled                 | HoldReleased                | -            | -
+        settled        | repeat            | ReferenceConflict | ReferenceConflict | repeat                      | ReferenceConflict           | HoldAlreadySettled          | HoldNotFound | -
+        released       | repeat            | ReferenceConflict | ReferenceConflict | HoldAlreadyReleased         | HoldAlreadyReleased         | repeat                      | HoldNotFound | -
+        due            | repeat            | ReferenceConflict | ReferenceConflict | HoldExpired HoldSettledLate | HoldExpired HoldSettledLate | HoldAlreadyExpired          | HoldNotFound | HoldExpired
+        expired        | repeat            | ReferenceConflict | ReferenceConflict | HoldSettledLate             | HoldSettledLate             | HoldAlreadyExpired          | HoldNotFound | -
+        settled late   | repeat            | ReferenceConflict | ReferenceConflict | repeat                      | ReferenceConflict           | HoldAlreadyExpired          | HoldNotFound | -
+        reversed       | repeat            | ReferenceConflict | ReferenceConflict | repeat                      | ReferenceConflict           | HoldAlreadySettled          | HoldNotFound | -
         """;
 
     private static readonly SpendId OfSettlement = new(EventIds.HoldEnd(Alice, Hold()));
@@ -77,6 +78,7 @@ public class HoldLifeCycleTests
             "none" => none,
             "spent" => none.And(Spent("2", 10, "h1", paid: Share(1, 10))),
             "open" => open,
+            "extended" => open.And(new HoldExtended(Hold(), Noon.AddHours(2))),
             "settled" => settled,
             "released" => open.And(new HoldReleased(Hold())),
             "due" => due,
@@ -98,6 +100,7 @@ public class HoldLifeCycleTests
             "settle" => new SettleHold(Alice, Main, Hold(), Quantity.Of(2)),
             "settle other" => new SettleHold(Alice, Main, Hold(), Quantity.Of(1)),
             "release" => new ReleaseHold(Alice, Main, Hold()),
+            "extend" => new ExtendHold(Alice, Hold(), Noon.AddHours(2)),
             "sweep" => new RecordDue(Alice, EventIds.Request(Alice, "sweep")),
             _ => throw new ArgumentOutOfRangeException(nameof(command), command, "No such command."),
         };

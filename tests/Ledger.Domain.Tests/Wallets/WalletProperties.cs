@@ -23,6 +23,7 @@ public class WalletProperties
             (8, Gen.Constant("hold")),
             (6, Gen.Constant("settle")),
             (3, Gen.Constant("release")),
+            (2, Gen.Constant("extend")),
             (4, Gen.Constant("reverse")),
             (8, Gen.Constant("wait")),
             (1, Gen.Constant("sweep"))
@@ -98,6 +99,7 @@ public class WalletProperties
                 "hold" => new PlaceHold(Alice, key, "chat", Quantity.Of(step.C + 1), $"r{step.B}", TimeSpan.FromMinutes(1 + step.B)),
                 "settle" when holds.Length > 0 => new SettleHold(Alice, Main, new(holds[step.B % holds.Length].Id), Quantity.Of(step.A)),
                 "release" when holds.Length > 0 => new ReleaseHold(Alice, Main, new(holds[step.B % holds.Length].Id)),
+                "extend" when holds.Length > 0 => new ExtendHold(Alice, new(holds[step.B % holds.Length].Id), Now.AddMinutes(step.A * 10)),
                 "reverse" when spends.Length > 0 => new ReverseSpend(Alice, new(spends[step.B % spends.Length].Id), "sorry"),
                 "sweep" => new RecordDue(Alice, EventIds.Request(Alice, $"sweep-{_facts.Count}")),
                 _ => null,
