@@ -21,6 +21,7 @@ internal sealed class LiveCall
     public LiveCall(AccountId account, in Fact placed, RateCard card, string actor, string requestId)
     {
         (Account, Id, Hold, Card, Actor, RequestId) = (account, new(placed.Id), (HoldPlaced)placed.Event, card, actor, requestId);
+        PlacedAt = placed.At;
         _expiresAt = Hold.ExpiresAt.UtcTicks;
     }
 
@@ -31,6 +32,9 @@ internal sealed class LiveCall
     public HoldPlaced Hold { get; }
 
     public RateCard Card { get; }
+
+    /// <summary>When its hold was placed: when the answer was begun, as OpenAI's protocol tells it.</summary>
+    public DateTimeOffset PlacedAt { get; }
 
     public string Actor { get; }
 
