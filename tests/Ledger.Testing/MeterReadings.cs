@@ -13,12 +13,12 @@ public sealed class MeterReadings : IDisposable
     private readonly ConcurrentQueue<(string Name, double Value, string Tags)> _measured = new();
     private readonly ConcurrentDictionary<(string Name, string Tags), double> _gauges = new();
 
-    private MeterReadings(IServiceProvider services)
+    private MeterReadings(IServiceProvider services, string meter)
     {
         var meters = services.GetRequiredService<IMeterFactory>();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter.Name != "Ledger" || !ReferenceEquals(instrument.Meter.Scope, meters))
+            if (instrument.Meter.Name != meter || !ReferenceEquals(instrument.Meter.Scope, meters))
                 return;
             _instruments[instrument.Name] = instrument;
             listener.EnableMeasurementEvents(instrument);
@@ -30,7 +30,9 @@ public sealed class MeterReadings : IDisposable
     }
 
     /// <summary>Listens to an application.</summary>
-    public static MeterReadings Of(IServiceProvider services) => new(services);
+    /// <param name="services">The application's.</param>
+    /// <param name="meter">Which of its meters.</param>
+    public static MeterReadings Of(IServiceProvider services, string meter = "Ledger") => new(services, meter);
 
     /// <summary>Every instrument that the application has made.</summary>
     public IReadOnlyCollection<Instrument> Instruments =>
