@@ -459,11 +459,7 @@ internal ref struct CallReading
         if (_json.ValueTextEquals("user"u8) || _json.ValueTextEquals("assistant"u8) || _json.ValueTextEquals("system"u8))
             return true;
         return _protocol == Protocol.OpenAi
-            && (
-                _json.ValueTextEquals("tool"u8)
-                || _json.ValueTextEquals("developer"u8)
-                || _json.ValueTextEquals("function"u8)
-            );
+            && (_json.ValueTextEquals("tool"u8) || _json.ValueTextEquals("developer"u8) || _json.ValueTextEquals("function"u8));
     }
 
     private bool Content()
