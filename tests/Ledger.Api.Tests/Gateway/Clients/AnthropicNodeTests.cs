@@ -120,7 +120,7 @@ public sealed class AnthropicNodeTests(ClientWorld world) : IClassFixture<Client
         foreach (var member in (string[])["system", "thinking", "metadata", "tools", "tool_choice", "messages"])
             sent.Json.GetProperty(member).GetRawText().ShouldBe(body[member]!.ToJsonString(), member);
         sent.Header("anthropic-beta").ShouldBe("extended-cache-ttl-2025-04-11");
-        sent.Header("anthropic-version").ShouldBe("2023-06-01");
+        sent.Header("anthropic-version").ShouldBe("2026-10-21");
         sent.Header("x-custom").ShouldBeNull();
         sent.Contains(account.Key).ShouldBeFalse();
         (await world.ChargesAsync(account)).ShouldBe(["0.0000293 completed"]);
