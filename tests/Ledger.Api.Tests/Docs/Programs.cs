@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 
 namespace Ledger.Api.Tests.Docs;
@@ -57,6 +58,25 @@ internal static class Programs
 
         await process.WaitForExitAsync();
         return new(process.ExitCode, await output, await errors);
+    }
+
+    /// <summary>A Python that has <c>requests</c>: Debian installs it for its own only, and another may come first on the path.</summary>
+    public static async Task<string> PythonAsync()
+    {
+        foreach (var python in (string[])["python3", "/usr/bin/python3"])
+        {
+            try
+            {
+                if ((await RunAsync(python, ["-c", "import requests"])).ExitCode == 0)
+                    return python;
+            }
+            catch (Win32Exception)
+            {
+                // There is none of this name.
+            }
+        }
+
+        throw new InvalidOperationException("No python3 that has requests; on Debian: apt-get install python3-requests.");
     }
 
     /// <summary>Installs the official clients where they are missing; of several test processes, one does it.</summary>
