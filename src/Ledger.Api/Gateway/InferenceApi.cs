@@ -162,7 +162,7 @@ public sealed class InferenceApi
         {
             var known = await _ledger.GlimpseAsync(account);
             var now = LedgerTime.Later(_time, known.LastAt);
-            ApiErrors.SetRetryAfter(context, known.Subscription.QuotaResetsAt(now) - now);
+            CallErrors.SetRetryAfter(context, known.Subscription.QuotaResetsAt(now) - now);
         }
 
         await CallErrors.SendAsync(context, route.Protocol, code, placement.Shortfall);

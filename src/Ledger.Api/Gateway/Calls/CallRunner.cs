@@ -370,7 +370,7 @@ internal sealed partial class CallRunner(
         };
         await NotServedAsync(run, why);
         if (refused.RetryAfter is { } after && refused.Kind == UpstreamRefusal.Busy)
-            Http.ApiErrors.SetRetryAfter(run.Context, after);
+            CallErrors.SetRetryAfter(run.Context, after);
         if (refused.Kind is UpstreamRefusal.NotConfigured or UpstreamRefusal.CredentialsRefused)
             run.Context.Response.Headers["x-should-retry"] = "false";
         if (refused.Kind == UpstreamRefusal.Busy && run.Route.Protocol == Protocol.Anthropic)
