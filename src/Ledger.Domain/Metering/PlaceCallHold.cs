@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
@@ -61,10 +62,10 @@ public sealed record CallAsk(
         ArgumentNullException.ThrowIfNull(card);
         if (Payment == CallPayment.Pack)
             return card.Models.Find(Model) is { } packed ? [packed] : [];
-        var chain = card.Models.Chain(Model);
+        var (chain, isLogical) = (card.Models.Chain(Model), card.Models.Find(Model) is null);
         return key is null || chain.Count < 2 || key.AllowedModels.IsDefaultOrEmpty
             ? chain
-            : [chain[0], .. chain.Skip(1).Where(fallback => key.Allows(Model, fallback))];
+            : [chain[0], .. chain.Skip(1).Where(fallback => key.Allows(isLogical ? Model : ModelDirectory.NameOf(fallback), fallback))];
     }
 }
 
@@ -72,9 +73,29 @@ public sealed record CallAsk(
 /// Sets funds, or a subscription's quota, aside for the worst case of a call to a model, once per route and reference: for the dearest of the models
 /// that may come to serve it.
 /// </summary>
-public sealed record PlaceCallHold(AccountId Account, KeyId Key, string Route, string Reference, CallAsk Ask, TimeSpan Lifetime)
-    : AccountCommand(Account, EventIds.Call(Account, Route, Reference))
+/// <param name="Account">Who pays.</param>
+/// <param name="Key">Who asks.</param>
+/// <param name="Route">On which route.</param>
+/// <param name="Reference">The hold's name.</param>
+/// <param name="Ask">For what.</param>
+/// <param name="Lifetime">How long it lasts unless it ends before or is extended.</param>
+/// <param name="Predecessor">
+/// The hold of the attempt before, of the same request: that must have ended in the log without a charge. Null where there is none.
+/// </param>
+public sealed record PlaceCallHold(
+    AccountId Account,
+    KeyId Key,
+    string Route,
+    string Reference,
+    CallAsk Ask,
+    TimeSpan Lifetime,
+    HoldId? Predecessor = null
+) : AccountCommand(Account, EventIds.Call(Account, Route, Reference))
 {
+    /// <inheritdoc/>
+    public override ImmutableArray<Guid> Recalls =>
+        Predecessor is { } before ? [Id, EventIds.HoldEnd(Account, before), EventIds.LateSettlement(Account, before)] : [Id];
+
     /// <inheritdoc/>
     public override bool DidRecord(AccountEvent @event) => @event is HoldPlaced;
 
@@ -94,6 +115,15 @@ public sealed record PlaceCallHold(AccountId Account, KeyId Key, string Route, s
             return Reject(RejectionCode.ModelNotAllowed);
         if (context.Past.Find(Id) is { } first)
             return first.Event is HoldPlaced e && e.Call?.Digest == Ask.Digest ? Repeat(first) : Reject(RejectionCode.ReferenceConflict);
+
+        // One request is charged once. Where the end of the attempt before is not at hand, this is refused, so that it is looked up and decided again.
+        if (Predecessor is { } before)
+        {
+            if (context.Past.Find(EventIds.LateSettlement(Account, before)) is not null)
+                return Reject(RejectionCode.HoldAlreadySettled);
+            if (context.Past.Find(EventIds.HoldEnd(Account, before))?.Event is not (HoldReleased or HoldExpired))
+                return Reject(RejectionCode.HoldAlreadySettled);
+        }
 
         // The hold is open, but the fact that placed it was not at hand: refused, so that it is looked up and this is decided again.
         if (account.Wallet.Holds.ContainsKey(new(Id)))

@@ -12,18 +12,21 @@ public class CallLifeCycleTests
 {
     private const string Entry = "models/" + DeepSeek;
 
-    /// <summary>Every command in every state. Only the server ends a call's hold; who asks as a tool finds none.</summary>
+    /// <summary>
+    /// Every command in every state. Only the server ends a call's hold; who asks as a tool finds none. The same request is placed again only where the
+    /// log says that the attempt before has ended without a charge.
+    /// </summary>
     private const string Table = """
-        state        | place  | place other       | settle                      | settle other                | settle of a successor | release             | extend             | tool settles | tool releases | sweep
-        none         | placed | placed            | HoldNotFound                | HoldNotFound                | HoldNotFound          | HoldNotFound        | HoldNotFound       | HoldNotFound | HoldNotFound  | -
-        open         | repeat | ReferenceConflict | HoldSettled                 | HoldSettled                 | HoldSettled           | HoldReleased        | HoldExtended       | HoldNotFound | HoldNotFound  | -
-        extended     | repeat | ReferenceConflict | HoldSettled                 | HoldSettled                 | HoldSettled           | HoldReleased        | -                  | HoldNotFound | HoldNotFound  | -
-        settled      | repeat | ReferenceConflict | repeat                      | ReferenceConflict           | repeat                | HoldAlreadySettled  | HoldNotFound       | HoldNotFound | HoldNotFound  | -
-        released     | repeat | ReferenceConflict | HoldAlreadyReleased         | HoldAlreadyReleased         | HoldAlreadyReleased   | repeat              | HoldNotFound       | HoldNotFound | HoldNotFound  | -
-        due          | repeat | ReferenceConflict | HoldExpired HoldSettledLate | HoldExpired HoldSettledLate | HoldAlreadyExpired    | HoldAlreadyExpired  | HoldNotFound       | HoldNotFound | HoldNotFound  | HoldExpired
-        expired      | repeat | ReferenceConflict | HoldSettledLate             | HoldSettledLate             | HoldAlreadyExpired    | HoldAlreadyExpired  | HoldNotFound       | HoldNotFound | HoldNotFound  | -
-        settled late | repeat | ReferenceConflict | repeat                      | ReferenceConflict           | repeat                | HoldAlreadyExpired  | HoldNotFound       | HoldNotFound | HoldNotFound  | -
-        reversed     | repeat | ReferenceConflict | repeat                      | ReferenceConflict           | repeat                | HoldAlreadySettled  | HoldNotFound       | HoldNotFound | HoldNotFound  | -
+        state        | place  | place other       | place again        | settle                      | settle other                | settle of a successor | release             | extend             | tool settles | tool releases | sweep
+        none         | placed | placed            | HoldAlreadySettled | HoldNotFound                | HoldNotFound                | HoldNotFound          | HoldNotFound        | HoldNotFound       | HoldNotFound | HoldNotFound  | -
+        open         | repeat | ReferenceConflict | HoldAlreadySettled | HoldSettled                 | HoldSettled                 | HoldSettled           | HoldReleased        | HoldExtended       | HoldNotFound | HoldNotFound  | -
+        extended     | repeat | ReferenceConflict | HoldAlreadySettled | HoldSettled                 | HoldSettled                 | HoldSettled           | HoldReleased        | -                  | HoldNotFound | HoldNotFound  | -
+        settled      | repeat | ReferenceConflict | HoldAlreadySettled | repeat                      | ReferenceConflict           | repeat                | HoldAlreadySettled  | HoldNotFound       | HoldNotFound | HoldNotFound  | -
+        released     | repeat | ReferenceConflict | placed             | HoldAlreadyReleased         | HoldAlreadyReleased         | HoldAlreadyReleased   | repeat              | HoldNotFound       | HoldNotFound | HoldNotFound  | -
+        due          | repeat | ReferenceConflict | HoldAlreadySettled | HoldExpired HoldSettledLate | HoldExpired HoldSettledLate | HoldAlreadyExpired    | HoldAlreadyExpired  | HoldNotFound       | HoldNotFound | HoldNotFound  | HoldExpired
+        expired      | repeat | ReferenceConflict | placed             | HoldSettledLate             | HoldSettledLate             | HoldAlreadyExpired    | HoldAlreadyExpired  | HoldNotFound       | HoldNotFound | HoldNotFound  | -
+        settled late | repeat | ReferenceConflict | HoldAlreadySettled | repeat                      | ReferenceConflict           | repeat                | HoldAlreadyExpired  | HoldNotFound       | HoldNotFound | HoldNotFound  | -
+        reversed     | repeat | ReferenceConflict | HoldAlreadySettled | repeat                      | ReferenceConflict           | repeat                | HoldAlreadySettled  | HoldNotFound       | HoldNotFound | HoldNotFound  | -
         """;
 
     private static readonly SpendId OfSettlement = new(EventIds.HoldEnd(Alice, HoldOf()));
@@ -96,6 +99,7 @@ public class CallLifeCycleTests
         {
             "place" => Place(Named),
             "place other" => Place(Named with { Digest = "other" }),
+            "place again" => Place(Named, reference: "c1~2") with { Predecessor = HoldOf() },
             "settle" => Settle(Used(24, 86), successor: IdOf("c1~2")),
             "settle other" => Settle(Used(24, 87)),
             "settle of a successor" => Settle(Used(24, 86), successor: IdOf("c1~2")),

@@ -27,6 +27,18 @@ public class FallbackTests
         Names(new CallAsk("auto", CallPayment.Balance, 1, 1).ChainOn(Card(), key)).ShouldBe(chain);
     }
 
+    [Theory]
+    [InlineData("up/plain", "up/plain")]
+    [InlineData("plain", "up/plain")]
+    [InlineData("up/plain up/dear", "up/plain up/dear")]
+    [InlineData("auto up/plain", "up/plain")]
+    public void A_model_that_is_asked_for_by_its_own_name_stands_for_itself_alone(string list, string chain)
+    {
+        var created = Facts.Created(Scenario.Main) with { AllowedModels = [.. list.Split(' ')] };
+        var key = KeyRing.Evolve(KeyRing.Empty, created, Wallet.Empty, Scenario.Noon).Find(Scenario.Main);
+        Names(new CallAsk("up/plain", CallPayment.Balance, 1, 1).ChainOn(Card(), key)).ShouldBe(chain);
+    }
+
     [Fact]
     public void A_pack_pays_for_its_own_model_alone_and_takes_no_logical_name()
     {

@@ -32,7 +32,7 @@ internal sealed partial class AnswerKeeper(
         {
             await answers.KeepAsync(account, hold, Protector(account, hold).Protect(answer), time.GetUtcNow(), CancellationToken.None);
         }
-        catch (Exception fault) when (fault is NpgsqlException or CryptographicException or TimeoutException)
+        catch (Exception fault)
         {
             LogNotKept(logger, hold, fault);
         }

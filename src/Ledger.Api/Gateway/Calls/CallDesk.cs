@@ -61,27 +61,39 @@ internal sealed partial class CallDesk(
             return await PlaceEarlyAsync(identity, route, ask, requestId);
         var account = identity.Account;
         var since = time.GetTimestamp();
-        for (var attempt = 1; attempt <= MaxAttempts; attempt++)
+        HoldId? before = null;
+        for (var (attempt, looks) = (1, 0); looks < MaxAttempts; looks++)
         {
             var reference = $"{name}#{attempt}";
-            var command = new PlaceCallHold(account, identity.By.Key, route.Name, reference, ask, options.HoldLifetime)
+            var command = new PlaceCallHold(account, identity.By.Key, route.Name, reference, ask, options.HoldLifetime, before)
             {
                 By = identity.By,
             };
             var verdict = await ledger.ExecuteAsync(command, new(identity.Actor, requestId));
-            if (verdict.Refusal is { } refusal)
+            HoldId hold;
+            if (verdict.Refusal is { Code: RejectionCode.HoldAlreadySettled })
+            {
+                // The attempt before was charged after all, a moment ago.
+                hold = before!.Value;
+            }
+            else if (verdict.Refusal is { } refusal)
+            {
                 return new(null, refusal.Code, refusal.Shortfall);
-            var placed = verdict.Answer!.Value;
-            if (!verdict.IsRepeat)
+            }
+            else if (!verdict.IsRepeat)
             {
                 var successor = EventIds.Call(account, route.Name, $"{name}#{attempt + 1}");
-                var call = CallOf(identity, ask, placed, await AfterAsync(verdict, account), requestId, successor);
+                var call = CallOf(identity, ask, verdict.Answer!.Value, await AfterAsync(verdict, account), requestId, successor);
                 live.Add(call);
                 return new(call);
             }
+            else
+            {
+                hold = new(verdict.Answer!.Value.Id);
+                (attempt, before) = (attempt + 1, hold);
+            }
 
-            var hold = new HoldId(placed.Id);
-            switch (await FateAsync(account, hold, since, ct))
+            switch (await FateAsync(account, hold, since, requestId, ct))
             {
                 case (true, { } charge):
                     return new(null, Charged: hold, Charge: charge);
@@ -123,7 +135,10 @@ internal sealed partial class CallDesk(
     private LiveCall CallOf(Identity identity, CallAsk ask, in Fact placed, Account account, string requestId, Guid? successor = null)
     {
         var card = CardOf((HoldPlaced)placed.Event);
-        var models = ask.ChainOn(card, account.Keys.Find(identity.By.Key));
+
+        // A pack may be priced by the card that it was bought by; who serves it is what the card in force says.
+        var serving = ask.Payment == CallPayment.Pack ? ledger.Book.InForce(placed.At) ?? card : card;
+        var models = ask.ChainOn(serving, account.Keys.Find(identity.By.Key));
         return new(identity.Account, placed, card, models, identity.Actor, requestId) { Successor = successor };
     }
 
@@ -146,7 +161,7 @@ internal sealed partial class CallDesk(
             }
 
             var fact = verdict.Answer!.Value;
-            var charge = ChargeOf(fact, verdict.After ?? (await ledger.ReadAsync(call.Account)).Account);
+            var charge = ChargeOf(fact, verdict.After ?? await PersistAsync(async () => (await ledger.ReadAsync(call.Account)).Account));
             if (keep is not null)
                 await keep(charge);
             return charge;
@@ -192,14 +207,17 @@ internal sealed partial class CallDesk(
     }
 
     /// <summary>The provider has done its work: an outage of a moment is no reason to do without its charge, or to keep funds from the caller.</summary>
-    private async Task<Verdict> PersistAsync(AccountCommand command, LiveCall call)
+    private Task<Verdict> PersistAsync(AccountCommand command, LiveCall call) =>
+        PersistAsync(() => ledger.ExecuteAsync(command, new(call.Actor, call.RequestId)));
+
+    private async Task<T> PersistAsync<T>(Func<Task<T>> attempt)
     {
         var since = time.GetTimestamp();
         while (true)
         {
             try
             {
-                return await ledger.ExecuteAsync(command, new(call.Actor, call.RequestId));
+                return await attempt();
             }
             catch (LedgerUnavailableException away)
                 when (time.GetElapsedTime(since) < options.HoldLifetime && !live.Cut.IsCancellationRequested)
@@ -210,7 +228,13 @@ internal sealed partial class CallDesk(
     }
 
     /// <summary>What became of a hold: whether it has ended, and the fact that charged it, if one did.</summary>
-    private async Task<(bool HasEnded, Fact? Charge)> FateAsync(AccountId account, HoldId hold, long since, CancellationToken ct)
+    private async Task<(bool HasEnded, Fact? Charge)> FateAsync(
+        AccountId account,
+        HoldId hold,
+        long since,
+        string requestId,
+        CancellationToken ct
+    )
     {
         Guid[] ids = [EventIds.LateSettlement(account, hold), EventIds.HoldEnd(account, hold)];
         while (true)
@@ -228,10 +252,15 @@ internal sealed partial class CallDesk(
             if (!isOpen)
                 return (true, null);
 
-            // What has merely lapsed is journalled with the next attempt.
+            // What has merely lapsed is journalled: the next attempt needs the end of this one in the log.
             var state = (await ledger.ReadAsync(account)).Account;
             if (state.Wallet.Holds.TryGetValue(hold, out var open) && open.ExpiresAt <= LedgerTime.Later(time, state.LastAt))
-                return (true, null);
+            {
+                var id = EventIds.Request(account, $"lapse:{hold}:{requestId}");
+                await ledger.ExecuteAsync(new RecordDue(account, id), Caller.System(requestId));
+                continue;
+            }
+
             var left = options.RepeatPatience - time.GetElapsedTime(since);
             if (left <= TimeSpan.Zero)
                 return (false, null);

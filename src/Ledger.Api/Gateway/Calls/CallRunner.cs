@@ -75,12 +75,12 @@ internal sealed partial class CallRunner(
             var asking = AskAsync(run, early.Token);
             if (placement.Commit is { } commit)
             {
-                var confirmed = await ConfirmAsync(run.Call, commit, asking, early);
+                var (confirmed, isDropped) = await ConfirmAsync(run.Call, commit, asking, early);
                 if (confirmed.Call is not { } placed)
                     return confirmed;
 
                 // Decided anew, under other terms: the provider was asked, and dropped, under the old ones.
-                if (early.IsCancellationRequested && !cut.IsCancellationRequested)
+                if (isDropped)
                 {
                     run.Call = placed;
                     asking = AskAsync(run, cut.Token);
@@ -106,7 +106,7 @@ internal sealed partial class CallRunner(
     /// <summary>
     /// Waits for the hold while the provider is asked. Where it did not come to be, or not under the terms that were expected, what was asked is dropped.
     /// </summary>
-    private static async Task<Placement> ConfirmAsync(
+    private static async Task<(Placement Placement, bool IsDropped)> ConfirmAsync(
         LiveCall expected,
         Task<Placement> commit,
         Task<Asked> asking,
@@ -123,7 +123,7 @@ internal sealed partial class CallRunner(
                 && hold.Entry == expected.Hold.Entry
                 && hold.Call == expected.Hold.Call
                 && placement.Call.Models.SequenceEqual(expected.Models);
-            return placement;
+            return (placement, !isExpected);
         }
         finally
         {
@@ -269,6 +269,15 @@ internal sealed partial class CallRunner(
         var isWhole = await PassOnAsync(run, relay, upstream.Body);
 
         var report = relay.Report;
+        if (!isWhole && !run.IsCallerGone && report is { IsReported: false, Tokens.Output: 0 })
+        {
+            // Nothing was said, and nothing is charged for it.
+            await NotServedAsync(run, "upstream_error");
+            relay.WriteError(response.BodyWriter, "api_error", "upstream_error", relay.FailureMessage ?? UpstreamFailed.Message);
+            await response.BodyWriter.FlushAsync(run.Context.RequestAborted);
+            return;
+        }
+
         var outcome =
             !isWhole ? (run.IsCallerGone ? CallOutcome.CallerGoneCut : CallOutcome.UpstreamCut)
             : run.IsCallerGone ? CallOutcome.CallerGone
@@ -324,8 +333,9 @@ internal sealed partial class CallRunner(
                     return relay.IsComplete;
             }
         }
-        catch (Exception broken) when (broken is IOException or InvalidDataException or OperationCanceledException)
+        catch (Exception broken)
         {
+            // Whatever it was, what was delivered is charged.
             LogBroken(logger, run.Call.RequestId, run.Target!.Provider, ReasonOf(broken));
             return relay.IsComplete;
         }

@@ -283,9 +283,12 @@ public sealed partial class UpstreamRouter
                     BreakDuration = BreakFor,
                     StateProvider = state,
 
-                    // Neither what a caller does wrong nor that one goes away says anything about a provider's health.
+                    // Neither what a caller does wrong nor that one goes away says anything about a provider's health; nor does 429, which a single caller
+                    // can bring about with what it asks for, and must not for all the others.
                     ShouldHandle = static args =>
-                        ValueTask.FromResult(args.Outcome.Result?.Refused is { Kind: UpstreamRefusal.Busy or UpstreamRefusal.Failed }),
+                        ValueTask.FromResult(
+                            args.Outcome.Result?.Refused is { Kind: UpstreamRefusal.Busy or UpstreamRefusal.Failed, Status: not 429 }
+                        ),
                     OnOpened = args =>
                     {
                         LogOpened(_logger, key.Provider, key.Model, args.BreakDuration.TotalSeconds);
