@@ -133,9 +133,12 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
         return who.IsGenuine && MetadataHolds(stored.Data) ? null : ChainFault.MetadataMismatch;
     }
 
-    /// <summary>The chain covers metadata only by its digest, so the digest must be compared besides.</summary>
-    private static bool MetadataHolds(string data)
+    /// <summary>
+    /// Whether metadata, where it is there, is what its digest says: the chain covers it only by its digest, so that it can be erased.
+    /// </summary>
+    public static bool MetadataHolds(string data)
     {
+        ArgumentNullException.ThrowIfNull(data);
         if (!data.Contains("\"metadata\"", StringComparison.Ordinal))
             return true;
         using var json = JsonDocument.Parse(data);

@@ -38,27 +38,29 @@ internal static class HtmlPage
     public static string Button(string path, string label) =>
         $"<form method=\"post\" action=\"{HtmlEncoder.Default.Encode(path)}\"><button type=\"submit\">{HtmlEncoder.Default.Encode(label)}</button></form>";
 
+    /// <summary>A whole page, which needs nothing beside itself.</summary>
+    public static string Document(string title, string body) =>
+        $"""
+        <!doctype html>
+        <html lang="en">
+        <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>{HtmlEncoder.Default.Encode(title)}</title>
+        <style>{Style}</style>
+        </head>
+        <body>
+        <main>
+        {body}
+        </main>
+        </body>
+        </html>
+        """;
+
     /// <summary>Sends a page.</summary>
     public static Task SendAsync(HttpContext context, int status, string title, string body)
     {
-        var page = Encoding.UTF8.GetBytes(
-            $"""
-            <!doctype html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <title>{HtmlEncoder.Default.Encode(title)}</title>
-            <style>{Style}</style>
-            </head>
-            <body>
-            <main>
-            {body}
-            </main>
-            </body>
-            </html>
-            """
-        );
+        var page = Encoding.UTF8.GetBytes(Document(title, body));
         var headers = context.Response.Headers;
         headers.ContentSecurityPolicy =
             "default-src 'none'; style-src 'sha256-" + StyleHash + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

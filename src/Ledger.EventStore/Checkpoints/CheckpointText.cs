@@ -11,13 +11,13 @@ public static class CheckpointText
 
     /// <summary>Writes a checkpoint.</summary>
     /// <param name="json">Where to.</param>
-    /// <param name="signed">The checkpoint.</param>
+    /// <param name="whole">The checkpoint.</param>
     /// <param name="withSegments">Whether with its segments, as in the file.</param>
-    public static void Write(Utf8JsonWriter json, SignedCheckpoint signed, bool withSegments)
+    public static void Write(Utf8JsonWriter json, SignedCheckpoint whole, bool withSegments)
     {
         ArgumentNullException.ThrowIfNull(json);
-        ArgumentNullException.ThrowIfNull(signed);
-        var checkpoint = signed.Checkpoint;
+        ArgumentNullException.ThrowIfNull(whole);
+        var checkpoint = whole.Checkpoint;
         json.WriteStartObject();
         json.WriteNumber("format", Format);
         json.WriteNumber("number", checkpoint.Number);
@@ -39,11 +39,11 @@ public static class CheckpointText
         json.WriteString("at", Time(checkpoint.At));
         json.WriteString("key_id", checkpoint.KeyId);
         json.WriteBase64String("hash", checkpoint.Hash());
-        json.WriteBase64String("signature", signed.Signature.Span);
+        json.WriteBase64String("signature", whole.Signature.Span);
         if (withSegments)
         {
             json.WriteStartArray("segments");
-            foreach (var segment in signed.Segments)
+            foreach (var segment in whole.Segments)
                 json.WriteBase64StringValue(segment);
             json.WriteEndArray();
         }

@@ -28,7 +28,7 @@ public sealed class CheckpointTurn : IAsyncDisposable
     public async Task<SignedCheckpoint?> LastAsync(CancellationToken ct)
     {
         await using var command = new NpgsqlCommand($"{LogCheckpoints.Select}\norder by c.number desc\nlimit 1", _lease.Connection);
-        return (await LogCheckpoints.ReadAsync(command, ct)).FirstOrDefault();
+        return await LogCheckpoints.ReadAsync(command, ct) is [var last, ..] ? last : null;
     }
 
     /// <summary>Makes the next checkpoint, where there are events that none covers.</summary>

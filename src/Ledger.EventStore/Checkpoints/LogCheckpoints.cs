@@ -56,7 +56,7 @@ public sealed class LogCheckpoints(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand($"{Select}\nwhere c.number = $1");
         command.Parameters.Add(new() { Value = number });
-        return (await ReadAsync(command, ct)).FirstOrDefault();
+        return await ReadAsync(command, ct) is [var found, ..] ? found : null;
     }
 
     /// <summary>The checkpoint whose part of the log a position is in; null where none covers it yet.</summary>
@@ -64,7 +64,7 @@ public sealed class LogCheckpoints(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand($"{Select}\nwhere c.position >= $1\norder by c.position\nlimit 1");
         command.Parameters.Add(new() { Value = position });
-        return (await ReadAsync(command, ct)).FirstOrDefault(found => found.Checkpoint.After < position);
+        return await ReadAsync(command, ct) is [var found, ..] && found.Checkpoint.After < position ? found : null;
     }
 
     /// <summary>The hashes of the events at some positions, in order, as the log has them; null where an event has none.</summary>
@@ -112,11 +112,11 @@ public sealed class LogCheckpoints(NpgsqlDataSource database)
 
     /// <summary>What proves that the event at a position is covered by a checkpoint: its place in it, and its path.</summary>
     /// <exception cref="InvalidDataException">The log is not what the checkpoint says.</exception>
-    public async Task<(long Index, IReadOnlyList<byte[]> Path)> ProveAsync(SignedCheckpoint signed, long position, CancellationToken ct)
+    public async Task<(long Index, IReadOnlyList<byte[]> Path)> ProveAsync(SignedCheckpoint whole, long position, CancellationToken ct)
     {
-        ArgumentNullException.ThrowIfNull(signed);
-        var checkpoint = signed.Checkpoint;
-        if (checkpoint.IndexOf(position) is not { } index || !signed.HasSegments)
+        ArgumentNullException.ThrowIfNull(whole);
+        var checkpoint = whole.Checkpoint;
+        if (checkpoint.IndexOf(position) is not { } index || !whole.HasSegments)
             throw Differs();
 
         // A segment is a node of the whole tree, so a path through it is a path in it, and then one over the segments.
@@ -132,13 +132,13 @@ public sealed class LogCheckpoints(NpgsqlDataSource database)
         if (hashes.Count != count || hashes.Any(found => found.Hash is null))
             throw Differs();
         byte[][] leaves = [.. hashes.Select(found => Merkle.Leaf(found.Hash))];
-        byte[][] segments = [.. signed.Segments];
+        byte[][] segments = [.. whole.Segments];
         return Merkle.Root(leaves).AsSpan().SequenceEqual(segments[segment])
             ? (index, [.. Merkle.Path((int)(index - first), leaves), .. Merkle.Path(segment, segments)])
             : throw Differs();
 
         InvalidDataException Differs() =>
-            new($"The log at position {position} is not what checkpoint {checkpoint.Number} signed. `audit verify` tells more.");
+            new($"The log at position {position} is not what checkpoint {checkpoint.Number} whole. `audit verify` tells more.");
     }
 
     /// <summary>Every key, newest first.</summary>

@@ -1,3 +1,4 @@
+using Ledger.EventStore;
 using Ledger.EventStore.Checkpoints;
 using Npgsql;
 
@@ -111,7 +112,7 @@ public sealed class Auditor(NpgsqlDataSource database, TimeProvider time, IEnume
             {
                 await check.RunAsync(run, ct);
             }
-            catch (Exception e) when (e is InvalidDataException or PostgresException or CheckpointFileException or Rebuild.RebuildRefusedException)
+            catch (Exception e) when (e is not OperationCanceledException && !Outage.Is(e))
             {
                 // What is so wrong that a check cannot go on is the worst of findings, and no reason to leave out the others.
                 run.Find("not_checked", "-", $"The check could not be carried through: {e.Message}");

@@ -97,6 +97,13 @@ public sealed class CheckpointCheck : IAuditCheck
         else if (!signed.IsSignedBy(key))
             run.Find("checkpoint_signature", place, $"The checkpoint in {where} is not what was signed.");
 
+        if (!signed.HasSegments)
+            run.Find(
+                "checkpoint_segments",
+                place,
+                $"In {where}, its root does not follow from the segments beside it: no receipt can be made by it, and a place in it cannot be told."
+            );
+
         // A file may begin anywhere; the table begins with the first.
         if (before is null)
         {
@@ -156,10 +163,15 @@ public sealed class CheckpointCheck : IAuditCheck
         foreach (var line in run.OutsideFile.Read())
         {
             // The file's own keys are as trustworthy as the file is.
-            if (line.Key is not null)
-                keys.TryAdd(line.Key.Id, line.Key);
+            if (line.Key is { } key)
+            {
+                if (keys.TryAdd(key.Id, key))
+                    run.Find("checkpoint_key", $"line {line.Number}", $"The file is signed by the key {key.Id}, which the database does not know.");
+            }
             else
+            {
                 yield return line.Checkpoint!;
+            }
         }
     }
 
@@ -236,13 +248,7 @@ public sealed class CheckpointCheck : IAuditCheck
                 return;
             }
 
-            // Without the nodes below it, or with others, the root alone says whether, and not where.
-            if (signed.Segments.Count > 0)
-                run.Find(
-                    "checkpoint_segments",
-                    $"checkpoint {_checkpoint.Number}",
-                    "Its root does not follow from the segments beside it, so a place can only be told as far as the checkpoint."
-                );
+            // Without the nodes below it the root alone says whether, and not where.
             if (!_anyBroken && !Merkle.Root([.. _nodes]).AsSpan().SequenceEqual(_checkpoint.Root.Span))
                 run.Find(
                     "event_changed",
@@ -276,7 +282,7 @@ public sealed class CheckpointCheck : IAuditCheck
                 var node = Merkle.Root([.. _leaves]);
                 _nodes.Add(node);
                 if (_hasSegments && !node.AsSpan().SequenceEqual(signed.Segments[segment]))
-                    Merge(_changed, new(_segmentFrom, last ?? _checkpoint.Position));
+                    _changed.Add(new(_segmentFrom, last ?? _checkpoint.Position));
             }
 
             _leaves.Clear();
@@ -284,15 +290,12 @@ public sealed class CheckpointCheck : IAuditCheck
             _segmentFrom = _expected;
         }
 
-        private static void Grow(List<PositionRun> runs, long position) => Merge(runs, new(position, position));
-
-        private static void Merge(List<PositionRun> runs, PositionRun next)
+        private static void Grow(List<PositionRun> runs, long position)
         {
-            // The first are named apart; of many that follow on each other, as after a chain was made anew, one line is enough.
-            if (runs.Count > 0 && runs[^1].Last == next.First - 1 && runs[^1].Count + next.Count > 1 && next.Count == 1)
-                runs[^1] = runs[^1] with { Last = next.Last };
+            if (runs.Count > 0 && runs[^1].Last == position - 1)
+                runs[^1] = runs[^1] with { Last = position };
             else
-                runs.Add(next);
+                runs.Add(new(position, position));
         }
 
         private static string Place(PositionRun at) =>
