@@ -1,6 +1,5 @@
 using Ledger.Domain.Money;
 using Ledger.Projections.Audit;
-using Ledger.Projections.Rebuild;
 
 namespace Ledger.Projections.Tests;
 
@@ -56,14 +55,20 @@ public sealed class AuditTests
         await using var ledger = await FilledAsync(21);
         await ledger.ExecuteAsync("update mt_events set type = 'x' where stream_id = 'account-a000' and version = 2");
         var report = await AuditAsync(ledger);
-        report.Findings.Select(finding => (finding.Check, finding.Code)).ShouldBe([("streams", "hash_mismatch"), ("read_models", "not_checked")]);
+        report
+            .Findings.Select(finding => (finding.Check, finding.Code))
+            .ShouldBe([("streams", "hash_mismatch"), ("read_models", "not_checked")]);
     }
 
     [Fact]
     public async Task One_check_that_cannot_go_on_costs_no_other_one_its_turn()
     {
         await using var ledger = await FilledAsync(22);
-        var report = await new Auditor(ledger.Database, TimeProvider.System, [new Broken(), new StreamCheck()]).RunAsync(null, null, default);
+        var report = await new Auditor(ledger.Database, TimeProvider.System, [new Broken(), new StreamCheck()]).RunAsync(
+            null,
+            null,
+            default
+        );
         report.Findings.ShouldHaveSingleItem().ShouldBe(new("broken", "not_checked", "-", "The check could not be carried through: no."));
         report.Checks.Count.ShouldBe(2);
     }

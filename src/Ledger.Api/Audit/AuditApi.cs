@@ -27,7 +27,11 @@ public sealed class AuditApi
         var admin = app.MapGroup("/admin").WithTags("Audit").OnlyFor(app.Services.GetRequiredService<OperatorKey>());
         admin
             .MapPost("/audit/verify", api.StartAsync)
-            .Describe<AuditStateView>("Audits the whole ledger, or joins the audit under way; 202 where it takes longer than ?wait= seconds.", 200, 400)
+            .Describe<AuditStateView>(
+                "Audits the whole ledger, or joins the audit under way; 202 where it takes longer than ?wait= seconds.",
+                200,
+                400
+            )
             .Produces<AuditStateView>(202, "application/json");
         admin
             .MapGet("/audit/verify", (Delegate)api.ShowAsync)
@@ -40,10 +44,7 @@ public sealed class AuditApi
     private async Task StartAsync(HttpContext context, string? wait)
     {
         var seconds = 10;
-        if (
-            wait is not null
-            && !(int.TryParse(wait, NumberStyles.None, CultureInfo.InvariantCulture, out seconds) && seconds <= MaxWait)
-        )
+        if (wait is not null && !(int.TryParse(wait, NumberStyles.None, CultureInfo.InvariantCulture, out seconds) && seconds <= MaxWait))
         {
             var faults = new JsonFaults();
             faults.Add("wait", "must be a whole number of seconds from 0 to 60");
@@ -78,7 +79,12 @@ public sealed class AuditApi
             static (json, state) =>
             {
                 json.WriteStartObject();
-                json.WriteString("state", state.IsRunning ? "running" : state.Failure is null ? "done" : "failed");
+                json.WriteString(
+                    "state",
+                    state.IsRunning ? "running"
+                        : state.Failure is null ? "done"
+                        : "failed"
+                );
                 json.WriteString("started_at", WireTime.Format(state.StartedAt));
                 json.WriteStartObject("progress");
                 json.WriteString("check", state.Progress.Check ?? "");
@@ -103,7 +109,13 @@ public sealed class AuditApi
 /// <param name="Progress">How far it has come.</param>
 /// <param name="Message">Why it failed; null where it did not.</param>
 /// <param name="Report">The signed report, once it is done; see <c>docs/reference/audit.md</c>.</param>
-public sealed record AuditStateView(string State, DateTimeOffset StartedAt, AuditProgressView Progress, string? Message, JsonElement? Report);
+public sealed record AuditStateView(
+    string State,
+    DateTimeOffset StartedAt,
+    AuditProgressView Progress,
+    string? Message,
+    JsonElement? Report
+);
 
 /// <summary>How far an audit has come.</summary>
 /// <param name="Check">The check that runs.</param>

@@ -97,7 +97,9 @@ internal static class AuditText
             CultureInfo.InvariantCulture,
             $"<dl><dt>Begun</dt><dd>{WireTime.Format(report.StartedAt)}</dd><dt>Ended</dt><dd>{WireTime.Format(report.EndedAt)}</dd><dt>The log then ended at</dt><dd>position {report.Head}</dd></dl>\n"
         );
-        page.Append("<table><thead><tr><th>Check</th><th>What it establishes</th><th>Looked at</th><th class=\"number\">Findings</th></tr></thead><tbody>\n");
+        page.Append(
+            "<table><thead><tr><th>Check</th><th>What it establishes</th><th>Looked at</th><th class=\"number\">Findings</th></tr></thead><tbody>\n"
+        );
         foreach (var check in report.Checks)
         {
             page.Append(
@@ -109,7 +111,9 @@ internal static class AuditText
         page.Append("</tbody></table>\n");
         if (report.Findings.Count > 0)
         {
-            page.Append("<h2>Findings</h2>\n<table><thead><tr><th>Check</th><th>Code</th><th>Place</th><th>What</th></tr></thead><tbody>\n");
+            page.Append(
+                "<h2>Findings</h2>\n<table><thead><tr><th>Check</th><th>Code</th><th>Place</th><th>What</th></tr></thead><tbody>\n"
+            );
             foreach (var finding in report.Findings)
             {
                 page.Append(
@@ -130,7 +134,15 @@ internal static class AuditText
     {
         var buffer = new ArrayBufferWriter<byte>(4096);
         using (
-            var json = new Utf8JsonWriter(buffer, new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping })
+            var json = new Utf8JsonWriter(
+                buffer,
+                new()
+                {
+                    Indented = true,
+                    NewLine = "\n",
+                    Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+                }
+            )
         )
         {
             json.WriteStartObject();

@@ -57,9 +57,7 @@ public sealed partial class CheckpointPublisher(
             await CatchUpAsync(_turn, ct);
             using var signer = await keys.OpenAsync(ct);
             var made = 0;
-            while (
-                await _turn.MakeAsync(LedgerTime.Now(time), signer.Key.Id, signer.Sign, CheckpointTurn.MaxEvents, ct) is { } checkpoint
-            )
+            while (await _turn.MakeAsync(LedgerTime.Now(time), signer.Key.Id, signer.Sign, CheckpointTurn.MaxEvents, ct) is { } checkpoint)
             {
                 await AppendAsync([checkpoint], await keys.ListAsync(ct), ct);
                 made++;

@@ -1,6 +1,6 @@
 using System.Text;
-using System.Text.Json;
 using System.Text.Encodings.Web;
+using System.Text.Json;
 using Ledger.Api.Http;
 using Ledger.EventStore;
 using Ledger.EventStore.Checkpoints;
@@ -75,7 +75,9 @@ internal static class ReceiptCheck
         if (receipt.IsPending)
             return new(
                 false,
-                ["Not proven yet: no checkpoint covers the spend. Ask for the receipt again in a minute or two; what it says is consistent in itself."]
+                [
+                    "Not proven yet: no checkpoint covers the spend. Ask for the receipt again in a minute or two; what it says is consistent in itself.",
+                ]
             );
         var used = new HashSet<long>();
         foreach (var evidence in receipt.Evidence)
@@ -182,7 +184,11 @@ internal static class ReceiptCheck
             var granted = paid.GetProperty("granted");
             var order = granted.GetProperty("order");
             yield return $"Paid by: {paid.GetProperty("amount").GetRawText()} from pocket {paid.GetProperty("pocket_id").GetRawText()} ({paid.GetProperty("source").GetString()}), granted at {granted.GetProperty("at").GetString()} by {granted.GetProperty("provider").GetString()} {granted.GetProperty("reference").GetString()}"
-                + (order.ValueKind == JsonValueKind.Null ? "." : $", order {order.GetProperty("order_id").GetString()}, paid {order.GetProperty("paid_at").GetString()}.");
+                + (
+                    order.ValueKind == JsonValueKind.Null
+                        ? "."
+                        : $", order {order.GetProperty("order_id").GetString()}, paid {order.GetProperty("paid_at").GetString()}."
+                );
         }
 
         if (spend.GetProperty("call") is { ValueKind: JsonValueKind.Object } call)
@@ -220,7 +226,11 @@ internal static class ReceiptCheck
                     return inside;
             }
         }
-        else if (given.ValueKind == JsonValueKind.Array && made.ValueKind == JsonValueKind.Array && given.GetArrayLength() == made.GetArrayLength())
+        else if (
+            given.ValueKind == JsonValueKind.Array
+            && made.ValueKind == JsonValueKind.Array
+            && given.GetArrayLength() == made.GetArrayLength()
+        )
         {
             for (var i = 0; i < made.GetArrayLength(); i++)
             {

@@ -247,7 +247,8 @@ internal static class ReceiptStory
                     e.Reference,
                     // A pocket may have paid out of the hold and beyond it.
                     [
-                        .. e.FromHold.Concat(e.FromAvailable)
+                        .. e
+                            .FromHold.Concat(e.FromAvailable)
                             .GroupBy(share => share.Pocket)
                             .Select(same => new PocketShare(same.Key, same.Sum(share => share.Parts))),
                     ],

@@ -41,7 +41,9 @@ internal static class AuditCommand
                 host.RunAsync(
                     async services =>
                     {
-                        var file = parsed.GetValue(checkpoints) is { } named ? Existing(named) : services.GetRequiredService<CheckpointFile>();
+                        var file = parsed.GetValue(checkpoints) is { } named
+                            ? Existing(named)
+                            : services.GetRequiredService<CheckpointFile>();
                         var progress = new CliProgress(host.Console);
                         AuditReport report;
                         try
@@ -54,7 +56,11 @@ internal static class AuditCommand
                         }
 
                         if (parsed.GetValue(json) is { } jsonFile)
-                            await WriteAsync(jsonFile, await AuditDesk.SignAsync(report, services.GetRequiredService<CheckpointKeyRing>(), ct), ct);
+                            await WriteAsync(
+                                jsonFile,
+                                await AuditDesk.SignAsync(report, services.GetRequiredService<CheckpointKeyRing>(), ct),
+                                ct
+                            );
                         if (parsed.GetValue(html) is { } htmlFile)
                             await WriteAsync(htmlFile, Encoding.UTF8.GetBytes(AuditText.ToHtml(report, "Audit of the ledger")), ct);
                         foreach (var line in AuditText.ToLines(report))
@@ -73,7 +79,10 @@ internal static class AuditCommand
     private static Command ReceiptOf(CliHost host)
     {
         var file = new Argument<string>("file") { Description = "The receipt, as GET /v1/account/receipts/{spend_id} answered it." };
-        var key = new Option<string?>("--key") { Description = "A key that you trust, as JSON Web Key or Key Set (GET /v1/checkpoints/keys)." };
+        var key = new Option<string?>("--key")
+        {
+            Description = "A key that you trust, as JSON Web Key or Key Set (GET /v1/checkpoints/keys).",
+        };
         var checkpoints = new Option<string?>("--checkpoints") { Description = "Checkpoints that you have kept (checkpoints.jsonl)." };
         var command = new Command("receipt", "Checks a receipt without a database or a server, and says what it proves.")
         {
@@ -120,8 +129,7 @@ internal static class AuditCommand
                     if (trusted is not null && !trusted.Any(known => known.Id == signer.Id))
                         throw new CliException($"The report is signed by the key {signer.Id}, which is not the one that was given.");
                     await host.Console.Output.WriteLineAsync(
-                        $"The report is what the key {signer.Id} signed"
-                            + (trusted is null ? ", which comes from the report itself." : ".")
+                        $"The report is what the key {signer.Id} signed" + (trusted is null ? ", which comes from the report itself." : ".")
                     );
                     return 0;
                 }

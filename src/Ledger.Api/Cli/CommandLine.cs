@@ -45,7 +45,13 @@ internal static partial class CommandLine
         var host = new CliHost(settings, console);
         foreach (
             var command in (IEnumerable<Command>)
-                [MigrateCommand.Make(host), RebuildCommand.Make(host), RateCardCommand.Make(host), AccountCommand.Make(host), AuditCommand.Make(host)]
+                [
+                    MigrateCommand.Make(host),
+                    RebuildCommand.Make(host),
+                    RateCardCommand.Make(host),
+                    AccountCommand.Make(host),
+                    AuditCommand.Make(host),
+                ]
         )
             root.Add(command);
         var parsing = root.Parse(words);

@@ -41,21 +41,21 @@ internal static class HtmlPage
     /// <summary>A whole page, which needs nothing beside itself.</summary>
     public static string Document(string title, string body) =>
         $"""
-        <!doctype html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <title>{HtmlEncoder.Default.Encode(title)}</title>
-        <style>{Style}</style>
-        </head>
-        <body>
-        <main>
-        {body}
-        </main>
-        </body>
-        </html>
-        """;
+            <!doctype html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <title>{HtmlEncoder.Default.Encode(title)}</title>
+            <style>{Style}</style>
+            </head>
+            <body>
+            <main>
+            {body}
+            </main>
+            </body>
+            </html>
+            """;
 
     /// <summary>Sends a page.</summary>
     public static Task SendAsync(HttpContext context, int status, string title, string body)

@@ -56,8 +56,7 @@ public sealed class CheckpointTurn : IAsyncDisposable
         // The reader is kept from one time to the next: it remembers which gaps it waits for. Where nothing came of what it read, it begins anew.
         if (_reader is null || _reader.Position != after)
             _reader = new(after, []);
-        do
-            await _reader.NextAsync(_lease.Connection, Page, ct);
+        do await _reader.NextAsync(_lease.Connection, Page, ct);
         while (_reader.MayHaveMore && _reader.Position - after < maxEvents);
         if (_reader.Position == after)
             return null;

@@ -166,7 +166,11 @@ public sealed class CheckpointCheck : IAuditCheck
             if (line.Key is { } key)
             {
                 if (keys.TryAdd(key.Id, key))
-                    run.Find("checkpoint_key", $"line {line.Number}", $"The file is signed by the key {key.Id}, which the database does not know.");
+                    run.Find(
+                        "checkpoint_key",
+                        $"line {line.Number}",
+                        $"The file is signed by the key {key.Id}, which the database does not know."
+                    );
             }
             else
             {

@@ -94,13 +94,19 @@ public sealed class StreamCheck : IAuditCheck
             }
             catch (Exception e) when (IsUnfoldable(e))
             {
-                run.Find("not_foldable", $"{RateBook.StreamId} version {_book.Version + 1}", $"The price list cannot be read on: {e.Message}");
+                run.Find(
+                    "not_foldable",
+                    $"{RateBook.StreamId} version {_book.Version + 1}",
+                    $"The price list cannot be read on: {e.Message}"
+                );
             }
         }
 
         private async Task ReadAsync(StreamHead head, CancellationToken ct)
         {
-            var account = head.Id.StartsWith("account-", StringComparison.Ordinal) ? Account.Empty(new(head.Id["account-".Length..])) : null;
+            var account = head.Id.StartsWith("account-", StringComparison.Ordinal)
+                ? Account.Empty(new(head.Id["account-".Length..]))
+                : null;
             var (version, hash, position, at) = (0L, HashChain.Start, 0L, DateTimeOffset.MinValue);
             var isWhole = true;
             while (await _scan.ReadAsync([new(head.Id, version, version + EventsPerPage)], ct) is { Count: > 0 } page)
@@ -326,8 +332,8 @@ public sealed class StreamCheck : IAuditCheck
         {
             foreach (var page in _named.Chunk(LookUpsAtOnce))
             {
-                var found = (await _log.FindAsync([.. page.Select(named => (named.StreamId, named.Id)).Distinct()], ct)).ToDictionary(stored =>
-                    (stored.StreamId, stored.Id)
+                var found = (await _log.FindAsync([.. page.Select(named => (named.StreamId, named.Id)).Distinct()], ct)).ToDictionary(
+                    stored => (stored.StreamId, stored.Id)
                 );
                 foreach (var named in page)
                 {
@@ -350,7 +356,11 @@ public sealed class StreamCheck : IAuditCheck
         private async Task FindOrphansAsync(CancellationToken ct)
         {
             await foreach (var (stream, version) in new ChainVerifier(run.Database).OrphansAsync(ct))
-                run.Find("stream_missing", $"{stream} version {version}", "There are events of this stream, and no such stream: its row was removed.");
+                run.Find(
+                    "stream_missing",
+                    $"{stream} version {version}",
+                    "There are events of this stream, and no such stream: its row was removed."
+                );
         }
 
         private async Task FindSequenceAsync(CancellationToken ct)
@@ -366,7 +376,11 @@ public sealed class StreamCheck : IAuditCheck
             await using var row = await command.ExecuteReaderAsync(ct);
             await row.ReadAsync(ct);
             if (row.GetInt64(0) < row.GetInt64(1))
-                run.Find("sequence_behind", "mt_events_sequence", $"It stands at {row.GetInt64(0)}, and the log ends at {row.GetInt64(1)}.");
+                run.Find(
+                    "sequence_behind",
+                    "mt_events_sequence",
+                    $"It stands at {row.GetInt64(0)}, and the log ends at {row.GetInt64(1)}."
+                );
         }
 
         private async Task<long> TotalAsync(CancellationToken ct)
@@ -378,13 +392,16 @@ public sealed class StreamCheck : IAuditCheck
 
         private async Task<long> VersionAsync(string stream, CancellationToken ct)
         {
-            await using var command = run.Database.CreateCommand("select coalesce((select s.version from mt_streams s where s.id = $1), 0)");
+            await using var command = run.Database.CreateCommand(
+                "select coalesce((select s.version from mt_streams s where s.id = $1), 0)"
+            );
             command.Parameters.Add(new() { Value = stream });
             return (long)(await command.ExecuteScalarAsync(ct))!;
         }
 
         // What a fold throws at events that cannot follow on each other; an outage is no such thing.
-        private static bool IsUnfoldable(Exception e) => e is not (OperationCanceledException or NpgsqlException or TimeoutException or IOException);
+        private static bool IsUnfoldable(Exception e) =>
+            e is not (OperationCanceledException or NpgsqlException or TimeoutException or IOException);
 
         private static string Code(ChainFault fault) => EventTypes.SnakeCase(fault.ToString());
 
@@ -392,7 +409,8 @@ public sealed class StreamCheck : IAuditCheck
             fault switch
             {
                 ChainFault.VersionMissing => "It is missing, and there are later ones: it was removed.",
-                ChainFault.PreviousMismatch => "It does not name the hash of the event before it: one of the two was changed, exchanged or removed.",
+                ChainFault.PreviousMismatch =>
+                    "It does not name the hash of the event before it: one of the two was changed, exchanged or removed.",
                 ChainFault.HashMismatch => "It is not what was hashed: its members, id, type, time, actor, stream or version were changed.",
                 ChainFault.MetadataMismatch => "Its metadata or address is not what its digest says.",
                 ChainFault.StreamMissing => "There are events of this stream, and no such stream: its row was removed.",

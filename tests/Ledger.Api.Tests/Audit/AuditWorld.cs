@@ -48,8 +48,7 @@ internal sealed class AuditWorld(LedgerApp app) : IAsyncDisposable
         return world;
     }
 
-    public async Task<string> SpendAsync(TestAccount account, string reference, object? metadata = null) =>
-        (
+    public async Task<string> SpendAsync(TestAccount account, string reference, object? metadata = null) => (
             await app.PostAsync(
                 "/api/v1/tools/spend",
                 account.Key,
@@ -69,9 +68,7 @@ internal sealed class AuditWorld(LedgerApp app) : IAsyncDisposable
                             metadata,
                         }
             )
-        )
-            .ShouldBe(200)
-            .Header("x-ledger-spend-id")!;
+        ).ShouldBe(200).Header("x-ledger-spend-id")!;
 
     /// <summary>The file as somebody else has kept it.</summary>
     public CheckpointFile Keep()
@@ -81,7 +78,8 @@ internal sealed class AuditWorld(LedgerApp app) : IAsyncDisposable
         return new(kept);
     }
 
-    public Task<AuditReport> AuditAsync(CheckpointFile? outside) => app.Services.GetRequiredService<Auditor>().RunAsync(outside, null, default);
+    public Task<AuditReport> AuditAsync(CheckpointFile? outside) =>
+        app.Services.GetRequiredService<Auditor>().RunAsync(outside, null, default);
 
     /// <summary>Changes an event and makes its stream's whole chain anew, so that it holds.</summary>
     public async Task RewriteAsync(string stream, long version, Action<JsonObject> change)
@@ -105,7 +103,9 @@ internal sealed class AuditWorld(LedgerApp app) : IAsyncDisposable
                 hash
             );
             headers["hash"] = Convert.ToBase64String(hash);
-            await using var command = Database.CreateCommand("update mt_events set data = $1::jsonb, headers = $2::jsonb where seq_id = $3");
+            await using var command = Database.CreateCommand(
+                "update mt_events set data = $1::jsonb, headers = $2::jsonb where seq_id = $3"
+            );
             command.Parameters.Add(new() { Value = data.ToJsonString() });
             command.Parameters.Add(new() { Value = headers.ToJsonString() });
             command.Parameters.Add(new() { Value = stored.Position });

@@ -32,10 +32,12 @@ public sealed class ReceiptTests
         var paid = receipt.Json.GetProperty("data").GetProperty("spend").GetProperty("paid")[0];
         paid.GetProperty("granted").GetProperty("provider").GetString().ShouldBe("test");
         paid.GetProperty("amount").GetInt32().ShouldBe(10);
-        receipt.Json.GetProperty("data").GetProperty("evidence").EnumerateArray().Select(e => e.GetProperty("role").GetString()).ShouldBe(
-            ["rate_card", "grant"],
-            ignoreOrder: true
-        );
+        receipt
+            .Json.GetProperty("data")
+            .GetProperty("evidence")
+            .EnumerateArray()
+            .Select(e => e.GetProperty("role").GetString())
+            .ShouldBe(["rate_card", "grant"], ignoreOrder: true);
         receipt.Json.GetProperty("data").GetProperty("checkpoints").GetArrayLength().ShouldBe(2);
         var verdict = Check(receipt);
         verdict.IsGood.ShouldBeTrue(string.Join('\n', verdict.Lines));
@@ -73,7 +75,14 @@ public sealed class ReceiptTests
                         accepted.Add(at);
             }
         );
-        accepted.ShouldBeEmpty(string.Join('\n', accepted.Take(5).Select(at => Encoding.UTF8.GetString(text, Math.Max(0, at - 40), Math.Min(80, text.Length - Math.Max(0, at - 40))))));
+        accepted.ShouldBeEmpty(
+            string.Join(
+                '\n',
+                accepted
+                    .Take(5)
+                    .Select(at => Encoding.UTF8.GetString(text, Math.Max(0, at - 40), Math.Min(80, text.Length - Math.Max(0, at - 40))))
+            )
+        );
         ReceiptCheck.Check(text.AsMemory(0, text.Length - 1), ReceiptAnchors.None).IsGood.ShouldBeFalse();
         ReceiptCheck.Check(Encoding.UTF8.GetBytes("{}"), ReceiptAnchors.None).IsGood.ShouldBeFalse();
         ReceiptCheck.Check(Encoding.UTF8.GetBytes("[1]"), ReceiptAnchors.None).IsGood.ShouldBeFalse();
@@ -97,7 +106,9 @@ public sealed class ReceiptTests
 
         (await world.RunAsync("audit", "receipt", file)).Code.ShouldBe(0);
         (await world.RunAsync("audit", "receipt", file, "--key", keys)).Output.ShouldContain("signed by a key that was given");
-        (await world.RunAsync("audit", "receipt", file, "--checkpoints", world.File.Path)).Output.ShouldContain("one that was kept outside");
+        (await world.RunAsync("audit", "receipt", file, "--checkpoints", world.File.Path)).Output.ShouldContain(
+            "one that was kept outside"
+        );
 
         // Kept before: by the key that it names.
         (await world.RunAsync("audit", "receipt", file, "--checkpoints", before.Path)).Code.ShouldBe(0);
@@ -164,9 +175,7 @@ public sealed class ReceiptTests
                     reference = "large",
                 }
             )
-        )
-            .ShouldBe(200)
-            .Header("x-ledger-spend-id")!;
+        ).ShouldBe(200).Header("x-ledger-spend-id")!;
         await world.Publisher.PublishAsync(default);
         receipt = (await world.App.GetAsync("/v1/account/receipts/" + id, provisioning)).ShouldBe(200);
         var paid = receipt.Json.GetProperty("data").GetProperty("spend").GetProperty("paid").EnumerateArray().ToList();

@@ -33,20 +33,24 @@ public sealed class TamperTests
         await world.Database.ExecuteAsync(
             $"update mt_events set data = jsonb_set(data, '{{reason}}', '\"B test\"') where seq_id = {position}"
         );
-        (await world.AuditAsync(null)).Findings.ShouldContain(finding => finding.Code == "hash_mismatch" && finding.Place == stream + " version 2");
+        (await world.AuditAsync(null)).Findings.ShouldContain(finding =>
+            finding.Code == "hash_mismatch" && finding.Place == stream + " version 2"
+        );
 
         // The chain made anew: the database's own checkpoints tell.
         await world.RewriteAsync(stream, 2, data => data["reason"] = "B test");
-        (await world.AuditAsync(null)).Findings.ShouldContain(finding => finding.Code == "event_changed" && Covers(finding.Place, position));
+        (await world.AuditAsync(null)).Findings.ShouldContain(finding =>
+            finding.Code == "event_changed" && Covers(finding.Place, position)
+        );
 
         // Those signed anew too: only what is kept outside tells.
         await world.CoverUpAsync();
         (await world.AuditAsync(null)).Findings.ShouldBeEmpty();
         var report = await world.AuditAsync(kept);
         report.Findings.ShouldContain(finding => finding.Code == "checkpoint_differs" && finding.Place == "checkpoint 1");
-        report.Findings.First(finding => finding.Code == "event_changed").ShouldSatisfyAllConditions(finding =>
-            Covers(finding.Place, position).ShouldBeTrue(finding.Place)
-        );
+        report
+            .Findings.First(finding => finding.Code == "event_changed")
+            .ShouldSatisfyAllConditions(finding => Covers(finding.Place, position).ShouldBeTrue(finding.Place));
     }
 
     [Fact]
@@ -62,7 +66,9 @@ public sealed class TamperTests
             finding.Code == "version_missing" && finding.Place == $"{stream} version {version}"
         );
         await world.Database.ExecuteAsync($"update mt_streams set version = version - 1 where id = '{stream}'");
-        (await world.AuditAsync(null)).Findings.ShouldContain(finding => finding.Code == "event_removed" && finding.Place == $"position {position}");
+        (await world.AuditAsync(null)).Findings.ShouldContain(finding =>
+            finding.Code == "event_removed" && finding.Place == $"position {position}"
+        );
         await HideAsync(world, kept, $"position {position}");
     }
 
@@ -73,7 +79,9 @@ public sealed class TamperTests
         var kept = world.Keep();
         var stream = world.Bob.Id.StreamId;
         var first = await PositionAsync(world, stream, 1);
-        await world.Database.ExecuteAsync($"delete from mt_events where stream_id = '{stream}'; delete from mt_streams where id = '{stream}'");
+        await world.Database.ExecuteAsync(
+            $"delete from mt_events where stream_id = '{stream}'; delete from mt_streams where id = '{stream}'"
+        );
         (await world.AuditAsync(null)).Findings.ShouldContain(finding => finding.Code == "event_removed" && Covers(finding.Place, first));
         await HideAsync(world, kept, null, first);
     }
@@ -123,7 +131,11 @@ public sealed class TamperTests
     [InlineData("update log_checkpoints set count = count + 1 where number = 2", "checkpoint_unlawful", "checkpoint 2")]
     [InlineData("update log_checkpoints set at = at + interval '1 s' where number = 1", "checkpoint_link", "checkpoint 2")]
     [InlineData("update log_checkpoints set segments = '' where number = 2", "checkpoint_segments", "checkpoint 2")]
-    [InlineData("update log_checkpoints set segments = decode(repeat('00', 32), 'hex') where number = 2", "checkpoint_segments", "checkpoint 2")]
+    [InlineData(
+        "update log_checkpoints set segments = decode(repeat('00', 32), 'hex') where number = 2",
+        "checkpoint_segments",
+        "checkpoint 2"
+    )]
     [InlineData("delete from log_checkpoints where number = 2", "checkpoint_missing", "checkpoint 2")]
     [InlineData("delete from log_checkpoints where number = 1", "checkpoint_missing", "checkpoint 1")]
     [InlineData("delete from log_checkpoints", "checkpoint_missing", "checkpoint 1")]

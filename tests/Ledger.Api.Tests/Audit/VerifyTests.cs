@@ -20,7 +20,10 @@ public sealed class VerifyTests
         page.ShouldStartWith("<!doctype html>");
         page.ShouldContain("All is whole");
 
-        await File.WriteAllTextAsync(json, (await File.ReadAllTextAsync(json)).Replace("\"findings_total\": 0", "\"findings_total\": 1", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(
+            json,
+            (await File.ReadAllTextAsync(json)).Replace("\"findings_total\": 0", "\"findings_total\": 1", StringComparison.Ordinal)
+        );
         (await world.RunAsync("audit", "report", json)).ShouldBe((1, "", "The report is not what was signed." + Environment.NewLine));
         (await world.RunAsync("audit", "report", html)).Error.ShouldContain("not a signed report");
 
@@ -40,7 +43,10 @@ public sealed class VerifyTests
     public async Task The_operator_starts_it_and_is_told_how_far_it_is()
     {
         await using var world = await AuditWorld.CreateAsync();
-        (await world.App.GetAsync("/admin/audit/verify", LedgerApp.AdminKey)).ShouldBe(404).Text("error", "code").ShouldBe("audit_not_found");
+        (await world.App.GetAsync("/admin/audit/verify", LedgerApp.AdminKey))
+            .ShouldBe(404)
+            .Text("error", "code")
+            .ShouldBe("audit_not_found");
         (await world.App.PostAsync("/admin/audit/verify")).ShouldBe(401);
         (await world.App.PostAsync("/admin/audit/verify?wait=61", LedgerApp.AdminKey)).ShouldBe(400);
         var done = (await world.App.PostAsync("/admin/audit/verify?wait=60", LedgerApp.AdminKey)).ShouldBe(200);
@@ -51,6 +57,8 @@ public sealed class VerifyTests
 
         var started = await world.App.PostAsync("/admin/audit/verify?wait=0", LedgerApp.AdminKey);
         started.Status.ShouldBeOneOf(200, 202);
-        await Eventually.IsSoAsync(async () => (await world.App.GetAsync("/admin/audit/verify", LedgerApp.AdminKey)).Text("state") == "done");
+        await Eventually.IsSoAsync(async () =>
+            (await world.App.GetAsync("/admin/audit/verify", LedgerApp.AdminKey)).Text("state") == "done"
+        );
     }
 }

@@ -59,14 +59,38 @@ public sealed class LogCheckpointTests
         foreach (
             var other in (LogCheckpoint[])
                 [
-                    Signed.Checkpoint with { Number = 8 },
-                    Signed.Checkpoint with { After = 99 },
-                    Signed.Checkpoint with { Position = 204 },
-                    Signed.Checkpoint with { Count = 98 },
-                    Signed.Checkpoint with { Gaps = [new(102, 104)] },
-                    Signed.Checkpoint with { Root = new byte[32] },
-                    Signed.Checkpoint with { Previous = new byte[32] },
-                    Signed.Checkpoint with { At = Signed.Checkpoint.At.AddMicroseconds(1) },
+                    Signed.Checkpoint with
+                    {
+                        Number = 8,
+                    },
+                    Signed.Checkpoint with
+                    {
+                        After = 99,
+                    },
+                    Signed.Checkpoint with
+                    {
+                        Position = 204,
+                    },
+                    Signed.Checkpoint with
+                    {
+                        Count = 98,
+                    },
+                    Signed.Checkpoint with
+                    {
+                        Gaps = [new(102, 104)],
+                    },
+                    Signed.Checkpoint with
+                    {
+                        Root = new byte[32],
+                    },
+                    Signed.Checkpoint with
+                    {
+                        Previous = new byte[32],
+                    },
+                    Signed.Checkpoint with
+                    {
+                        At = Signed.Checkpoint.At.AddMicroseconds(1),
+                    },
                 ]
         )
             (Signed with { Checkpoint = other }).IsSignedBy(Key).ShouldBeFalse(other.ToString());
@@ -98,7 +122,12 @@ public sealed class LogCheckpointTests
         file.Exists.ShouldBeFalse();
         await file.AppendAsync([Key], [Signed], default);
         await File.AppendAllTextAsync(file.Path, """{"format":1,"num""");
-        file.Read().Select(line => line.Checkpoint?.Checkpoint.Hash() ?? []).ShouldBe([[], Signed.Checkpoint.Hash()]);
+        file.Read()
+            .Select(line => line.Checkpoint?.Checkpoint.Hash() ?? [])
+            .ShouldBe([
+                [],
+                Signed.Checkpoint.Hash(),
+            ]);
         await file.AppendAsync([], [Signed], default);
         file.Read().Select(line => line.Number).ShouldBe([1, 2, 3]);
         file.Read().First().Key!.Id.ShouldBe(Key.Id);
@@ -106,7 +135,9 @@ public sealed class LogCheckpointTests
         var lines = await File.ReadAllLinesAsync(file.Path);
         lines[1] = lines[1].Replace("\"number\":7", "\"number\":8", StringComparison.Ordinal);
         await File.WriteAllLinesAsync(file.Path, lines);
-        Should.Throw<CheckpointFileException>(() => file.Read().ToList()).Message.ShouldContain("line 2: its hash is not that of what it says");
+        Should
+            .Throw<CheckpointFileException>(() => file.Read().ToList())
+            .Message.ShouldContain("line 2: its hash is not that of what it says");
         await File.WriteAllTextAsync(file.Path, "nonsense\n");
         Should.Throw<CheckpointFileException>(() => file.Read().ToList()).Message.ShouldContain("line 1: it is not JSON");
     }
