@@ -1,5 +1,6 @@
 using Ledger.Api.Access;
 using Ledger.Api.Application;
+using Ledger.Api.Audit;
 using Ledger.Api.Cli;
 using Ledger.Api.Dialects.Accounts;
 using Ledger.Api.Dialects.Admin;
@@ -66,6 +67,7 @@ await using (database)
         ToolsErrors.Shape,
         AdminErrors.Shape,
         AccountApi.Shape,
+        CheckpointApi.Shape,
         TenantApi.Shape,
         .. InferenceApi.AnthropicShapes,
         OpenAiErrors.Shape,
@@ -76,6 +78,9 @@ await using (database)
     AuthApi.Map(app);
     ReferralApi.Map(app);
     AccountApi.Map(app);
+    ReceiptApi.Map(app);
+    CheckpointApi.Map(app);
+    AuditApi.Map(app);
     TenantApi.Map(app);
     BillingApi.Map(app);
     CreditsApi.Map(app);

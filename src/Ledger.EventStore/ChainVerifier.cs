@@ -63,6 +63,13 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
                 yield return (head.Id, await VerifyAsync(head, ct));
         }
 
+        await foreach (var (stream, version) in OrphansAsync(ct))
+            yield return (stream, new(0, HashChain.Start, new(stream, version, ChainFault.StreamMissing)));
+    }
+
+    /// <summary>Streams that have events and no row of their own, with their first version, in the order of ids.</summary>
+    public async IAsyncEnumerable<(string StreamId, long Version)> OrphansAsync([EnumeratorCancellation] CancellationToken ct)
+    {
         await using var command = database.CreateCommand(
             """
             select
@@ -77,10 +84,7 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
         command.CommandTimeout = 0;
         await using var orphans = await command.ExecuteReaderAsync(ct);
         while (await orphans.ReadAsync(ct))
-            yield return (
-                orphans.GetString(0),
-                new(0, HashChain.Start, new(orphans.GetString(0), orphans.GetInt64(1), ChainFault.StreamMissing))
-            );
+            yield return (orphans.GetString(0), orphans.GetInt64(1));
     }
 
     private async Task<ChainVerdict> VerifyAsync(StreamHead head, CancellationToken ct)
@@ -90,7 +94,7 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
         {
             foreach (var stored in page)
             {
-                if (Fault(stored, version + 1, hash.Span) is { } fault)
+                if (FaultOf(stored, version + 1, hash.Span) is { } fault)
                     return new(version, hash, new(head.Id, version + 1, fault));
                 version = stored.Version;
                 hash = HashChain.FromHeaders(stored.Headers, "hash")!;
@@ -100,8 +104,13 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
         return new(version, hash, version < head.Version ? new(head.Id, version + 1, ChainFault.VersionMissing) : null);
     }
 
-    private static ChainFault? Fault(StoredEvent stored, long expected, ReadOnlySpan<byte> previous)
+    /// <summary>What is wrong with an event where it stands; null where nothing is.</summary>
+    /// <param name="stored">The event.</param>
+    /// <param name="expected">The version that comes next in its stream.</param>
+    /// <param name="previous">The hash of the event before it.</param>
+    public static ChainFault? FaultOf(StoredEvent stored, long expected, ReadOnlySpan<byte> previous)
     {
+        ArgumentNullException.ThrowIfNull(stored);
         if (stored.Version != expected)
             return ChainFault.VersionMissing;
         if (HashChain.FromHeaders(stored.Headers, "prev") is not { } prev || !previous.SequenceEqual(prev))
@@ -124,9 +133,12 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
         return who.IsGenuine && MetadataHolds(stored.Data) ? null : ChainFault.MetadataMismatch;
     }
 
-    /// <summary>The chain covers metadata only by its digest, so the digest must be compared besides.</summary>
-    private static bool MetadataHolds(string data)
+    /// <summary>
+    /// Whether metadata, where it is there, is what its digest says: the chain covers it only by its digest, so that it can be erased.
+    /// </summary>
+    public static bool MetadataHolds(string data)
     {
+        ArgumentNullException.ThrowIfNull(data);
         if (!data.Contains("\"metadata\"", StringComparison.Ordinal))
             return true;
         using var json = JsonDocument.Parse(data);

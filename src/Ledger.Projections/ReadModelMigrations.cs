@@ -95,7 +95,12 @@ public static class ReadModelMigrations
                 "ix_deliveries_state.sql"
             )
         ),
+        new("audit", 1, "signed checkpoints of the log, and their keys", LogSql("log_checkpoints.sql", "checkpoint_keys.sql")),
     ];
+
+    /// <summary>Tables that are about the log itself, not about what its events mean.</summary>
+    private static string LogSql(params string[] files) =>
+        string.Join("\n", files.Select(file => SqlFile.Read(typeof(LogReader).Assembly, file)));
 
     private static string Sql(params string[] files) =>
         string.Join("\n", files.Select(file => SqlFile.Read(typeof(ReadModelMigrations).Assembly, file)));

@@ -20,7 +20,6 @@ public static class AccessSetup
         services.AddSingleton<RateGates>();
         services.AddSingleton<KeyBuckets>();
         services.AddSingleton<SigningKeys>();
-        services.AddSingleton<ProtectionKeys>();
         services.AddSingleton<OneTimeCodes>();
         services.AddSingleton<KeyUses>();
         services.AddSingleton<AccessTokens>();
@@ -33,10 +32,7 @@ public static class AccessSetup
         services.AddHostedService(provider => provider.GetRequiredService<Mailer>());
         services.AddHostedService<KeyUseWriter>();
 
-        services.AddDataProtection().SetApplicationName("ledger");
-        services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(provider => new ConfigureOptions<KeyManagementOptions>(options =>
-            options.XmlRepository = new ProtectionKeyRepository(provider.GetRequiredService<ProtectionKeys>())
-        ));
+        services.AddProtection();
         services
             .AddAuthentication()
             .AddCookie(
@@ -59,6 +55,17 @@ public static class AccessSetup
             options.Cookie.SameSite = SameSiteMode.Strict;
             options.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
         });
+        return services;
+    }
+
+    /// <summary>What protects secrets that are stored: what the command line needs too.</summary>
+    public static IServiceCollection AddProtection(this IServiceCollection services)
+    {
+        services.AddSingleton<ProtectionKeys>();
+        services.AddDataProtection().SetApplicationName("ledger");
+        services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(provider => new ConfigureOptions<KeyManagementOptions>(options =>
+            options.XmlRepository = new ProtectionKeyRepository(provider.GetRequiredService<ProtectionKeys>())
+        ));
         return services;
     }
 

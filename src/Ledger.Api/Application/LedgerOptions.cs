@@ -36,6 +36,12 @@ public sealed class LedgerOptions
     /// <summary>The most events that are folded for one of them, from its last state checkpoint on; an account with more is passed over, and counted.</summary>
     public int DriftEvents { get; set; } = 1000;
 
+    /// <summary>How often a signed checkpoint of what is new in the log is made; zero for never.</summary>
+    public TimeSpan CheckpointInterval { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>The file outside of the database that checkpoints are kept in; null for <c>checkpoints.jsonl</c> in the data folder.</summary>
+    public string? CheckpointFile { get; set; }
+
     /// <summary>How often it is written when keys were last used.</summary>
     public TimeSpan KeyUseInterval { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -68,6 +74,7 @@ public sealed class LedgerOptions
                     (options.DriftInterval >= TimeSpan.Zero, "Ledger:DriftInterval must not be negative."),
                     (options.DriftAccounts is >= 1 and <= 100, "Ledger:DriftAccounts must be from 1 to 100."),
                     (options.DriftEvents >= 1, "Ledger:DriftEvents must be at least 1."),
+                    (options.CheckpointInterval >= TimeSpan.Zero, "Ledger:CheckpointInterval must not be negative."),
                     (options.KeyUseInterval > TimeSpan.Zero, "Ledger:KeyUseInterval must be positive."),
                 ]
         )

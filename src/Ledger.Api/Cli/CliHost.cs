@@ -1,3 +1,4 @@
+using Ledger.Api.Access;
 using Ledger.Api.Hosting;
 using Ledger.EventStore;
 using Microsoft.Extensions.Logging.Console;
@@ -45,7 +46,9 @@ internal sealed class CliHost(IReadOnlyList<string> settings, CliConsole console
         await using var services = new ServiceCollection()
             .AddSingleton<IConfiguration>(configuration)
             .AddSingleton(loggers)
+            .AddLogging()
             .AddLedgerStore(database)
+            .AddProtection()
             .BuildServiceProvider();
         if (checkSchema && await services.GetRequiredService<IEventLog>().CheckSchemaAsync(ct) is { } fault)
             throw new CliException(fault);

@@ -1,50 +1,90 @@
 using System.Globalization;
+using Ledger.Projections.Audit;
 using Ledger.Projections.Rebuild;
 
 namespace Ledger.Api.Cli;
 
-/// <summary>Tells how far long work has come: a bar that moves on a terminal, a line for every tenth elsewhere.</summary>
+/// <summary>Tells how far long work has come, how fast, and how long it will take still: a bar that moves on a terminal, a line for every tenth elsewhere.</summary>
 /// <param name="console">Where.</param>
-internal sealed class CliProgress(CliConsole console) : IProgress<RebuildProgress>
+internal sealed class CliProgress(CliConsole console) : IProgress<RebuildProgress>, IProgress<AuditProgress>
 {
     private const int Width = 30;
+    private static readonly TimeSpan Steady = TimeSpan.FromSeconds(1);
     private readonly Lock _lock = new();
+    private string _stage = "";
+    private long _startedAt;
     private long _last = -1;
+    private int _written;
 
     /// <inheritdoc/>
-    public void Report(RebuildProgress value)
-    {
-        var percent = value.AccountsTotal == 0 ? 100 : Math.Min(100, value.AccountsDone * 100 / value.AccountsTotal);
-        lock (_lock)
-        {
-            if (console.IsTerminal)
-            {
-                var done = (int)(percent * Width / 100);
-                Write(
-                    string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"\r{value.Model} [{new string('#', done)}{new string('.', Width - done)}] {percent, 3} %, {value.AccountsDone} of {value.AccountsTotal} accounts, {value.Events} events"
-                    )
-                );
-            }
-            else if (percent / 10 > _last)
-            {
-                Write(
-                    string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"{value.Model}: {percent} %, {value.AccountsDone} of {value.AccountsTotal} accounts, {value.Events} events\n"
-                    )
-                );
-                _last = percent / 10;
-            }
-        }
-    }
+    public void Report(RebuildProgress value) =>
+        Tell(
+            value.Model,
+            value.AccountsDone,
+            value.AccountsTotal,
+            string.Create(CultureInfo.InvariantCulture, $"{value.AccountsDone} of {value.AccountsTotal} accounts, {value.Events} events"),
+            "accounts"
+        );
+
+    /// <inheritdoc/>
+    public void Report(AuditProgress value) =>
+        Tell(
+            value.Check,
+            value.Done,
+            value.Total,
+            string.Create(CultureInfo.InvariantCulture, $"{value.Done} of {Math.Max(value.Total, value.Done)} {value.Unit}"),
+            value.Unit
+        );
 
     /// <summary>Ends the bar's line.</summary>
     public void End()
     {
         if (console.IsTerminal)
             Write("\n");
+    }
+
+    private void Tell(string stage, long done, long total, string what, string unit)
+    {
+        var percent = total == 0 ? 100 : Math.Min(100, done * 100 / total);
+        lock (_lock)
+        {
+            if (stage != _stage)
+            {
+                if (console.IsTerminal && _stage.Length > 0)
+                    Write("\n");
+                (_stage, _startedAt, _last, _written) = (stage, TimeProvider.System.GetTimestamp(), -1, 0);
+            }
+
+            if (console.IsTerminal)
+            {
+                var filled = (int)(percent * Width / 100);
+                var line = string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{stage} [{new string('#', filled)}{new string('.', Width - filled)}] {percent, 3} %, {what}{Speed(done, total, unit)}"
+                );
+                Write("\r" + line.PadRight(_written));
+                _written = line.Length;
+            }
+            else if (percent / 10 > _last)
+            {
+                Write(string.Create(CultureInfo.InvariantCulture, $"{stage}: {percent} %, {what}{Speed(done, total, unit)}\n"));
+                _last = percent / 10;
+            }
+        }
+    }
+
+    /// <summary>How fast, and how long still; nothing until there is something to reckon with.</summary>
+    private string Speed(long done, long total, string unit)
+    {
+        var took = TimeProvider.System.GetElapsedTime(_startedAt);
+        if (took < Steady || done == 0)
+            return "";
+        var perSecond = done / took.TotalSeconds;
+        var left = total > done ? TimeSpan.FromSeconds(Math.Min((total - done) / perSecond, 359_999)) : TimeSpan.Zero;
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $", {perSecond:0} {unit}/s{(left > TimeSpan.Zero ? $", {(int)left.TotalHours}:{left:mm\\:ss} left" : "")}"
+        );
     }
 
     private void Write(string text)

@@ -5,6 +5,7 @@ using Ledger.Api.Application;
 using Ledger.Api.Hosting;
 using Ledger.Api.Pricing;
 using Ledger.EventStore;
+using Ledger.EventStore.Checkpoints;
 using Ledger.Projections.Rebuild;
 using Npgsql;
 
@@ -44,7 +45,13 @@ internal static partial class CommandLine
         var host = new CliHost(settings, console);
         foreach (
             var command in (IEnumerable<Command>)
-                [MigrateCommand.Make(host), RebuildCommand.Make(host), RateCardCommand.Make(host), AccountCommand.Make(host)]
+                [
+                    MigrateCommand.Make(host),
+                    RebuildCommand.Make(host),
+                    RateCardCommand.Make(host),
+                    AccountCommand.Make(host),
+                    AuditCommand.Make(host),
+                ]
         )
             root.Add(command);
         var parsing = root.Parse(words);
@@ -77,6 +84,8 @@ internal static partial class CommandLine
                         or RateCardFileException
                         or RebuildRefusedException
                         or LedgerUnavailableException
+                        or CheckpointFileException
+                        or SettingsException
             )
         {
             return await FailAsync(e.Message);

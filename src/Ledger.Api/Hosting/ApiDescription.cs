@@ -19,6 +19,9 @@ internal static class ApiDescription
         "POST /api/v1/auth/session",
         "GET /pricing",
         "GET /pricing/tokens",
+        "GET /v1/checkpoints",
+        "GET /v1/checkpoints/{number}",
+        "GET /v1/checkpoints/keys",
     ];
 
     /// <summary>Describes the API, with members' names as they are on the wire.</summary>

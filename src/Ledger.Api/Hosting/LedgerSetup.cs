@@ -1,5 +1,6 @@
 using Ledger.Api.Application;
 using Ledger.Api.Application.Readers;
+using Ledger.Api.Audit;
 using Ledger.Api.Keys;
 using Ledger.Api.Pricing;
 using Ledger.EventStore;
@@ -37,6 +38,7 @@ public static class LedgerSetup
         services.AddSingleton<RateCards>();
         services.AddSingleton<OrderQueries>();
         services.AddSingleton<CardGuard>();
+        services.AddAuditStore();
         return services;
     }
 
@@ -60,6 +62,7 @@ public static class LedgerSetup
         services.AddSingleton<LogFollower, DriftFollower>();
         services.AddSingleton<LogFollower, ReferralFollower>();
         services.AddHostedService<ReaderHost>();
+        services.AddAudit();
         return services;
     }
 }

@@ -38,11 +38,9 @@ internal static class HtmlPage
     public static string Button(string path, string label) =>
         $"<form method=\"post\" action=\"{HtmlEncoder.Default.Encode(path)}\"><button type=\"submit\">{HtmlEncoder.Default.Encode(label)}</button></form>";
 
-    /// <summary>Sends a page.</summary>
-    public static Task SendAsync(HttpContext context, int status, string title, string body)
-    {
-        var page = Encoding.UTF8.GetBytes(
-            $"""
+    /// <summary>A whole page, which needs nothing beside itself.</summary>
+    public static string Document(string title, string body) =>
+        $"""
             <!doctype html>
             <html lang="en">
             <head>
@@ -57,8 +55,12 @@ internal static class HtmlPage
             </main>
             </body>
             </html>
-            """
-        );
+            """;
+
+    /// <summary>Sends a page.</summary>
+    public static Task SendAsync(HttpContext context, int status, string title, string body)
+    {
+        var page = Encoding.UTF8.GetBytes(Document(title, body));
         var headers = context.Response.Headers;
         headers.ContentSecurityPolicy =
             "default-src 'none'; style-src 'sha256-" + StyleHash + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

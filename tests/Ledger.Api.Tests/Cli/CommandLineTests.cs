@@ -59,9 +59,9 @@ public sealed class CommandLineTests
     {
         var (code, output, _) = await RunAsync(null, "--help");
         code.ShouldBe(0);
-        foreach (var command in (string[])["migrate", "rebuild", "rate-card", "account"])
+        foreach (var command in (string[])["migrate", "rebuild", "rate-card", "account", "audit"])
             output.ShouldContain("  " + command);
-        foreach (var later in (string[])["audit", "replay", "export", "import", "backup", "restore"])
+        foreach (var later in (string[])["replay", "export", "import", "backup", "restore"])
             output.ShouldNotContain("  " + later);
     }
 

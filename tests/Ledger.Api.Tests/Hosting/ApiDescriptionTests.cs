@@ -18,6 +18,9 @@ public sealed class ApiDescriptionTests(SharedApp shared) : IClassFixture<Shared
         "post /api/v1/auth/session",
         "get /pricing",
         "get /pricing/tokens",
+        "get /v1/checkpoints",
+        "get /v1/checkpoints/{number}",
+        "get /v1/checkpoints/keys",
     ];
 
     /// <summary>Members whose spelling the packs document gives.</summary>

@@ -1,0 +1,155 @@
+using System.Security.Cryptography;
+
+namespace Ledger.EventStore.Checkpoints;
+
+/// <summary>
+/// Merkle trees as in RFC 6962, section 2.1, with SHA-256: leaves and nodes are hashed with different first bytes, and a tree that is not full splits at the
+/// largest power of two below its size.
+/// </summary>
+public static class Merkle
+{
+    /// <summary>The length of a node: 32 bytes.</summary>
+    public const int Size = 32;
+
+    private const byte LeafPrefix = 0x00;
+    private const byte NodePrefix = 0x01;
+
+    /// <summary>The root of a tree without leaves: SHA-256 of nothing.</summary>
+    public static ReadOnlyMemory<byte> Empty { get; } = SHA256.HashData([]);
+
+    /// <summary>The leaf of some data.</summary>
+    public static byte[] Leaf(ReadOnlySpan<byte> data)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData([LeafPrefix]);
+        hash.AppendData(data);
+        return hash.GetHashAndReset();
+    }
+
+    /// <summary>The node over two others.</summary>
+    public static byte[] Node(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
+    {
+        Span<byte> both = stackalloc byte[1 + Size + Size];
+        both[0] = NodePrefix;
+        left.CopyTo(both[1..]);
+        right.CopyTo(both[(1 + Size)..]);
+        return SHA256.HashData(both);
+    }
+
+    /// <summary>The root over leaves, or over the nodes of equally large, full parts of a tree, of which only the last may be smaller.</summary>
+    public static byte[] Root(ReadOnlySpan<byte[]> nodes)
+    {
+        if (nodes.IsEmpty)
+            return Empty.ToArray();
+        if (nodes.Length == 1)
+            return nodes[0];
+        var split = Split(nodes.Length);
+        return Node(Root(nodes[..split]), Root(nodes[split..]));
+    }
+
+    /// <summary>What is hashed with a leaf or node on the way up to the root, from the bottom.</summary>
+    /// <param name="index">Its place, from 0.</param>
+    /// <param name="nodes">As in <see cref="Root"/>.</param>
+    public static IReadOnlyList<byte[]> Path(int index, ReadOnlySpan<byte[]> nodes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, nodes.Length);
+        var path = new List<byte[]>();
+        Add(index, nodes, path);
+        return path;
+
+        static void Add(int index, ReadOnlySpan<byte[]> nodes, List<byte[]> path)
+        {
+            if (nodes.Length == 1)
+                return;
+            var split = Split(nodes.Length);
+            if (index < split)
+            {
+                Add(index, nodes[..split], path);
+                path.Add(Root(nodes[split..]));
+            }
+            else
+            {
+                Add(index - split, nodes[split..], path);
+                path.Add(Root(nodes[..split]));
+            }
+        }
+    }
+
+    /// <summary>The root that a leaf and its path lead to, as in RFC 9162, section 2.1.3.2; null where such a path cannot be.</summary>
+    /// <param name="leaf">The leaf.</param>
+    /// <param name="index">Its place, from 0.</param>
+    /// <param name="count">How many leaves the tree has.</param>
+    /// <param name="path">The path, from the bottom.</param>
+    public static byte[]? RootFrom(byte[] leaf, long index, long count, IReadOnlyList<byte[]> path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        if (index < 0 || index >= count)
+            return null;
+        var (at, last, node) = (index, count - 1, leaf);
+        foreach (var other in path)
+        {
+            if (last == 0 || other.Length != Size)
+                return null;
+            if ((at & 1) == 1 || at == last)
+            {
+                node = Node(other, node);
+                while ((at & 1) == 0 && at != 0)
+                {
+                    at >>= 1;
+                    last >>= 1;
+                }
+            }
+            else
+            {
+                node = Node(node, other);
+            }
+
+            at >>= 1;
+            last >>= 1;
+        }
+
+        return last == 0 ? node : null;
+    }
+
+    /// <summary>The largest power of two below a number.</summary>
+    private static int Split(int count) => 1 << System.Numerics.BitOperations.Log2((uint)count - 1);
+}
+
+/// <summary>A tree that grows leaf by leaf, of which only the nodes over each 64 leaves are kept.</summary>
+public sealed class MerkleSegments
+{
+    /// <summary>How many leaves have one node: a power of two, so that each is a node of the whole tree.</summary>
+    public const int Leaves = 64;
+
+    private readonly List<byte[]> _segments = [];
+    private readonly List<byte[]> _open = new(Leaves);
+
+    /// <summary>How many leaves there are.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>Adds a leaf.</summary>
+    /// <param name="data">What it is of.</param>
+    public void Add(ReadOnlySpan<byte> data)
+    {
+        _open.Add(Merkle.Leaf(data));
+        Count++;
+        if (_open.Count == Leaves)
+            Close();
+    }
+
+    /// <summary>Ends the tree.</summary>
+    /// <returns>Its nodes over each 64 leaves, the last over what is left.</returns>
+    public IReadOnlyList<byte[]> End()
+    {
+        if (_open.Count > 0)
+            Close();
+        return _segments;
+    }
+
+    private void Close()
+    {
+        _segments.Add(Merkle.Root([.. _open]));
+        _open.Clear();
+    }
+}
