@@ -50,7 +50,23 @@ public sealed record CallAsk(
     CacheUse Cache = CacheUse.Reads,
     bool MayClamp = false,
     string? Digest = null
-);
+)
+{
+    /// <summary>
+    /// The models that may come to serve it, the one that is asked for first; empty where there is none. A fallback that the key's list of models does
+    /// not have is none; a logical name on that list stands for whatever it leads to. A pack pays for its own model alone.
+    /// </summary>
+    public IReadOnlyList<PricedModel> ChainOn(RateCard card, Key? key)
+    {
+        ArgumentNullException.ThrowIfNull(card);
+        if (Payment == CallPayment.Pack)
+            return card.Models.Find(Model) is { } packed ? [packed] : [];
+        var chain = card.Models.Chain(Model);
+        return key is null || chain.Count < 2 || key.AllowedModels.IsDefaultOrEmpty
+            ? chain
+            : [chain[0], .. chain.Skip(1).Where(fallback => key.Allows(Model, fallback))];
+    }
+}
 
 /// <summary>
 /// Sets funds, or a subscription's quota, aside for the worst case of a call to a model, once per route and reference: for the dearest of the models
@@ -71,11 +87,7 @@ public sealed record PlaceCallHold(AccountId Account, KeyId Key, string Route, s
         var key = account.Keys.Find(Key);
         if (key?.Billing == KeyBilling.Subscription && Ask.Payment != CallPayment.QuotaOrBalance)
             return Reject(RejectionCode.KeyKindNotAllowed);
-        var models = context.Card.Models;
-        IReadOnlyList<PricedModel> chain =
-            Ask.Payment != CallPayment.Pack ? models.Chain(Ask.Model)
-            : models.Find(Ask.Model) is { } packed ? [packed]
-            : [];
+        var chain = Ask.ChainOn(context.Card, key);
 
         // The list of models is access too: who may no longer call a model gets no first answer of it either.
         if (key is not null && chain.Count > 0 && !key.Allows(Ask.Model, chain[0]))

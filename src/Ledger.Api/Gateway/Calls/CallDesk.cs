@@ -74,10 +74,8 @@ internal sealed partial class CallDesk(
             var placed = verdict.Answer!.Value;
             if (!verdict.IsRepeat)
             {
-                var call = new LiveCall(account, placed, CardOf((HoldPlaced)placed.Event), identity.Actor, requestId)
-                {
-                    Successor = EventIds.Call(account, route.Name, $"{name}#{attempt + 1}"),
-                };
+                var successor = EventIds.Call(account, route.Name, $"{name}#{attempt + 1}");
+                var call = CallOf(identity, ask, placed, await AfterAsync(verdict, account), requestId, successor);
                 live.Add(call);
                 return new(call);
             }
@@ -104,23 +102,29 @@ internal sealed partial class CallDesk(
         var (account, caller) = (identity.Account, new Caller(identity.Actor, requestId));
         var command = new PlaceCallHold(account, identity.By.Key, route.Name, requestId, ask, options.HoldLifetime) { By = identity.By };
         var commit = ledger.Execute(command, caller, out var early);
-        return early is { Refusal: null, Answer: { } expected }
-            ? new(CallOf(expected), Commit: ConfirmAsync())
-            : Entered(PlacementOf(await commit));
+        return early is { Refusal: null, Answer: { } expected, After: { } after }
+            ? new(CallOf(identity, ask, expected, after, requestId), Commit: ConfirmAsync())
+            : await ConfirmAsync();
 
-        async Task<Placement> ConfirmAsync() => Entered(PlacementOf(await commit));
-
-        LiveCall CallOf(in Fact placed) => new(account, placed, CardOf((HoldPlaced)placed.Event), identity.Actor, requestId);
-
-        Placement PlacementOf(Verdict verdict) =>
-            verdict.Refusal is { } refusal ? new(null, refusal.Code, refusal.Shortfall) : new(CallOf(verdict.Answer!.Value));
-
-        Placement Entered(Placement placement)
+        async Task<Placement> ConfirmAsync()
         {
-            if (placement.Call is { } call)
-                live.Add(call);
-            return placement;
+            var verdict = await commit;
+            if (verdict.Refusal is { } refusal)
+                return new(null, refusal.Code, refusal.Shortfall);
+            var call = CallOf(identity, ask, verdict.Answer!.Value, await AfterAsync(verdict, account), requestId);
+            live.Add(call);
+            return new(call);
         }
+    }
+
+    private async ValueTask<Account> AfterAsync(Verdict verdict, AccountId account) =>
+        verdict.After ?? (await ledger.ReadAsync(account)).Account;
+
+    private LiveCall CallOf(Identity identity, CallAsk ask, in Fact placed, Account account, string requestId, Guid? successor = null)
+    {
+        var card = CardOf((HoldPlaced)placed.Event);
+        var models = ask.ChainOn(card, account.Keys.Find(identity.By.Key));
+        return new(identity.Account, placed, card, models, identity.Actor, requestId) { Successor = successor };
     }
 
     /// <summary>Charges a call, however long the database is away, within bounds.</summary>

@@ -5,7 +5,6 @@ using Ledger.Api.Gateway.Presets;
 using Ledger.Api.Gateway.Protocols;
 using Ledger.Api.Gateway.Providers;
 using Ledger.Domain.Metering;
-using Ledger.Domain.RateCards;
 
 namespace Ledger.Api.Gateway.Calls;
 
@@ -118,7 +117,8 @@ internal sealed partial class CallRunner(
                 placement.Call?.Hold is { } hold
                 && hold.Card == expected.Hold.Card
                 && hold.Entry == expected.Hold.Entry
-                && hold.Call == expected.Hold.Call;
+                && hold.Call == expected.Hold.Call
+                && placement.Call.Models.SequenceEqual(expected.Models);
             return placement;
         }
         finally
@@ -148,7 +148,7 @@ internal sealed partial class CallRunner(
         var headers = ForwardedHeaders.From(run.Context.Request.Headers, run.Route.Protocol);
         CallFault? fault = null;
         var result = await router.SendAsync(
-            TargetsOf(run),
+            [.. run.Call.Models.Select(model => new UpstreamTarget(model.Provider, model))],
             (target, provider) =>
             {
                 var speaks = provider.SpeaksFor(run.Route.Protocol);
@@ -191,17 +191,6 @@ internal sealed partial class CallRunner(
             await StreamAsync(run, served.Protocol, answer);
         else
             await AnswerAsync(run, served.Protocol, answer);
-    }
-
-    /// <summary>The entries that may serve, as the card that the hold was placed under has them.</summary>
-    private static List<UpstreamTarget> TargetsOf(Run run)
-    {
-        var (models, terms) = (run.Call.Card.Models, run.Call.Hold.Call!);
-        IReadOnlyList<PricedModel> chain =
-            terms.Scope is null ? models.Chain(terms.Asked)
-            : models.Find(terms.Scope) is { } one ? [one]
-            : [];
-        return [.. chain.Select(model => new UpstreamTarget(model.Provider, model))];
     }
 
     private UpstreamRewrite RewriteOf(Run run, UpstreamTarget target, Protocol speaks)

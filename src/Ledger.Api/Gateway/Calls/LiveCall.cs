@@ -16,11 +16,13 @@ internal sealed class LiveCall
     /// <param name="account">Whose call it is.</param>
     /// <param name="placed">The fact.</param>
     /// <param name="card">The rate card that it was placed under.</param>
+    /// <param name="models">The models that may serve it, in order.</param>
     /// <param name="actor">Who called, as events name them.</param>
     /// <param name="requestId">The request.</param>
-    public LiveCall(AccountId account, in Fact placed, RateCard card, string actor, string requestId)
+    public LiveCall(AccountId account, in Fact placed, RateCard card, IReadOnlyList<PricedModel> models, string actor, string requestId)
     {
-        (Account, Id, Hold, Card, Actor, RequestId) = (account, new(placed.Id), (HoldPlaced)placed.Event, card, actor, requestId);
+        (Account, Id, Hold, Card, Models) = (account, new(placed.Id), (HoldPlaced)placed.Event, card, models);
+        (Actor, RequestId) = (actor, requestId);
         _expiresAt = Hold.ExpiresAt.UtcTicks;
     }
 
@@ -31,6 +33,8 @@ internal sealed class LiveCall
     public HoldPlaced Hold { get; }
 
     public RateCard Card { get; }
+
+    public IReadOnlyList<PricedModel> Models { get; }
 
     public string Actor { get; }
 
