@@ -76,8 +76,10 @@ await using (database)
     AuthApi.Map(app);
     ReferralApi.Map(app);
     AccountApi.Map(app);
+    ActivityApi.Map(app);
     TenantApi.Map(app);
     BillingApi.Map(app);
+    UsageApi.Map(app);
     CreditsApi.Map(app);
     PacksApi.Map(app);
     ModelsApi.Map(app);
