@@ -11,6 +11,8 @@ namespace Ledger.Api.Gateway;
 /// <summary>What the inference routes refuse, and how, in the protocol of the route.</summary>
 internal static class CallErrors
 {
+    private static readonly TimeSpan MaxWait = TimeSpan.FromMinutes(1);
+
     /// <summary>Who is not let in.</summary>
     public static Task SendAsync(HttpContext context, Protocol protocol, Denial denial) =>
         protocol == Protocol.Anthropic
@@ -36,12 +38,23 @@ internal static class CallErrors
     /// <summary>Too many requests of a key.</summary>
     public static Task SendTooManyAsync(HttpContext context, Protocol protocol, TimeSpan retryAfter)
     {
-        ApiErrors.SetRetryAfter(context, retryAfter);
+        SetRetryAfter(context, retryAfter);
         return SendAsync(
             context,
             protocol,
             new OpenAiError(429, "rate_limit_exceeded", "Too many requests of this key; slow down and come back.")
         );
+    }
+
+    /// <summary>
+    /// Says when to come back. Clients wait by themselves for as long as they are told, some of them for days and without a word; where that is longer than
+    /// <see cref="MaxWait"/>, people are told instead.
+    /// </summary>
+    public static void SetRetryAfter(HttpContext context, TimeSpan after)
+    {
+        ApiErrors.SetRetryAfter(context, after);
+        if (after > MaxWait)
+            context.Response.Headers["x-should-retry"] = "false";
     }
 
     /// <summary>Why an entry is closed.</summary>

@@ -132,7 +132,7 @@ public sealed class InferenceApi
     /// <summary>A repeat of what was charged: the first answer, as long as it is kept; never a second charge.</summary>
     private async Task ReplayAsync(HttpContext context, CallRoute route, CallRequest request, AccountId account, HoldId hold, Fact charge)
     {
-        var kept = request.IsStream ? null : await _keeper.FindAsync(account, hold, context.RequestAborted);
+        var kept = request.IsStream ? null : await _keeper.FindAsync(account, hold, charge.At, context.RequestAborted);
         context.Response.Headers["x-ledger-hold"] = hold.ToString();
         context.Response.Headers["x-ledger-spend-id"] = charge.Id.ToString();
         if (kept is null)
@@ -162,7 +162,7 @@ public sealed class InferenceApi
         {
             var known = await _ledger.GlimpseAsync(account);
             var now = LedgerTime.Later(_time, known.LastAt);
-            ApiErrors.SetRetryAfter(context, known.Subscription.QuotaResetsAt(now) - now);
+            CallErrors.SetRetryAfter(context, known.Subscription.QuotaResetsAt(now) - now);
         }
 
         await CallErrors.SendAsync(context, route.Protocol, code, placement.Shortfall);

@@ -1,5 +1,3 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Ledger.Api.Application;
 using Ledger.Domain.Money;
@@ -80,7 +78,7 @@ public sealed class CreditsWorld : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _python = await PythonAsync();
+        _python = await Programs.PythonAsync();
 
         // The third snippet counts thirty days back from the machine's own clock.
         var now = TimeProvider.System.GetUtcNow();
@@ -112,63 +110,20 @@ public sealed class CreditsWorld : IAsyncLifetime
     }
 
     /// <summary>Runs Python as the client's README says, for this account.</summary>
-    public Task<PythonRun> RunAsync(string folder, params IReadOnlyList<string> arguments) =>
-        RunAsync(
+    public Task<ProgramRun> RunAsync(string folder, params IReadOnlyList<string> arguments) =>
+        Programs.RunAsync(
             _python,
-            folder,
             arguments,
-            new()
+            new Dictionary<string, string>
             {
                 ["AUDIOPOD_BASE_URL"] = _app.Http.BaseAddress!.GetLeftPart(UriPartial.Authority),
                 ["AUDIOPOD_API_KEY"] = _account.Key,
                 ["PYTHONPATH"] = Path.Combine(Repository.Folder, "clients/python"),
                 ["PYTHONUTF8"] = "1",
                 ["PYTHONDONTWRITEBYTECODE"] = "1",
-                ["NO_PROXY"] = "127.0.0.1,localhost",
-                ["no_proxy"] = "127.0.0.1,localhost",
-            }
+            },
+            folder: folder
         );
-
-    private static async Task<PythonRun> RunAsync(
-        string python,
-        string folder,
-        IReadOnlyList<string> arguments,
-        Dictionary<string, string> environment
-    )
-    {
-        var start = new ProcessStartInfo(python, arguments)
-        {
-            WorkingDirectory = folder,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        foreach (var (name, value) in environment)
-            start.Environment[name] = value;
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return new(process.ExitCode, output, await errors);
-    }
-
-    // The snippets use requests, which Debian installs for its own Python only; another may come first on the path.
-    private static async Task<string> PythonAsync()
-    {
-        foreach (var python in (string[])["python3", "/usr/bin/python3"])
-        {
-            try
-            {
-                if ((await RunAsync(python, Repository.Folder, ["-c", "import requests"], new())).ExitCode == 0)
-                    return python;
-            }
-            catch (Win32Exception)
-            {
-                // There is none of this name.
-            }
-        }
-
-        throw new InvalidOperationException("No python3 that has requests; on Debian: apt-get install python3-requests.");
-    }
 
     private Task<Verdict> GrantAsync(long credits, PocketSource source) => _app.GrantAsync(_account.Id, Amount.Credits(credits), source);
 
@@ -186,9 +141,3 @@ public sealed class CreditsWorld : IAsyncLifetime
         (await _app.PostAsync("/api/v1/tools/spend", _account.Key, body)).ShouldBe(200);
     }
 }
-
-/// <summary>What a Python program printed, and how it ended.</summary>
-/// <param name="ExitCode">0 where all is well.</param>
-/// <param name="Output">What it printed.</param>
-/// <param name="Errors">What it complained about.</param>
-public sealed record PythonRun(int ExitCode, string Output, string Errors);

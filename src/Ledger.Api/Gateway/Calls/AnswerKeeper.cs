@@ -18,6 +18,11 @@ internal sealed partial class AnswerKeeper(
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
 
+    // From a charge's commit to its answer's is one trip to the database.
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
+
     private readonly IDataProtector _protector = protection.CreateProtector("Ledger.KeptAnswers");
 
     /// <summary>Keeps an answer. That it could not be kept is no reason to withhold it: it is charged already.</summary>
@@ -34,10 +39,21 @@ internal sealed partial class AnswerKeeper(
     }
 
     /// <summary>The answer that was kept; null where there is none, or none any longer.</summary>
-    public async Task<byte[]?> FindAsync(AccountId account, HoldId hold, CancellationToken ct)
+    /// <param name="account">Whose it is.</param>
+    /// <param name="hold">Of which call.</param>
+    /// <param name="chargedAt">When the call was charged. Another node, which charged it a moment ago, may be about to keep the answer: that is waited for.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<byte[]?> FindAsync(AccountId account, HoldId hold, DateTimeOffset chargedAt, CancellationToken ct)
     {
-        if (await answers.FindAsync(account, hold, time.GetUtcNow(), ct) is not { } kept)
-            return null;
+        var since = time.GetTimestamp();
+        byte[]? kept;
+        while ((kept = await answers.FindAsync(account, hold, time.GetUtcNow(), ct)) is null)
+        {
+            if (time.GetUtcNow() - chargedAt > Fresh || time.GetElapsedTime(since) > Patience)
+                return null;
+            await Task.Delay(Poll, time, ct);
+        }
+
         try
         {
             return Protector(account, hold).Unprotect(kept);

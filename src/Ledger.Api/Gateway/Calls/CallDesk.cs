@@ -128,9 +128,12 @@ internal sealed partial class CallDesk(
     }
 
     /// <summary>Charges a call, however long the database is away, within bounds.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="record">What it came to.</param>
+    /// <param name="keep">Done with the charge before the call has ended: whoever waits for its end finds what was kept.</param>
     /// <returns>The charge; null where the ledger refuses it, which is a fault of ours and logged.</returns>
     /// <exception cref="LedgerUnavailableException">It was away for too long; then the hold lapses.</exception>
-    public async Task<CallCharge?> SettleAsync(LiveCall call, CallRecord record)
+    public async Task<CallCharge?> SettleAsync(LiveCall call, CallRecord record, Func<CallCharge, Task>? keep = null)
     {
         try
         {
@@ -143,7 +146,10 @@ internal sealed partial class CallDesk(
             }
 
             var fact = verdict.Answer!.Value;
-            return ChargeOf(fact, verdict.After ?? (await ledger.ReadAsync(call.Account)).Account);
+            var charge = ChargeOf(fact, verdict.After ?? (await ledger.ReadAsync(call.Account)).Account);
+            if (keep is not null)
+                await keep(charge);
+            return charge;
         }
         finally
         {

@@ -5,7 +5,7 @@ using Ledger.Domain.Metering;
 namespace Ledger.Api.Gateway.Calls;
 
 /// <summary>One way of asking for an answer: what it speaks, and what pays.</summary>
-/// <param name="Name">Its name in events and usage, such as <c>chat</c> or <c>claudecode</c>.</param>
+/// <param name="Name">Its name in events and usage, such as <c>chat.completions</c> or <c>claudecode</c>: never one of a tool.</param>
 /// <param name="Protocol">What it speaks.</param>
 /// <param name="Payment">What pays.</param>
 /// <param name="Standard">The bucket of keys that have none of their own.</param>
@@ -13,7 +13,7 @@ namespace Ledger.Api.Gateway.Calls;
 internal sealed record CallRoute(string Name, Protocol Protocol, CallPayment Payment, KeyRateLimit Standard, string? Preset = null)
 {
     /// <summary>OpenAI's protocol on the prepaid balance.</summary>
-    public static CallRoute Chat { get; } = new("chat", Protocol.OpenAi, CallPayment.Balance, KeyRateLimit.Generic);
+    public static CallRoute Chat { get; } = new("chat.completions", Protocol.OpenAi, CallPayment.Balance, KeyRateLimit.Generic);
 
     /// <summary>The pack dialect of the same address.</summary>
     public static CallRoute Pack { get; } = new("pack", Protocol.OpenAi, CallPayment.Pack, KeyRateLimit.Generic);

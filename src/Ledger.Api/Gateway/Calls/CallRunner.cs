@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
+using System.Text;
 using Ledger.Api.Application;
 using Ledger.Api.Gateway.Presets;
 using Ledger.Api.Gateway.Protocols;
@@ -40,6 +41,9 @@ internal sealed partial class CallRunner(
         "unavailable",
         "The answer is there, but the ledger's database is away, so that it could not be charged. It may be charged yet; do not repeat it blindly."
     );
+
+    private const string BrokenOff = "The provider failed in the middle of its answer. What was delivered was charged.";
+    private const string Stopping = "This server stops, and could not wait for the end of the answer. What was delivered was charged.";
 
     /// <summary>Carries a call to its end. Whatever comes, its hold has ended when this has.</summary>
     /// <returns>Where its hold did not come to be after all, why; null else.</returns>
@@ -210,32 +214,38 @@ internal sealed partial class CallRunner(
         try
         {
             var read = await ReadAsync(upstream.Body, run.Cut);
-            body = AnswerRelay.Read(run.Request, speaks, read, out report, time.GetUtcNow().ToUnixTimeSeconds());
+            body = AnswerRelay.Read(run.Request, speaks, read, out report, run.Call.PlacedAt.ToUnixTimeSeconds());
             if (run.Route.Payment == CallPayment.Pack)
                 content = AnswerRelay.TextOf(body);
         }
         catch (Exception broken) when (broken is IOException or InvalidDataException or OperationCanceledException)
         {
             // Nothing of it was delivered, so nothing of it is charged.
-            LogBroken(logger, run.Call.RequestId, run.Target!.Provider, broken.Message);
+            LogBroken(logger, run.Call.RequestId, run.Target!.Provider, ReasonOf(broken));
             await NotServedAsync(run, "upstream_error");
             await SendAsync(run, UpstreamFailed);
             return;
         }
 
         var record = RecordOf(run, report, run.IsCallerGone ? CallOutcome.CallerGone : report.Outcome);
-        if (await ChargeAsync(run, record) is not { } charge)
+        var answer = body;
+        if (await ChargeAsync(run, record, KeepAsync) is not { } charge)
         {
             run.Context.Response.Headers["x-should-retry"] = "false";
             await SendAsync(run, NotCharged);
             return;
         }
 
-        var answer = run.Route.Payment == CallPayment.Pack ? PackAnswers.Write(content, run.Call, record, charge) : body;
-        if (run.IsNamed)
-            await keeper.KeepAsync(run.Call.Account, run.Call.Id, answer);
         CallHeaders.SetCharge(run.Context, charge);
         await SendBodyAsync(run.Context, answer);
+
+        async Task KeepAsync(CallCharge charge)
+        {
+            if (run.Route.Payment == CallPayment.Pack)
+                answer = PackAnswers.Write(content, run.Call, record, charge);
+            if (run.IsNamed)
+                await keeper.KeepAsync(run.Call.Account, run.Call.Id, answer);
+        }
     }
 
     /// <summary>Sends an answer that is charged.</summary>
@@ -255,7 +265,7 @@ internal sealed partial class CallRunner(
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no";
         var isPack = run.Route.Payment == CallPayment.Pack;
-        var relay = StreamRelay.Of(run.Request, speaks, isPack, time.GetUtcNow().ToUnixTimeSeconds());
+        var relay = StreamRelay.Of(run.Request, speaks, isPack, run.Call.PlacedAt.ToUnixTimeSeconds());
         var isWhole = await PassOnAsync(run, relay, upstream.Body);
 
         var report = relay.Report;
@@ -271,7 +281,7 @@ internal sealed partial class CallRunner(
         {
             var message = charge is null
                 ? NotCharged.Message
-                : relay.FailureMessage ?? "The provider failed in the middle of its answer. What was delivered was charged.";
+                : relay.FailureMessage ?? (run.Cut.IsCancellationRequested ? Stopping : BrokenOff);
             relay.WriteError(response.BodyWriter, "api_error", "upstream_error", message);
         }
         else
@@ -316,18 +326,18 @@ internal sealed partial class CallRunner(
         }
         catch (Exception broken) when (broken is IOException or InvalidDataException or OperationCanceledException)
         {
-            LogBroken(logger, run.Call.RequestId, run.Target!.Provider, broken.Message);
+            LogBroken(logger, run.Call.RequestId, run.Target!.Provider, ReasonOf(broken));
             return relay.IsComplete;
         }
     }
 
-    private async Task<CallCharge?> ChargeAsync(Run run, CallRecord record)
+    private async Task<CallCharge?> ChargeAsync(Run run, CallRecord record, Func<CallCharge, Task>? keep = null)
     {
         metrics.Served(run.Call, record, run.Activity);
         run.HasEnded = true;
         try
         {
-            return await desk.SettleAsync(run.Call, record);
+            return await desk.SettleAsync(run.Call, record, keep);
         }
         catch (LedgerUnavailableException away)
         {
@@ -360,13 +370,12 @@ internal sealed partial class CallRunner(
         };
         await NotServedAsync(run, why);
         if (refused.RetryAfter is { } after && refused.Kind == UpstreamRefusal.Busy)
-            Http.ApiErrors.SetRetryAfter(run.Context, after);
-        if (refused.Kind == UpstreamRefusal.NotConfigured)
+            CallErrors.SetRetryAfter(run.Context, after);
+        if (refused.Kind is UpstreamRefusal.NotConfigured or UpstreamRefusal.CredentialsRefused)
             run.Context.Response.Headers["x-should-retry"] = "false";
         if (refused.Kind == UpstreamRefusal.Busy && run.Route.Protocol == Protocol.Anthropic)
-            await AnthropicErrors.SendAsync(run.Context, new(529, "overloaded_error", UpstreamBusy.Message));
-        else
-            await SendAsync(run, error);
+            error = UpstreamBusy with { Status = 529 };
+        await SendAsync(run, error);
     }
 
     private static Task SendAsync(Run run, OpenAiError error)
@@ -384,17 +393,29 @@ internal sealed partial class CallRunner(
         return CallErrors.SendAsync(run.Context, run.Route.Protocol, error);
     }
 
+    // What a provider says of its own fault may repeat what it was asked, and no log may show that.
+    private static string ReasonOf(Exception broken) => broken is InvalidDataException ? "what came is no answer" : broken.Message;
+
     private CallRecord RecordOf(Run run, in UsageReport report, CallOutcome outcome) =>
         new(
             run.Target!.Model.Provider,
             run.Target.Model.Model,
-            report.Tokens,
+            CountedOf(run, report),
             !report.IsReported,
             outcome,
             run.ElapsedMs(time),
             run.FirstByteMs,
             report.Raw
         );
+
+    // Of a report there is the input at least, and the preset is in it. Where there is none, the preset was read by the model all the same.
+    private TokenUse CountedOf(Run run, in UsageReport report) =>
+        report is { IsReported: false, Raw: null } && run.Route.Preset is { } tool
+            ? report.Tokens with
+            {
+                Input = report.Tokens.Input + TokenCount.Likely(Encoding.UTF8.GetByteCount(presets.Find(tool)!)),
+            }
+            : report.Tokens;
 
     private async Task<ReadOnlyMemory<byte>> ReadAsync(Stream body, CancellationToken ct)
     {

@@ -22,7 +22,7 @@ internal sealed class LiveCall
     public LiveCall(AccountId account, in Fact placed, RateCard card, IReadOnlyList<PricedModel> models, string actor, string requestId)
     {
         (Account, Id, Hold, Card, Models) = (account, new(placed.Id), (HoldPlaced)placed.Event, card, models);
-        (Actor, RequestId) = (actor, requestId);
+        (Actor, RequestId, PlacedAt) = (actor, requestId, placed.At);
         _expiresAt = Hold.ExpiresAt.UtcTicks;
     }
 
@@ -35,6 +35,9 @@ internal sealed class LiveCall
     public RateCard Card { get; }
 
     public IReadOnlyList<PricedModel> Models { get; }
+
+    /// <summary>When its hold was placed: when the answer was begun, as OpenAI's protocol tells it.</summary>
+    public DateTimeOffset PlacedAt { get; }
 
     public string Actor { get; }
 

@@ -37,7 +37,7 @@ internal static class PackAnswers
             json.WriteStartObject();
             json.WriteString("id", "chatcmpl-" + call.Id.Value.ToString("N"));
             json.WriteString("object", "chat.completion.chunk");
-            json.WriteNumber("created", call.Hold.ExpiresAt.ToUnixTimeSeconds());
+            json.WriteNumber("created", call.PlacedAt.ToUnixTimeSeconds());
             json.WriteString("model", call.Hold.Call!.Asked);
             json.WriteStartArray("choices");
             json.WriteEndArray();
@@ -58,10 +58,14 @@ internal static class PackAnswers
         json.WriteNumber("latencyMs", record.LatencyMs);
         json.WriteEndObject();
 
+        if (PocketOf(call, charge) is { } pocket)
+            WritePack(json, call, pocket, charge.At);
         json.WriteString("usageLogId", "ul_" + charge.Spend.Value.ToString("N"));
-        if (PocketOf(call, charge) is not { } pocket)
-            return;
-        var left = pocket.LapsedAt(charge.At) ? 0 : pocket.Remaining;
+    }
+
+    private static void WritePack(Utf8JsonWriter json, LiveCall call, Pocket pocket, DateTimeOffset at)
+    {
+        var left = pocket.LapsedAt(at) ? 0 : pocket.Remaining;
         var rates = call.Card.FindPack(call.Hold.Entry["packs/".Length..])?.CreditsPer1m;
         json.WriteStartObject("pack");
         json.WriteString("id", PackTranslation.IdOf(pocket));
@@ -70,7 +74,7 @@ internal static class PackAnswers
         else
             json.WriteNull("remainingTokensEst");
         json.WriteNumber("internalCreditsRemaining", new Amount(left, Unit.Credits).WholeFloor());
-        json.WriteString("status", PackTranslation.StatusOf(pocket, charge.At));
+        json.WriteString("status", PackTranslation.StatusOf(pocket, at));
         json.WriteEndObject();
     }
 

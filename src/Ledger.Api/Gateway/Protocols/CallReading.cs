@@ -423,7 +423,7 @@ internal ref struct CallReading
                     return Refuse(
                         _protocol == Protocol.OpenAi
                             ? "role must be system, developer, user, assistant, tool or function."
-                            : "role must be user or assistant; the system prompt stands in system.",
+                            : "role must be user, assistant or system.",
                         Path("", ".role")
                     );
                 hasRole = true;
@@ -456,15 +456,10 @@ internal ref struct CallReading
     {
         if (_json.TokenType != JsonTokenType.String)
             return false;
-        if (_json.ValueTextEquals("user"u8) || _json.ValueTextEquals("assistant"u8))
+        if (_json.ValueTextEquals("user"u8) || _json.ValueTextEquals("assistant"u8) || _json.ValueTextEquals("system"u8))
             return true;
         return _protocol == Protocol.OpenAi
-            && (
-                _json.ValueTextEquals("system"u8)
-                || _json.ValueTextEquals("tool"u8)
-                || _json.ValueTextEquals("developer"u8)
-                || _json.ValueTextEquals("function"u8)
-            );
+            && (_json.ValueTextEquals("tool"u8) || _json.ValueTextEquals("developer"u8) || _json.ValueTextEquals("function"u8));
     }
 
     private bool Content()

@@ -44,7 +44,7 @@ internal sealed class ToOpenAi
         _json.WriteStartObject();
         _json.WriteString("model"u8, _how.Model);
         _json.WriteStartArray("messages"u8);
-        WriteSystem(body.Member("system"u8));
+        WriteSystem(body.Member("system"u8), _how.Preset);
         var at = 0;
         foreach (var message in body.Member("messages"u8).Items())
             WriteMessage(message, at++);
@@ -79,11 +79,11 @@ internal sealed class ToOpenAi
             _json.WriteAsIs(to, value);
     }
 
-    private void WriteSystem(JsonElement? system)
+    private void WriteSystem(JsonElement? system, string? preset)
     {
         var texts = new List<string>();
-        if (!string.IsNullOrEmpty(_how.Preset))
-            texts.Add(_how.Preset);
+        if (!string.IsNullOrEmpty(preset))
+            texts.Add(preset);
         if (system is { ValueKind: JsonValueKind.String } text)
             texts.Add(text.GetString()!);
         texts.AddRange(TextsOf(system));
@@ -109,7 +109,11 @@ internal sealed class ToOpenAi
     {
         var content = message.Member("content"u8);
         var isUser = message.Says("role"u8, "user"u8);
-        if (content is { ValueKind: JsonValueKind.String } text)
+        if (message.Says("role"u8, "system"u8))
+        {
+            WriteSystem(content, null);
+        }
+        else if (content is { ValueKind: JsonValueKind.String } text)
         {
             _json.WriteStartObject();
             _json.WriteString("role"u8, isUser ? "user"u8 : "assistant"u8);

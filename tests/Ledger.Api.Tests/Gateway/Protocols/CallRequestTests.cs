@@ -175,7 +175,6 @@ public sealed class CallRequestTests
     [Theory]
     [InlineData("""{"model":"m","messages":[{"role":"user","content":"x"}]}""", "max_tokens")]
     [InlineData("""{"model":"m","max_tokens":null,"messages":[{"role":"user","content":"x"}]}""", "max_tokens")]
-    [InlineData("""{"model":"m","max_tokens":9,"messages":[{"role":"system","content":"x"}]}""", "messages[0].role")]
     [InlineData("""{"model":"m","max_tokens":9,"messages":[{"role":"tool","content":"x"}]}""", "messages[0].role")]
     [InlineData("""{"model":"m","max_tokens":9,"messages":[{"role":"user"}]}""", "messages[0].content")]
     [InlineData("""{"model":"m","max_tokens":9,"messages":[{"role":"user","content":null}]}""", "messages[0].content")]
