@@ -81,8 +81,10 @@ await using (database)
     ReceiptApi.Map(app);
     CheckpointApi.Map(app);
     AuditApi.Map(app);
+    ActivityApi.Map(app);
     TenantApi.Map(app);
     BillingApi.Map(app);
+    UsageApi.Map(app);
     CreditsApi.Map(app);
     PacksApi.Map(app);
     ModelsApi.Map(app);

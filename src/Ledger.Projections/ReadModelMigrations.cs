@@ -63,6 +63,7 @@ public static class ReadModelMigrations
             )
         ),
         new("read-models", 4, "holds of calls", Sql("call_holds.sql")),
+        new("read-models", 5, "usage by hour and model", Sql("usage_hourly.sql", "usage_history.sql", "usage_days.sql")),
         new("access-history", 1, "sign-ins and access trail of accounts that were there before", Sql("access_history.sql")),
         new("rate-card-history", 1, "rate cards that were there before", Sql("rate_card_history.sql")),
         new("checkpoints", 1, "state checkpoints of accounts", Sql("account_checkpoints.sql")),

@@ -71,7 +71,7 @@ public sealed class DriftCheckTests
     [InlineData("delete from billing where account_id = 'a000'", "billing", 1)]
     [InlineData("update accounts set credits_clawed_back = credits_clawed_back + 1 where account_id = 'a000'", "accounts.credits", 1)]
     [InlineData("delete from accounts where account_id = 'a000'", "accounts.version is missing", 0)]
-    [InlineData("update usage_daily set credits = credits - 1 where account_id = 'a000'", "usage_daily.credits", 1)]
+    [InlineData("update usage_hourly set credits = credits - 1 where account_id = 'a000'", "usage_hourly.credits", 1)]
     public async Task A_row_that_was_tampered_with_is_named_without_its_contents(string tamper, string named, int only)
     {
         await using var ledger = await LedgerDatabase.CreateAsync();
@@ -84,7 +84,7 @@ public sealed class DriftCheckTests
                 select exists (select from holds where account_id = 'a000')
                   and exists (select from pockets where account_id = 'a000' and remaining > 0)
                   and exists (select from keys where account_id = 'a000')
-                  and exists (select from usage_daily where account_id = 'a000')
+                  and exists (select from usage_hourly where account_id = 'a000')
                   and exists (select from orders where account_id = 'a000')
                   and exists (select from billing where account_id = 'a000')
                 """

@@ -110,7 +110,7 @@ internal sealed class LedgerDatabase : IAsyncDisposable
     public async Task<string> DumpAsync()
     {
         var lines = new List<string>();
-        foreach (var table in (string[])["accounts", "pockets", "holds", "billing", "orders", "keys", "usage_daily", "prices"])
+        foreach (var table in (string[])["accounts", "pockets", "holds", "billing", "orders", "keys", "usage_hourly", "prices"])
             lines.AddRange(await LinesAsync($"select '{table} ' || to_jsonb(t)::text from {table} t order by 1"));
         return string.Join('\n', lines);
     }

@@ -46,7 +46,11 @@ public sealed class RebuildTests
     [InlineData("payments", "orders", "delete from orders where ctid = (select ctid from orders limit 1)")]
     [InlineData("payments", "billing", "update billing set due_at = now() where ctid = (select ctid from billing limit 1)")]
     [InlineData("payments", "billing", "delete from billing where ctid = (select ctid from billing limit 1)")]
-    [InlineData("usage", "usage_daily", "update usage_daily set credits = credits - 1 where ctid = (select ctid from usage_daily limit 1)")]
+    [InlineData(
+        "usage",
+        "usage_hourly",
+        "update usage_hourly set credits = credits - 1 where ctid = (select ctid from usage_hourly limit 1)"
+    )]
     [InlineData("prices", "prices", "update prices set credits_nanos = 7 where card = 1 and tool = 'chat'")]
     [InlineData("prices", "prices", "delete from prices where card = 2 and tool = 'chat'")]
     public async Task A_row_that_was_tampered_with_is_reported_and_rebuilt(string model, string table, string tamper)

@@ -34,6 +34,7 @@ public static class LedgerSetup
         services.AddSingleton<Trail>();
         services.AddSingleton<LogScan>();
         services.AddSingleton<SpendHistory>();
+        services.AddSingleton<ActivityQueries>();
         services.AddSingleton<ReferralCodes>();
         services.AddSingleton<RateCards>();
         services.AddSingleton<OrderQueries>();

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Ledger.Domain.Accounts;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 
 namespace Ledger.Domain.Wallets;
@@ -30,52 +31,31 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
 
         return fact.Event switch
         {
-            CreditsSpent e => Reverse(account.Wallet, fact.At, null, e.Key, e.Tool, e.Charged, e.Paid, null, null, context.Now),
-            HoldSettled e => Reverse(
+            CreditsSpent e => Reverse(
+                new(fact.At, null, e.Key, e.Tool, e.Charged, e.Paid, null, e.Entry, null),
                 account.Wallet,
-                fact.At,
-                e.HeldAt,
-                e.Key,
-                e.Tool,
-                e.Charged,
-                e.FromHold.AddRange(e.FromAvailable),
-                e.Debt,
-                e.Call?.Quota,
+                context.Now
+            ),
+            HoldSettled e => Reverse(
+                new(fact.At, e.HeldAt, e.Key, e.Tool, e.Charged, e.FromHold.AddRange(e.FromAvailable), e.Debt, e.Entry, e.Call),
+                account.Wallet,
                 context.Now
             ),
             HoldSettledLate e => Reverse(
+                new(fact.At, e.HeldAt, e.Key, e.Tool, e.Charged, e.Paid, e.Debt, e.Entry, e.Call),
                 account.Wallet,
-                fact.At,
-                e.HeldAt,
-                e.Key,
-                e.Tool,
-                e.Charged,
-                e.Paid,
-                e.Debt,
-                e.Call?.Quota,
                 context.Now
             ),
             _ => Reject(RejectionCode.SpendNotFound),
         };
     }
 
-    private Decision<AccountEvent> Reverse(
-        Wallet wallet,
-        DateTimeOffset spentAt,
-        DateTimeOffset? heldAt,
-        KeyId key,
-        string tool,
-        Amount charged,
-        ImmutableArray<PocketShare> paid,
-        Amount? uncovered,
-        Metering.QuotaShare? quota,
-        DateTimeOffset now
-    )
+    private Decision<AccountEvent> Reverse(in Spent spent, Wallet wallet, DateTimeOffset now)
     {
-        var unit = charged.Unit;
-        var returned = Merge(paid);
+        var unit = spent.Charged.Unit;
+        var returned = Merge(spent.Paid);
         Amount? cleared = null;
-        if (uncovered is { } was)
+        if (spent.Uncovered is { } was)
         {
             var off = Amount.Min(was, wallet.Debt(unit));
             if (off.IsPositive)
@@ -87,11 +67,37 @@ public sealed record ReverseSpend(AccountId Account, SpendId Spend, string Reaso
         }
 
         return Accept([
-            new SpendReversed(Spend, key, tool, charged, spentAt, returned, cleared, Reason, heldAt, quota),
+            new SpendReversed(
+                Spend,
+                spent.Key,
+                spent.Tool,
+                spent.Charged,
+                spent.At,
+                returned,
+                cleared,
+                Reason,
+                spent.HeldAt,
+                spent.Call?.Quota,
+                spent.Entry,
+                spent.Call is { } call ? call.Provider + "/" + call.Model : null
+            ),
             .. wallet.AfterReturn(returned, cleared?.Parts ?? 0, now),
         ]);
     }
 
     private static ImmutableArray<PocketShare> Merge(ImmutableArray<PocketShare> shares) =>
         [.. shares.GroupBy(share => share.Pocket).Select(same => new PocketShare(same.Key, same.Sum(share => share.Parts)))];
+
+    /// <summary>What is given back.</summary>
+    private readonly record struct Spent(
+        DateTimeOffset At,
+        DateTimeOffset? HeldAt,
+        KeyId Key,
+        string Tool,
+        Amount Charged,
+        ImmutableArray<PocketShare> Paid,
+        Amount? Uncovered,
+        string Entry,
+        CallRecord? Call
+    );
 }

@@ -171,6 +171,8 @@ public sealed record HoldSettledLate(
 /// <param name="Reason">Why.</param>
 /// <param name="HeldAt">When its hold was placed: the window in which limits counted it; null where there was no hold, and <paramref name="SpentAt"/> is that window.</param>
 /// <param name="Quota">What of the subscription's quota it had used; null where something else paid.</param>
+/// <param name="Entry">The entry of the rate card that had priced it.</param>
+/// <param name="Model">The provider/model that had served, where it was a call; null else.</param>
 public sealed record SpendReversed(
     SpendId Spend,
     KeyId Key,
@@ -181,7 +183,9 @@ public sealed record SpendReversed(
     Amount? DebtCleared,
     string Reason,
     DateTimeOffset? HeldAt = null,
-    QuotaShare? Quota = null
+    QuotaShare? Quota = null,
+    string? Entry = null,
+    string? Model = null
 ) : WalletEvent;
 
 /// <summary>What was left in a pocket lapsed.</summary>

@@ -107,11 +107,11 @@ public sealed class KeyQueries(NpgsqlDataSource database)
             """
             select
               u.key_id,
-              sum(u.credits - u.credits_reversed)::bigint,
+              sum(u.credits + u.pack_credits - u.credits_reversed - u.pack_credits_reversed)::bigint,
               sum(u.usd - u.usd_reversed)::bigint
-            from usage_daily u
+            from usage_hourly u
             where u.account_id = $1
-              and u.day >= $2
+              and u.hour >= $2::date::timestamp at time zone 'UTC'
             group by u.key_id
             """
         );
@@ -131,12 +131,12 @@ public sealed class KeyQueries(NpgsqlDataSource database)
             """
             select
               u.key_id,
-              sum(u.credits - u.credits_reversed)::bigint,
-              coalesce(sum(u.credits - u.credits_reversed) filter (where u.day >= $2), 0)::bigint,
-              coalesce(sum(u.credits - u.credits_reversed) filter (where u.day >= date_trunc('week', $2)::date), 0)::bigint,
-              coalesce(sum(u.credits - u.credits_reversed) filter (where u.day >= date_trunc('month', $2)::date), 0)::bigint,
-              max(u.day) filter (where u.requests > 0)
-            from usage_daily u
+              sum(u.credits + u.pack_credits - u.credits_reversed - u.pack_credits_reversed)::bigint,
+              coalesce(sum(u.credits + u.pack_credits - u.credits_reversed - u.pack_credits_reversed) filter (where u.hour >= $2::date::timestamp at time zone 'UTC'), 0)::bigint,
+              coalesce(sum(u.credits + u.pack_credits - u.credits_reversed - u.pack_credits_reversed) filter (where u.hour >= date_trunc('week', $2::date::timestamp) at time zone 'UTC'), 0)::bigint,
+              coalesce(sum(u.credits + u.pack_credits - u.credits_reversed - u.pack_credits_reversed) filter (where u.hour >= date_trunc('month', $2::date::timestamp) at time zone 'UTC'), 0)::bigint,
+              (max(u.hour) filter (where u.requests > 0) at time zone 'UTC')::date
+            from usage_hourly u
             where u.account_id = $1
             group by u.key_id
             """

@@ -52,7 +52,7 @@ public sealed class DriftCheck(NpgsqlDataSource database, AccountSnapshots snaps
         // The locks before the snapshot, as whoever loads an account takes them: a rebuild may be about to swap the tables.
         await using (
             var take = new NpgsqlCommand(
-                "lock table accounts, pockets, holds, referrals, billing, orders, keys, sign_ins, usage_daily in access share mode",
+                "lock table accounts, pockets, holds, referrals, billing, orders, keys, sign_ins, usage_hourly in access share mode",
                 connection
             )
         )
@@ -63,11 +63,11 @@ public sealed class DriftCheck(NpgsqlDataSource database, AccountSnapshots snaps
             """
             select
               coalesce((select s.version from mt_streams s where s.id = $2), 0),
-              coalesce(sum(u.credits), 0)::bigint,
-              coalesce(sum(u.credits_reversed), 0)::bigint,
+              coalesce(sum(u.credits + u.pack_credits), 0)::bigint,
+              coalesce(sum(u.credits_reversed + u.pack_credits_reversed), 0)::bigint,
               coalesce(sum(u.usd), 0)::bigint,
               coalesce(sum(u.usd_reversed), 0)::bigint
-            from usage_daily u
+            from usage_hourly u
             where u.account_id = $1
             """,
             connection
@@ -112,10 +112,10 @@ public sealed class DriftCheck(NpgsqlDataSource database, AccountSnapshots snaps
         foreach (
             var (name, row, fact) in ((string, long, long)[])
                 [
-                    ("usage_daily.credits", live.Usage.Credits, credits.Spent),
-                    ("usage_daily.credits_reversed", live.Usage.CreditsReversed, credits.Reversed),
-                    ("usage_daily.usd", live.Usage.Usd, usd.Spent),
-                    ("usage_daily.usd_reversed", live.Usage.UsdReversed, usd.Reversed),
+                    ("usage_hourly.credits", live.Usage.Credits, credits.Spent),
+                    ("usage_hourly.credits_reversed", live.Usage.CreditsReversed, credits.Reversed),
+                    ("usage_hourly.usd", live.Usage.Usd, usd.Spent),
+                    ("usage_hourly.usd_reversed", live.Usage.UsdReversed, usd.Reversed),
                 ]
         )
         {

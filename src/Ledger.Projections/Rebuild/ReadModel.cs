@@ -28,7 +28,11 @@ internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tabl
         [new("keys", "account_id", "key_id"), new("sign_ins", "account_id"), new("trail", "account_id", "version")],
         []
     );
-    private static readonly ReadModel Usage = new("usage", [new("usage_daily", "account_id", "day", "key_id", "tool")], []);
+    private static readonly ReadModel Usage = new(
+        "usage",
+        [new("usage_hourly", "account_id", "hour", "key_id", "tool", "model")],
+        ["usage_daily"]
+    );
     private static readonly ReadModel Prices = new(
         "prices",
         [new("prices", "card", "entry"), new("rate_cards", "card")],
@@ -41,12 +45,12 @@ internal sealed record ReadModel(string Name, IReadOnlyList<ReadModelTable> Tabl
     private static readonly ReadModel Everything = new(
         "all",
         [.. Balances.Tables, .. Payments.Tables, .. Keys.Tables, .. Usage.Tables, .. Prices.Tables],
-        [.. Balances.Views, .. Prices.Views]
+        [.. Balances.Views, .. Usage.Views, .. Prices.Views]
     );
 
     public static IReadOnlyList<ReadModel> All { get; } = [Balances, Payments, Keys, Usage, Prices, Checkpoints, Everything];
 
-    public bool HasUsage => Tables.Any(table => table.Name == "usage_daily");
+    public bool HasUsage => Tables.Any(table => table.Name == "usage_hourly");
 
     public bool HasPrices => Tables.Any(table => !table.IsOfAccounts);
 

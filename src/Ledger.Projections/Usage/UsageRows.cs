@@ -1,4 +1,5 @@
 using Ledger.Domain;
+using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
@@ -7,73 +8,127 @@ using NpgsqlTypes;
 namespace Ledger.Projections.Usage;
 
 /// <summary>What one event adds to usage.</summary>
-public readonly record struct UsageDelta(KeyId Key, string Tool, int Requests, Quantity Units, Amount Charged, Amount Reversed)
+/// <param name="Key">Who asked.</param>
+/// <param name="Tool">For what.</param>
+/// <param name="Model">Which provider/model served; empty for tools.</param>
+/// <param name="Requests">One for a charge, none for a reversal.</param>
+/// <param name="Units">How much was done.</param>
+/// <param name="Tokens">The tokens of a call.</param>
+/// <param name="QuotaTokens">Those of them that a quota paid.</param>
+/// <param name="Charged">What was charged.</param>
+/// <param name="Reversed">What was given back.</param>
+/// <param name="IsPack">Whether packs paid.</param>
+public readonly record struct UsageDelta(
+    KeyId Key,
+    string Tool,
+    string Model,
+    int Requests,
+    Quantity Units,
+    TokenUse Tokens,
+    long QuotaTokens,
+    Amount Charged,
+    Amount Reversed,
+    bool IsPack
+)
 {
     /// <summary>What a fact adds; null where it adds nothing.</summary>
     public static UsageDelta? Of(in Fact fact) =>
         fact.Event switch
         {
-            CreditsSpent e => new(e.Key, e.Tool, 1, e.Units, e.Charged, Amount.Zero(e.Charged.Unit)),
-            HoldSettled e => new(e.Key, e.Tool, 1, e.Units, e.Charged, Amount.Zero(e.Charged.Unit)),
-            HoldSettledLate e => new(e.Key, e.Tool, 1, e.Units, e.Charged, Amount.Zero(e.Charged.Unit)),
-            SpendReversed e => new(e.Key, e.Tool, 0, default, Amount.Zero(e.Amount.Unit), e.Amount),
+            CreditsSpent e => Charge(e.Key, e.Tool, e.Units, e.Charged, e.Entry, null),
+            HoldSettled e => Charge(e.Key, e.Tool, e.Units, e.Charged, e.Entry, e.Call),
+            HoldSettledLate e => Charge(e.Key, e.Tool, e.Units, e.Charged, e.Entry, e.Call),
+            SpendReversed e => new(
+                e.Key,
+                e.Tool,
+                e.Model ?? "",
+                0,
+                default,
+                default,
+                -(e.Quota?.Tokens ?? 0),
+                Amount.Zero(e.Amount.Unit),
+                e.Amount,
+                IsOfPack(e.Entry)
+            ),
             _ => null,
         };
+
+    private static UsageDelta Charge(KeyId key, string tool, Quantity units, Amount charged, string entry, CallRecord? call) =>
+        new(
+            key,
+            tool,
+            call is null ? "" : call.Provider + "/" + call.Model,
+            1,
+            units,
+            call?.Tokens ?? default,
+            call?.Quota?.Tokens ?? 0,
+            charged,
+            Amount.Zero(charged.Unit),
+            IsOfPack(entry)
+        );
+
+    private static bool IsOfPack(string? entry) => entry?.StartsWith("packs/", StringComparison.Ordinal) == true;
 }
 
-/// <summary>Adds up usage per UTC day, account, key and tool.</summary>
+/// <summary>Adds up usage per UTC hour, account, key, tool and model.</summary>
 public sealed class UsageRows : InlineWrite
 {
-    private readonly Dictionary<(KeyId Key, DateOnly Day, string Tool), Sums> _sums = [];
+    private static readonly string[] Names =
+    [
+        "requests",
+        "input_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "output_tokens",
+        "quota_tokens",
+        "credits",
+        "pack_credits",
+        "usd",
+        "credits_reversed",
+        "pack_credits_reversed",
+        "usd_reversed",
+    ];
+
+    private readonly Dictionary<(KeyId Key, DateTimeOffset Hour, string Tool, string Model), Sums> _sums = [];
     private readonly InlineColumn<int> _n;
     private readonly InlineColumn<string> _accountId;
-    private readonly InlineColumn<DateOnly> _day;
+    private readonly InlineColumn<DateTimeOffset> _hour;
     private readonly InlineColumn<string> _keyId;
     private readonly InlineColumn<string> _tool;
-    private readonly InlineColumn<long> _requests;
+    private readonly InlineColumn<string> _model;
     private readonly InlineColumn<decimal> _units;
-    private readonly InlineColumn<long> _credits;
-    private readonly InlineColumn<long> _usd;
-    private readonly InlineColumn<long> _creditsReversed;
-    private readonly InlineColumn<long> _usdReversed;
+    private readonly InlineColumn<long>[] _figures;
 
     /// <summary>For one writer.</summary>
     public UsageRows()
     {
         _n = Column<int>("n", NpgsqlDbType.Integer);
         _accountId = Column<string>("account_id", NpgsqlDbType.Varchar);
-        _day = Column<DateOnly>("day", NpgsqlDbType.Date);
+        _hour = Column<DateTimeOffset>("hour", NpgsqlDbType.TimestampTz);
         _keyId = Column<string>("key_id", NpgsqlDbType.Varchar);
         _tool = Column<string>("tool", NpgsqlDbType.Varchar);
-        _requests = Column<long>("requests", NpgsqlDbType.Bigint);
+        _model = Column<string>("model", NpgsqlDbType.Varchar);
         _units = Column<decimal>("units_nanos", NpgsqlDbType.Numeric);
-        _credits = Column<long>("credits", NpgsqlDbType.Bigint);
-        _usd = Column<long>("usd", NpgsqlDbType.Bigint);
-        _creditsReversed = Column<long>("credits_reversed", NpgsqlDbType.Bigint);
-        _usdReversed = Column<long>("usd_reversed", NpgsqlDbType.Bigint);
+        _figures = [.. Names.Select(name => Column<long>(name, NpgsqlDbType.Bigint))];
     }
 
     /// <inheritdoc/>
-    public override string Sql =>
-        """
+    public override string Sql { get; } =
+        $$"""
             usage_added as (
-              insert into usage_daily as t (
-                account_id, day, key_id, tool, requests, units_nanos, credits, usd, credits_reversed, usd_reversed
+              insert into usage_hourly as t (
+                account_id, hour, key_id, tool, model, units_nanos, {{List(name => name)}}
               )
               select
-                u.account_id, u.day, u.key_id, u.tool, u.requests, u.units_nanos, u.credits, u.usd, u.credits_reversed, u.usd_reversed
+                u.account_id, u.hour, u.key_id, u.tool, u.model, u.units_nanos, {{List(name => "u." + name)}}
               from unnest(
-                :n, :account_id, :day, :key_id, :tool, :requests, :units_nanos, :credits, :usd, :credits_reversed, :usd_reversed
-              ) as u (n, account_id, day, key_id, tool, requests, units_nanos, credits, usd, credits_reversed, usd_reversed)
+                :n, :account_id, :hour, :key_id, :tool, :model, :units_nanos, {{List(name => ":" + name)}}
+              ) as u (n, account_id, hour, key_id, tool, model, units_nanos, {{List(name => name)}})
               where :won(u.n)
-              on conflict (account_id, day, key_id, tool) do update
+              on conflict (account_id, hour, key_id, tool, model) do update
               set
-                requests = t.requests + excluded.requests,
                 units_nanos = t.units_nanos + excluded.units_nanos,
-                credits = t.credits + excluded.credits,
-                usd = t.usd + excluded.usd,
-                credits_reversed = t.credits_reversed + excluded.credits_reversed,
-                usd_reversed = t.usd_reversed + excluded.usd_reversed
+                {{List(name => $"{name} = t.{name} + excluded.{name}")}}
             )
             """;
 
@@ -92,48 +147,74 @@ public sealed class UsageRows : InlineWrite
         {
             if (UsageDelta.Of(fact) is not { } delta)
                 continue;
-            var key = (delta.Key, DateOnly.FromDateTime(fact.At.UtcDateTime), delta.Tool);
+            var key = (delta.Key, HourOf(fact.At), delta.Tool, delta.Model);
             _sums.TryGetValue(key, out var sums);
             _sums[key] = sums.Plus(delta);
         }
 
-        foreach (var ((key, day, tool), sums) in _sums)
+        foreach (var ((key, hour, tool, model), sums) in _sums)
         {
             _n.Add(n);
             _accountId.Add(accountId);
-            _day.Add(day);
+            _hour.Add(hour);
             _keyId.Add(key.Value);
             _tool.Add(tool);
-            _requests.Add(sums.Requests);
+            _model.Add(model);
             _units.Add((decimal)sums.Units);
-            _credits.Add(sums.Credits);
-            _usd.Add(sums.Usd);
-            _creditsReversed.Add(sums.CreditsReversed);
-            _usdReversed.Add(sums.UsdReversed);
+            ReadOnlySpan<long> figures =
+            [
+                sums.Requests,
+                sums.Tokens.Input,
+                sums.Tokens.CacheRead,
+                sums.Tokens.CacheWrite + sums.Tokens.CacheWrite1h,
+                sums.Tokens.Output,
+                sums.QuotaTokens,
+                sums.Charged.Credits,
+                sums.Charged.Packs,
+                sums.Charged.Usd,
+                sums.Reversed.Credits,
+                sums.Reversed.Packs,
+                sums.Reversed.Usd,
+            ];
+            for (var i = 0; i < figures.Length; i++)
+                _figures[i].Add(figures[i]);
         }
 
         _sums.Clear();
     }
 
-    private readonly record struct Sums(long Requests, Int128 Units, long Credits, long Usd, long CreditsReversed, long UsdReversed)
+    private static string List(Func<string, string> write) => string.Join(", ", Names.Select(write));
+
+    private static DateTimeOffset HourOf(DateTimeOffset at) => new(at.UtcTicks - (at.UtcTicks % TimeSpan.TicksPerHour), TimeSpan.Zero);
+
+    /// <summary>What was charged, or given back, in parts.</summary>
+    private readonly record struct Money(long Credits, long Packs, long Usd)
+    {
+        public Money Plus(Amount amount, bool isPack) =>
+            amount.Unit switch
+            {
+                Unit.Credits when isPack => this with { Packs = Packs + amount.Parts },
+                Unit.Credits => this with { Credits = Credits + amount.Parts },
+                Unit.Usd => this with { Usd = Usd + amount.Parts },
+            };
+    }
+
+    private readonly record struct Sums(long Requests, Int128 Units, TokenUse Tokens, long QuotaTokens, Money Charged, Money Reversed)
     {
         public Sums Plus(in UsageDelta delta) =>
-            delta.Charged.Unit switch
-            {
-                Unit.Credits => this with
-                {
-                    Requests = Requests + delta.Requests,
-                    Units = Units + delta.Units.Nanos,
-                    Credits = Credits + delta.Charged.Parts,
-                    CreditsReversed = CreditsReversed + delta.Reversed.Parts,
-                },
-                Unit.Usd => this with
-                {
-                    Requests = Requests + delta.Requests,
-                    Units = Units + delta.Units.Nanos,
-                    Usd = Usd + delta.Charged.Parts,
-                    UsdReversed = UsdReversed + delta.Reversed.Parts,
-                },
-            };
+            new(
+                Requests + delta.Requests,
+                Units + delta.Units.Nanos,
+                new(
+                    Tokens.Input + delta.Tokens.Input,
+                    Tokens.CacheRead + delta.Tokens.CacheRead,
+                    Tokens.CacheWrite + delta.Tokens.CacheWrite,
+                    Tokens.CacheWrite1h + delta.Tokens.CacheWrite1h,
+                    Tokens.Output + delta.Tokens.Output
+                ),
+                QuotaTokens + delta.QuotaTokens,
+                Charged.Plus(delta.Charged, delta.IsPack),
+                Reversed.Plus(delta.Reversed, delta.IsPack)
+            );
     }
 }

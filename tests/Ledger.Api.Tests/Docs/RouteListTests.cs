@@ -32,7 +32,7 @@ public sealed class RouteListTests(RouteWorld world) : IClassFixture<RouteWorld>
     }
 
     [Fact]
-    public void The_list_is_whole() => Routes.Count.ShouldBe(19);
+    public void The_list_is_whole() => Routes.Count.ShouldBe(20);
 
     [Theory]
     [MemberData(nameof(Routes))]

@@ -84,7 +84,7 @@ public sealed class PoisonTests
         "an event's contents",
         "alter table mt_events add constraint poison check (data ->> 'reference' is distinct from 'poison')"
     )]
-    [InlineData("a row of a read model", "alter table usage_daily add constraint poison check (tool <> 'sfx')")]
+    [InlineData("a row of a read model", "alter table usage_hourly add constraint poison check (tool <> 'sfx')")]
     [InlineData(
         "a trigger, after everything else",
         """
@@ -147,7 +147,7 @@ public sealed class PoisonTests
         await app.QueryAsync(
             what.StartsWith("a trigger", StringComparison.Ordinal)
                 ? "drop trigger poison on mt_events"
-                : $"alter table {(what.StartsWith("an event", StringComparison.Ordinal) ? "mt_events" : "usage_daily")} drop constraint poison"
+                : $"alter table {(what.StartsWith("an event", StringComparison.Ordinal) ? "mt_events" : "usage_hourly")} drop constraint poison"
         );
         (await SpendAsync(app, account, "poison", "sfx")).ShouldBe(200).ShouldHave("Idempotent-Replayed", null);
         (await SpendAsync(app, account, "poison", "sfx")).ShouldBe(200).ShouldHave("Idempotent-Replayed", "true");
