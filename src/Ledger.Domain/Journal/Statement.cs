@@ -78,13 +78,13 @@ public sealed record Statement(
         foreach (var (move, sum) in closing.Since(opening).Moves)
         {
             if (move.Debit.IsHolders)
-                lines.Add(new(move.Unit, move.Debit, Out(move.Credit), ItemOf(move.Credit), sum.Opposite));
+                lines.Add(new(move.Unit, move.Debit, Out(move.Credit), ItemOf(move.Credit), sum.Opposite()));
             if (move.Credit.IsHolders)
                 lines.Add(new(move.Unit, move.Credit, In(move.Debit), ItemOf(move.Debit), sum));
             if (move.Debit.Kind == LedgerAccountKind.Cash)
                 payments.Add(new(move.Debit.Name, move.Credit, sum));
             if (move.Credit.Kind == LedgerAccountKind.Cash)
-                payments.Add(new(move.Credit.Name, move.Debit, sum.Opposite));
+                payments.Add(new(move.Credit.Name, move.Debit, sum.Opposite()));
         }
 
         return new(
@@ -115,7 +115,7 @@ public sealed record Statement(
             .. totals
                 .Balances()
                 .Where(balance => balance.Key.Account.IsHolders && balance.Value.Parts != 0)
-                .Select(balance => new Position(balance.Key.Unit, balance.Key.Account, balance.Value.Opposite))
+                .Select(balance => new Position(balance.Key.Unit, balance.Key.Account, balance.Value.Opposite()))
                 .OrderBy(position => position.Unit)
                 .ThenBy(position => position.Source.ToString(), StringComparer.Ordinal),
         ];

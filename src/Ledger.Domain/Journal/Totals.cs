@@ -21,7 +21,7 @@ public readonly record struct Sum(Int128 Parts, Worth Worth)
     public Sum Plus(Sum other) => new(Parts + other.Parts, Worth + other.Worth);
 
     /// <summary>The same, the other way round.</summary>
-    public Sum Opposite => new(-Parts, -Worth);
+    public Sum Opposite() => new(-Parts, -Worth);
 }
 
 /// <summary>Everything that was moved, by the two accounts of the books between which it was.</summary>
@@ -50,7 +50,7 @@ public sealed record Totals(ImmutableDictionary<Move, Sum> Moves)
         ArgumentNullException.ThrowIfNull(earlier);
         var moves = Moves;
         foreach (var (move, sum) in earlier.Moves)
-            moves = Added(moves, move, sum.Opposite);
+            moves = Added(moves, move, sum.Opposite());
         return new(moves);
     }
 
@@ -61,7 +61,7 @@ public sealed record Totals(ImmutableDictionary<Move, Sum> Moves)
         foreach (var (move, sum) in Moves)
         {
             balances[(move.Debit, move.Unit)] = balances.GetValueOrDefault((move.Debit, move.Unit)).Plus(sum);
-            balances[(move.Credit, move.Unit)] = balances.GetValueOrDefault((move.Credit, move.Unit)).Plus(sum.Opposite);
+            balances[(move.Credit, move.Unit)] = balances.GetValueOrDefault((move.Credit, move.Unit)).Plus(sum.Opposite());
         }
 
         return balances;
