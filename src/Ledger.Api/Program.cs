@@ -76,6 +76,7 @@ await using (database)
     AuthApi.Map(app);
     ReferralApi.Map(app);
     AccountApi.Map(app);
+    StatementApi.Map(app);
     TenantApi.Map(app);
     BillingApi.Map(app);
     CreditsApi.Map(app);
@@ -85,6 +86,7 @@ await using (database)
     PricingApi.Map(app);
     AdminApi.Map(app);
     BillingAdminApi.Map(app);
+    FinanceAdminApi.Map(app);
     SandboxPages.Map(app);
     NotificationApi.Map(app);
     StripeWebhook.Map(app);

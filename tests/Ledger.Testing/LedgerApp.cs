@@ -101,6 +101,7 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
                 // What lapses is journalled when a test says so.
                 ["Ledger:SweepInterval"] = "00:00:00",
                 ["Ledger:DriftInterval"] = "00:00:00",
+                ["Ledger:JournalInterval"] = "00:00:00",
 
                 // And so is whatever accounts are told.
                 ["Notifications:Interval"] = "00:00:00",

@@ -36,6 +36,9 @@ public sealed class LedgerOptions
     /// <summary>The most events that are folded for one of them, from its last state checkpoint on; an account with more is passed over, and counted.</summary>
     public int DriftEvents { get; set; } = 1000;
 
+    /// <summary>How often the books of all accounts are brought up to date; zero for never on this node.</summary>
+    public TimeSpan JournalInterval { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How often it is written when keys were last used.</summary>
     public TimeSpan KeyUseInterval { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -66,6 +69,7 @@ public sealed class LedgerOptions
                     (options.RecoveryPatience >= TimeSpan.Zero, "Ledger:RecoveryPatience must not be negative."),
                     (options.SweepInterval >= TimeSpan.Zero, "Ledger:SweepInterval must not be negative."),
                     (options.DriftInterval >= TimeSpan.Zero, "Ledger:DriftInterval must not be negative."),
+                    (options.JournalInterval >= TimeSpan.Zero, "Ledger:JournalInterval must not be negative."),
                     (options.DriftAccounts is >= 1 and <= 100, "Ledger:DriftAccounts must be from 1 to 100."),
                     (options.DriftEvents >= 1, "Ledger:DriftEvents must be at least 1."),
                     (options.KeyUseInterval > TimeSpan.Zero, "Ledger:KeyUseInterval must be positive."),
