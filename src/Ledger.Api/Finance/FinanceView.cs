@@ -11,8 +11,7 @@ namespace Ledger.Api.Finance;
 /// <summary>Between the books and the wire. Pure.</summary>
 internal static class FinanceView
 {
-    public static JournalList Of(JournalPage page) =>
-        new([.. page.Lines.Select(Of)], page.Next?.ToString(CultureInfo.InvariantCulture));
+    public static JournalList Of(JournalPage page) => new([.. page.Lines.Select(Of)], page.Next?.ToString(CultureInfo.InvariantCulture));
 
     public static StatementView Of(AccountId account, DateOnly month, PeriodStatement statement, DateTimeOffset at) =>
         new(
@@ -100,8 +99,11 @@ internal static class FinanceView
             var closing = own.Moves.Aggregate(opening, (sums, move) => sums.Plus(move.Key, move.Value));
             var (had, has, happened) = (PositionsOf(opening), PositionsOf(closing), Statement.Between(opening, closing).Lines);
             foreach (
-                var (unit, source) in had.Keys.Concat(has.Keys)
-                    .Concat(happened.Where(line => line.Source.Kind == LedgerAccountKind.Liability).Select(line => (line.Unit, line.Source)))
+                var (unit, source) in had
+                    .Keys.Concat(has.Keys)
+                    .Concat(
+                        happened.Where(line => line.Source.Kind == LedgerAccountKind.Liability).Select(line => (line.Unit, line.Source))
+                    )
                     .Distinct()
                     .OrderBy(key => key.Unit)
                     .ThenBy(key => key.Source.Name, StringComparer.Ordinal)
@@ -158,9 +160,7 @@ internal static class FinanceView
                     var own = sums.GetValueOrDefault(key);
 
                     // Out of funds it lapses; from a won dispute it only comes back.
-                    sums[key] = move.Debit.IsHolders
-                        ? (own.Expired.Plus(sum), own.Taken)
-                        : (own.Expired, own.Taken.Plus(sum.Opposite()));
+                    sums[key] = move.Debit.IsHolders ? (own.Expired.Plus(sum), own.Taken) : (own.Expired, own.Taken.Plus(sum.Opposite()));
                 }
                 else if (move.Debit.Kind == LedgerAccountKind.Breakage)
                 {

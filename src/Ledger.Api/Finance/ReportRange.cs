@@ -37,7 +37,10 @@ internal sealed record ReportRange(DateOnly From, DateOnly To, bool ByMonth)
         var start = first ?? new DateOnly(end.Year, end.Month, 1);
         var byMonth = group == "month";
         if (byMonth ? start.AddMonths(MaxMonths) <= end : start.AddDays(MaxDays) <= end)
-            faults.Add("from", byMonth ? "must be at most 120 months before to" : "must be at most 366 days before to; ask by month for more");
+            faults.Add(
+                "from",
+                byMonth ? "must be at most 120 months before to" : "must be at most 366 days before to; ask by month for more"
+            );
         return new(start, end, byMonth);
     }
 }

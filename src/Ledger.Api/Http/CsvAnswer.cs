@@ -6,10 +6,7 @@ namespace Ledger.Api.Http;
 internal static class CsvAnswer
 {
     // A text that a spreadsheet would take for a formula gets an apostrophe in front, which it takes for "this is a text"; numbers stay as they are.
-    private static readonly CsvWriterOptions Options = new()
-    {
-        Injection = CsvInjection.Escape,
-    };
+    private static readonly CsvWriterOptions Options = new() { Injection = CsvInjection.Escape };
 
     /// <summary>Whether the caller wants it.</summary>
     public static bool IsWanted(HttpContext context)

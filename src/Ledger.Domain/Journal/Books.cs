@@ -48,8 +48,7 @@ public sealed record Sale(
     }
 
     /// <summary>The dispute of a name.</summary>
-    public Dispute? FindDispute(string id) =>
-        Disputes.FirstOrDefault(dispute => string.Equals(dispute.Id, id, StringComparison.Ordinal));
+    public Dispute? FindDispute(string id) => Disputes.FirstOrDefault(dispute => string.Equals(dispute.Id, id, StringComparison.Ordinal));
 }
 
 /// <summary>
@@ -67,11 +66,7 @@ public sealed record Books(
 {
     /// <summary>Of an account without events.</summary>
     public static Books Empty { get; } =
-        new(
-            ImmutableDictionary<PocketId, Lot>.Empty,
-            ImmutableDictionary<OrderId, Sale>.Empty,
-            ImmutableDictionary<PocketId, long>.Empty
-        );
+        new(ImmutableDictionary<PocketId, Lot>.Empty, ImmutableDictionary<OrderId, Sale>.Empty, ImmutableDictionary<PocketId, long>.Empty);
 
     /// <summary>Of an account's state.</summary>
     public static Books Of(Account account)
@@ -137,13 +132,10 @@ public sealed record Books(
             HoldPlaced or HoldExtended or HoldReleased or HoldExpired => Of(fact, []),
 
             // Nothing is paid yet, or it is not known for what: that is between the operator and the payment provider.
-            CustomerLinked
-            or OrderOpened
-            or OrderSessionOpened
-            or OrderFailed
-            or OrderExpired
-            or PaymentMismatched
-            or AutoTopupSet => Of(fact, []),
+            CustomerLinked or OrderOpened or OrderSessionOpened or OrderFailed or OrderExpired or PaymentMismatched or AutoTopupSet => Of(
+                fact,
+                []
+            ),
 
             // What a period grants, and what is paid for it, stands in events beside these.
             SubscriptionStarted
@@ -209,7 +201,11 @@ public sealed record Books(
     private IEnumerable<Transfer> Returned(ImmutableArray<PocketShare> shares, LedgerAccount from)
     {
         foreach (var transfer in Spent(shares, from))
-            yield return transfer with { Debit = transfer.Credit, Credit = transfer.Debit };
+            yield return transfer with
+            {
+                Debit = transfer.Credit,
+                Credit = transfer.Debit,
+            };
     }
 
     private static IEnumerable<Transfer> Owed(Amount? debt, LedgerAccount to, Worth worth)
@@ -233,15 +229,7 @@ public sealed record Books(
             fact,
             at < fact.At ? at : fact.At,
             e.Amount.IsPositive
-                ?
-                [
-                    new(
-                        LedgerAccount.Liability(lot.Source),
-                        LedgerAccount.Breakage(lot.Source),
-                        e.Amount,
-                        lot.WorthOf(e.Amount.Parts)
-                    ),
-                ]
+                ? [new(LedgerAccount.Liability(lot.Source), LedgerAccount.Breakage(lot.Source), e.Amount, lot.WorthOf(e.Amount.Parts))]
                 : []
         );
     }
@@ -333,8 +321,7 @@ public sealed record Books(
     private Lot LotOf(PocketId pocket) =>
         Lots.TryGetValue(pocket, out var lot) ? lot : throw new InvalidDataException($"Pocket {pocket} was never opened.");
 
-    private Lot LotOf(OrderId order) =>
-        LotOf(SaleOf(order).Pocket ?? throw new InvalidDataException($"Order {order} opened no pocket."));
+    private Lot LotOf(OrderId order) => LotOf(SaleOf(order).Pocket ?? throw new InvalidDataException($"Order {order} opened no pocket."));
 
     private Sale SaleOf(OrderId order) =>
         Sales.TryGetValue(order, out var sale) ? sale : throw new InvalidDataException($"Order {order} was never opened.");

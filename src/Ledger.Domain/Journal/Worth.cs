@@ -1,5 +1,4 @@
 using System.Globalization;
-using Ledger.Domain.Money;
 
 namespace Ledger.Domain.Journal;
 

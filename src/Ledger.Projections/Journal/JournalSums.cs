@@ -314,12 +314,7 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
     /// Waits for whoever else writes, and makes sure that nothing lies between the sums and what is to be added: the reader's checkpoint is never ahead of
     /// them unless they were emptied.
     /// </summary>
-    private static async Task TakeTurnAsync(
-        NpgsqlConnection connection,
-        NpgsqlTransaction transaction,
-        long position,
-        CancellationToken ct
-    )
+    private static async Task TakeTurnAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, long position, CancellationToken ct)
     {
         await using (var take = new NpgsqlCommand("lock table journal_position in share row exclusive mode", connection))
             await take.ExecuteNonQueryAsync(ct);
@@ -414,9 +409,7 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
     {
         foreach (var stored in page)
         {
-            if (
-                stored.Version % snapshots.Checkpoints.Every == 0 && stored.StreamId.StartsWith(Prefix, StringComparison.Ordinal)
-            )
+            if (stored.Version % snapshots.Checkpoints.Every == 0 && stored.StreamId.StartsWith(Prefix, StringComparison.Ordinal))
                 await journal!.KeepAsync(new(stored.StreamId[Prefix.Length..]), stored.Version, ct);
         }
     }

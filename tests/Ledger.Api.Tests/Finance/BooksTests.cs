@@ -164,7 +164,8 @@ public sealed class BooksTests : IAsyncLifetime
         rest.Text("next").ShouldBe("null");
         var shown = rest.Json.GetProperty("data").EnumerateArray().ToList();
         shown.Select(line => line.GetProperty("event_id").GetGuid()).ShouldBe(all.Skip(2).Select(stored => stored.Id));
-        shown.Select(line => line.GetProperty("data").GetRawText().Replace(" ", "", StringComparison.Ordinal))
+        shown
+            .Select(line => line.GetProperty("data").GetRawText().Replace(" ", "", StringComparison.Ordinal))
             .ShouldBe(all.Skip(2).Select(stored => stored.Data.Replace(" ", "", StringComparison.Ordinal)));
         shown[0].GetProperty("hash").GetString().ShouldBe(Convert.ToBase64String(all[2].ReadHash()));
     }
@@ -219,13 +220,17 @@ public sealed class BooksTests : IAsyncLifetime
 
         (await WantingAsync("/admin/reports/trial-balance?at=2026-07-31", "text/csv", LedgerApp.AdminKey))
             .Body.Split("\r\n")[..3]
-            .ShouldBe(["account,unit,debit,credit,balance,usd_value", "cash:sandbox,usd,20,0,20,20", "clearing:sales,credits,150000,0,150000,20"]);
+            .ShouldBe([
+                "account,unit,debit,credit,balance,usd_value",
+                "cash:sandbox,usd,20,0,20,20",
+                "clearing:sales,credits,150000,0,150000,20",
+            ]);
         (await WantingAsync("/admin/reports/breakage?from=2026-08-01&to=2026-08-31", "text/csv", LedgerApp.AdminKey)).Body.ShouldBe(
             "date,source,unit,expired,taken_back,amount,usd_value\r\n2026-08-02,bonus,credits,100,0,100,0\r\n"
         );
-        (await WantingAsync("/admin/reports/deferred-revenue?from=2026-08-02&to=2026-08-02", "text/csv", LedgerApp.AdminKey)).Body.ShouldContain(
-            "2026-08-02,bonus,credits,100,0,0,0,-100,0,0,0,"
-        );
+        (
+            await WantingAsync("/admin/reports/deferred-revenue?from=2026-08-02&to=2026-08-02", "text/csv", LedgerApp.AdminKey)
+        ).Body.ShouldContain("2026-08-02,bonus,credits,100,0,0,0,-100,0,0,0,");
     }
 
     [Fact]

@@ -159,10 +159,7 @@ public class JournalProperties
             var expected = story
                 .Account.Orders.All.Values.Where(order => order.Provider == Purchases.Stripe)
                 .Sum(order => (order.Status == OrderStatus.Paid ? order.Price.Parts : 0) - order.MoneyGone);
-            totals
-                .Balances()
-                .GetValueOrDefault((new(LedgerAccountKind.Cash, Purchases.Stripe), Unit.Usd))
-                .Parts.ShouldBe(expected);
+            totals.Balances().GetValueOrDefault((new(LedgerAccountKind.Cash, Purchases.Stripe), Unit.Usd)).Parts.ShouldBe(expected);
         });
 
     private static void Holds(Totals totals, Account account)
@@ -191,9 +188,7 @@ public class JournalProperties
             '\n',
             books
                 .Sales.OrderBy(sale => sale.Key.Value, StringComparer.Ordinal)
-                .Select(sale =>
-                    $"{sale.Key} {sale.Value with { Disputes = [] }} {string.Join(',', sale.Value.Disputes)}"
-                )
+                .Select(sale => $"{sale.Key} {sale.Value with { Disputes = [] }} {string.Join(',', sale.Value.Disputes)}")
                 .Concat(books.Prices.OrderBy(price => price.Key.Number).Select(price => $"{price.Key} {price.Value}"))
         );
 }

@@ -14,8 +14,7 @@ namespace Ledger.Domain.Tests.Journal;
 /// <summary>What each kind of event moves in the books, as finance would write it down.</summary>
 public class PostingsTests
 {
-    public static TheoryData<string> Names =>
-        [.. StoredFormatTests.Samples.OfType<AccountEvent>().Select(sample => sample.GetType().Name)];
+    public static TheoryData<string> Names => [.. StoredFormatTests.Samples.OfType<AccountEvent>().Select(sample => sample.GetType().Name)];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -44,10 +43,7 @@ public class PostingsTests
 
     [Fact]
     public void What_is_bought_is_worth_its_price_and_is_earned_as_it_is_spent() =>
-        Booked([
-            .. Purchase,
-            Spent("1", 7_500, "r1", paid: Share(1, 7_500)),
-        ])
+        Booked([.. Purchase, Spent("1", 7_500, "r1", paid: Share(1, 7_500))])
             .ShouldBe([
                 "",
                 "cash:stripe 25 usd, clearing:sales -25 usd",
@@ -67,20 +63,20 @@ public class PostingsTests
     [Fact]
     public void A_refund_takes_back_the_credits_also_those_that_were_spent_or_had_lapsed() =>
         Booked([
-            .. Purchase,
-            Spent("1", 75_000, "r1", paid: Share(1, 75_000)),
-            Lapsed(1, 7_500, Noon),
-            new OrderRefunded(TheOrder, Amount.Usd(5)),
-            new OrderRefunded(TheOrder, Amount.Usd(25)),
-            new CreditsClawedBack(
-                TheOrder,
-                null,
-                Amount.Credits(180_000),
-                [Share(1, 105_000)],
-                Amount.Credits(75_000),
-                Amount.Credits(7_500)
-            ),
-        ])
+                .. Purchase,
+                Spent("1", 75_000, "r1", paid: Share(1, 75_000)),
+                Lapsed(1, 7_500, Noon),
+                new OrderRefunded(TheOrder, Amount.Usd(5)),
+                new OrderRefunded(TheOrder, Amount.Usd(25)),
+                new CreditsClawedBack(
+                    TheOrder,
+                    null,
+                    Amount.Credits(180_000),
+                    [Share(1, 105_000)],
+                    Amount.Credits(75_000),
+                    Amount.Credits(7_500)
+                ),
+            ])
             .Skip(5)
             .ShouldBe([
                 "clearing:refunds 5 usd, cash:stripe -5 usd",
@@ -92,12 +88,12 @@ public class PostingsTests
     [Fact]
     public void A_dispute_that_is_won_leaves_nothing_behind() =>
         Booked([
-            .. Purchase,
-            new OrderDisputed(TheOrder, "dp_1", Amount.Usd(25)),
-            new CreditsClawedBack(TheOrder, "dp_1", Amount.Credits(187_500), [Share(1, 187_500)], null, null),
-            new DisputeWon(TheOrder, "dp_1"),
-            new ClawbackReturned(TheOrder, "dp_1", Amount.Credits(187_500), [Share(1, 187_500)], null, null),
-        ])
+                .. Purchase,
+                new OrderDisputed(TheOrder, "dp_1", Amount.Usd(25)),
+                new CreditsClawedBack(TheOrder, "dp_1", Amount.Credits(187_500), [Share(1, 187_500)], null, null),
+                new DisputeWon(TheOrder, "dp_1"),
+                new ClawbackReturned(TheOrder, "dp_1", Amount.Credits(187_500), [Share(1, 187_500)], null, null),
+            ])
             .Skip(3)
             .ShouldBe([
                 "clearing:disputes 25 usd, cash:stripe -25 usd",
@@ -115,11 +111,11 @@ public class PostingsTests
     [Fact]
     public void What_nothing_covers_is_owed_and_what_pays_it_is_earned_then() =>
         Booked([
-            .. Purchase,
-            Held("0", 0),
-            Settled("1", 200_000, [], [Share(1, 180_000)], 20_000),
-            new DebtRepaid(new(1), Amount.Credits(7_500)),
-        ])
+                .. Purchase,
+                Held("0", 0),
+                Settled("1", 200_000, [], [Share(1, 180_000)], 20_000),
+                new DebtRepaid(new(1), Amount.Credits(7_500)),
+            ])
             .Skip(3)
             .ShouldBe([
                 "",
@@ -129,14 +125,7 @@ public class PostingsTests
 
     [Fact]
     public void A_subscription_without_credits_is_earned_when_it_is_paid_and_given_back_when_that_is() =>
-        Booked([
-            OpenedSubscription() with
-            {
-                Gives = null,
-            },
-            Paid(null, dollars: 20),
-            new OrderRefunded(TheOrder, Amount.Usd(20)),
-        ])
+        Booked([OpenedSubscription() with { Gives = null }, Paid(null, dollars: 20), new OrderRefunded(TheOrder, Amount.Usd(20))])
             .ShouldBe(["", "cash:stripe 20 usd, subscription:pro -20 usd", "subscription:pro 20 usd, cash:stripe -20 usd"]);
 
     [Fact]
@@ -201,8 +190,15 @@ public class PostingsTests
     [InlineData(3, 10, 3, "10")]
     [InlineData(2, 10, 3, "6.666666666666")]
     [InlineData(5, 0, 3, "0")]
-    public void A_share_is_worth_its_part_of_the_price_to_twelve_places_more_than_money_has(long parts, long price, long lot, string worth) =>
-        Worth.OfShare(parts, price, lot).Zeptos.ShouldBe((Int128)(decimal.Parse(worth, System.Globalization.CultureInfo.InvariantCulture) * 1_000_000_000_000m));
+    public void A_share_is_worth_its_part_of_the_price_to_twelve_places_more_than_money_has(
+        long parts,
+        long price,
+        long lot,
+        string worth
+    ) =>
+        Worth
+            .OfShare(parts, price, lot)
+            .Zeptos.ShouldBe((Int128)(decimal.Parse(worth, System.Globalization.CultureInfo.InvariantCulture) * 1_000_000_000_000m));
 
     [Theory]
     [InlineData(499_999_999_999, 0)]

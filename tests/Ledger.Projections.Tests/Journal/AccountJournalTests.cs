@@ -40,7 +40,9 @@ public sealed class AccountJournalTests
                 foreach (var source in Enum.GetValues<PocketSource>())
                     Had(statement.Statement.Closing, unit, LedgerAccount.Liability(source))
                         .ShouldBe(
-                            state.Wallet.Pockets.Where(pocket => pocket.Unit == unit && pocket.Source == source).Sum(pocket => pocket.Remaining)
+                            state
+                                .Wallet.Pockets.Where(pocket => pocket.Unit == unit && pocket.Source == source)
+                                .Sum(pocket => pocket.Remaining)
                         );
                 Had(statement.Statement.Closing, unit, LedgerAccount.Receivable).ShouldBe(-state.Wallet.Debt(unit).Parts);
             }
@@ -123,7 +125,9 @@ public sealed class AccountJournalTests
         await sums.AddAsync(await ledger.Log.ReadLogAsync(0, 10_000, default), default);
         (await ledger.QueryAsync<long>("select count(*) from journal_totals")).ShouldBe(history.States[Id].Account.Version / 2);
         (
-            await log.CountAsync(() => journal.StateAsync(Id, LedgerDatabase.Start.AddDays(1), LedgerDatabase.Start.AddDays(300), history.Now, default))
+            await log.CountAsync(() =>
+                journal.StateAsync(Id, LedgerDatabase.Start.AddDays(1), LedgerDatabase.Start.AddDays(300), history.Now, default)
+            )
         ).ShouldBeLessThan(4);
     }
 

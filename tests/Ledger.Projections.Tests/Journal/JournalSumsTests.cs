@@ -156,9 +156,7 @@ public sealed class JournalSumsTests
     }
 
     private static Totals All(Totals opening, IEnumerable<PeriodTotals> periods) =>
-        periods
-            .SelectMany(period => period.Totals.Moves)
-            .Aggregate(opening, (totals, move) => totals.Plus(move.Key, move.Value));
+        periods.SelectMany(period => period.Totals.Moves).Aggregate(opening, (totals, move) => totals.Plus(move.Key, move.Value));
 
     private static string Text(Totals totals) =>
         string.Join('\n', totals.Moves.Select(move => $"{move.Key} {move.Value}").Order(StringComparer.Ordinal));
@@ -168,7 +166,10 @@ public sealed class JournalSumsTests
         var (balances, all) = (totals.Balances(), accounts.ToList());
         foreach (var unit in Enum.GetValues<Unit>())
         {
-            balances.Where(balance => balance.Key.Unit == unit).Aggregate((Int128)0, (sum, balance) => sum + balance.Value.Parts).ShouldBe((Int128)0);
+            balances
+                .Where(balance => balance.Key.Unit == unit)
+                .Aggregate((Int128)0, (sum, balance) => sum + balance.Value.Parts)
+                .ShouldBe((Int128)0);
             foreach (var source in Enum.GetValues<PocketSource>())
                 (-balances.GetValueOrDefault((LedgerAccount.Liability(source), unit)).Parts).ShouldBe(
                     all.SelectMany(account => account.Wallet.Pockets)

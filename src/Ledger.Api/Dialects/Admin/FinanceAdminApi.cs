@@ -6,7 +6,6 @@ using Ledger.Api.Finance;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
 using Ledger.Api.Keys;
-using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
 using Ledger.EventStore;
@@ -189,9 +188,7 @@ public sealed class FinanceAdminApi
                 context,
                 "trial-balance-" + WireDate.Format(day),
                 TrialHeads,
-                view.Data.Select(line =>
-                    new object?[] { line.Account, line.Unit, line.Debit, line.Credit, line.Balance, line.UsdValue }
-                )
+                view.Data.Select(line => new object?[] { line.Account, line.Unit, line.Debit, line.Credit, line.Balance, line.UsdValue })
             );
         else
             await ApiErrors.SendAsync(context, 200, view, FinanceJson.Default.TrialBalanceView);
