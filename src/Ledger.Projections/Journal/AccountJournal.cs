@@ -134,7 +134,8 @@ public sealed class AccountJournal(NpgsqlDataSource database, IEventLog log, Acc
     }
 
     /// <summary>Keeps totals up to a version, so that statements that begin or end after it need not read what is before.</summary>
-    public Task KeepAsync(AccountId id, long version, CancellationToken ct) => TotalsAsync(id, version, ct);
+    internal Task KeepAsync(AccountId id, long version, ReadOnlyMemory<byte> hash, Totals totals, CancellationToken ct) =>
+        _totals.TrySaveAsync(id, version, hash, totals, ct);
 
     /// <summary>
     /// The statement of a time. What was due by its start or its end and recorded later counts in it as if it had been recorded then, so that each opens with

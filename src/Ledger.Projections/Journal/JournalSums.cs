@@ -25,7 +25,7 @@ public sealed record PeriodTotals(DateOnly From, Totals Totals);
 
 /// <summary>
 /// The books of all accounts together, summed per day by a reader of the log: reports read these sums and never the log. Sums and position change in one
-/// transaction, so that whatever is handed over twice counts once.
+/// transaction, so that whatever is handed over twice counts once. Adding and comparing are not safe for concurrent use; reading is.
 /// </summary>
 /// <param name="database">Connections.</param>
 /// <param name="log">The log.</param>
@@ -41,7 +41,10 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
     // Small: what a pocket was opened with never changes, and those that are spent from are few.
     private const int MaxLots = 200_000;
 
+    private const int MaxRunning = 20_000;
+
     private readonly Dictionary<(string Account, PocketId Pocket), Lot> _lots = [];
+    private readonly Dictionary<AccountId, (long Version, Totals Totals)> _running = [];
 
     /// <summary>Adds the next events of the log to the sums; those that are in them already are passed over.</summary>
     /// <param name="page">Events in the order of positions, none left out.</param>
@@ -54,7 +57,8 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
         if (page.Count == 0)
             return;
         var before = await ReadUpToAsync(ct);
-        var sums = await SumAsync([.. page.Where(stored => stored.Position > before.Position)], ct);
+        var lines = await PostAsync([.. page.Where(stored => stored.Position > before.Position)], ct);
+        var sums = Sum(lines);
 
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
@@ -63,7 +67,7 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
         await transaction.CommitAsync(ct);
 
         if (journal is not null)
-            await KeepTotalsAsync(page, ct);
+            await KeepTotalsAsync(lines, ct);
     }
 
     /// <summary>Up to where the log is summed.</summary>
@@ -135,28 +139,46 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
     public async Task<IReadOnlyDictionary<DateOnly, Totals>> SumAsync(IReadOnlyList<StoredEvent> page, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(page);
-        var facts = page.Where(stored => stored.StreamId.StartsWith(Prefix, StringComparison.Ordinal))
-            .GroupBy(stored => stored.StreamId)
-            .Select(same => (Account: new AccountId(same.Key[Prefix.Length..]), Facts: same.Select(LedgerEvents.ToFact).ToList()))
-            .ToList();
-        var reversed = await Reversals.FindAsync(log, page, ct);
-        var books = await BooksOfAsync(facts, ct);
+        return Sum(await PostAsync(page, ct));
+    }
+
+    private static Dictionary<DateOnly, Totals> Sum(List<(AccountId Account, JournalLine Line)> lines)
+    {
         var sums = new Dictionary<DateOnly, Totals>();
-        foreach (var (account, own) in facts)
+        foreach (var (_, (_, entry)) in lines)
         {
-            var kept = books[account];
-            foreach (var fact in own)
-            {
-                var entry = kept.Post(fact, reversed.Of(account.StreamId, fact));
-                kept = kept.After(fact);
-                if (entry.Transfers.IsEmpty)
-                    continue;
-                var day = DateOnly.FromDateTime(entry.BookedAt.UtcDateTime);
-                sums[day] = sums.GetValueOrDefault(day, Totals.None).Plus(entry);
-            }
+            if (entry.Transfers.IsEmpty)
+                continue;
+            var day = DateOnly.FromDateTime(entry.BookedAt.UtcDateTime);
+            sums[day] = sums.GetValueOrDefault(day, Totals.None).Plus(entry);
         }
 
         return sums;
+    }
+
+    /// <summary>What events moved, account after account.</summary>
+    private async Task<List<(AccountId Account, JournalLine Line)>> PostAsync(IReadOnlyList<StoredEvent> page, CancellationToken ct)
+    {
+        var facts = page.Where(stored => stored.StreamId.StartsWith(Prefix, StringComparison.Ordinal))
+            .GroupBy(stored => stored.StreamId)
+            .Select(same =>
+                (Account: new AccountId(same.Key[Prefix.Length..]), Stored: same.ToList(), Facts: same.Select(LedgerEvents.ToFact).ToList())
+            )
+            .ToList();
+        var reversed = await Reversals.FindAsync(log, page, ct);
+        var books = await BooksOfAsync([.. facts.Select(own => (own.Account, own.Facts))], ct);
+        var lines = new List<(AccountId, JournalLine)>(page.Count);
+        foreach (var (account, stored, own) in facts)
+        {
+            var kept = books[account];
+            for (var n = 0; n < own.Count; n++)
+            {
+                lines.Add((account, new(stored[n], kept.Post(own[n], reversed.Of(account.StreamId, own[n])))));
+                kept = kept.After(own[n]);
+            }
+        }
+
+        return lines;
     }
 
     /// <summary>
@@ -404,13 +426,29 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
     private static NpgsqlParameter<BigInteger[]> Numbers(IEnumerable<Int128> numbers) =>
         new() { TypedValue = [.. numbers.Select(number => (BigInteger)number)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Numeric };
 
-    /// <summary>Of accounts whose history has grown by some thousand events, the totals, so that their statements stay cheap.</summary>
-    private async Task KeepTotalsAsync(IReadOnlyList<StoredEvent> page, CancellationToken ct)
+    /// <summary>
+    /// Of accounts whose history has grown by some thousand events, the totals, so that their statements stay cheap. Read from the log once; from then on they
+    /// are summed along the way.
+    /// </summary>
+    private async Task KeepTotalsAsync(List<(AccountId Account, JournalLine Line)> lines, CancellationToken ct)
     {
-        foreach (var stored in page)
+        foreach (var (account, line) in lines)
         {
-            if (stored.Version % snapshots.Checkpoints.Every == 0 && stored.StreamId.StartsWith(Prefix, StringComparison.Ordinal))
-                await journal!.KeepAsync(new(stored.StreamId[Prefix.Length..]), stored.Version, ct);
+            var version = line.Stored.Version;
+            var isRunning = _running.TryGetValue(account, out var running) && running.Version == version - 1;
+            if (isRunning)
+                _running[account] = running = (version, running.Totals.Plus(line.Entry));
+            if (version % snapshots.Checkpoints.Every != 0)
+                continue;
+            if (isRunning)
+            {
+                await journal!.KeepAsync(account, version, line.Stored.ReadHash(), running.Totals, ct);
+                continue;
+            }
+
+            if (_running.Count >= MaxRunning)
+                _running.Clear();
+            _running[account] = (version, (await journal!.TotalsAsync(account, version, ct)).Totals);
         }
     }
 

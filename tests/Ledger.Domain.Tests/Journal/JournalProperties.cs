@@ -1,4 +1,3 @@
-using FsCheck;
 using FsCheck.Fluent;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Journal;

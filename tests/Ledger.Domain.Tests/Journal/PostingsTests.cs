@@ -7,7 +7,6 @@ using Ledger.Domain.Payments;
 using Ledger.Domain.Wallets;
 using static Ledger.Domain.Tests.Facts;
 using static Ledger.Domain.Tests.Purchases;
-using static Ledger.Domain.Tests.Scenario;
 
 namespace Ledger.Domain.Tests.Journal;
 

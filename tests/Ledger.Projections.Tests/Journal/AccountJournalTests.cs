@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Journal;

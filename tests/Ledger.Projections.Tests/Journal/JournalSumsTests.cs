@@ -4,7 +4,6 @@ using Ledger.Domain.Journal;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
-using Ledger.Projections.Accounts;
 using Ledger.Projections.Journal;
 
 namespace Ledger.Projections.Tests.Journal;
