@@ -82,6 +82,7 @@ await using (database)
     CheckpointApi.Map(app);
     AuditApi.Map(app);
     ActivityApi.Map(app);
+    StatementApi.Map(app);
     TenantApi.Map(app);
     BillingApi.Map(app);
     UsageApi.Map(app);
@@ -92,6 +93,7 @@ await using (database)
     PricingApi.Map(app);
     AdminApi.Map(app);
     BillingAdminApi.Map(app);
+    FinanceAdminApi.Map(app);
     SandboxPages.Map(app);
     NotificationApi.Map(app);
     StripeWebhook.Map(app);

@@ -81,6 +81,7 @@ public static class ReadModelMigrations
             Sql("provider_events.sql", "ix_provider_events_last_at.sql", "sandbox_cards.sql")
         ),
         new("gateway", 1, "answers of named calls, for a day", Sql("kept_answers.sql", "ix_kept_answers_kept_at.sql")),
+        new("journal", 1, "the books", Sql("journal_days.sql", "journal_position.sql", "journal_totals.sql")),
         new(
             "notifications",
             1,

@@ -102,6 +102,7 @@ public sealed class LedgerApp : LedgerClient, IAsyncDisposable
                 ["Ledger:SweepInterval"] = "00:00:00",
                 ["Ledger:DriftInterval"] = "00:00:00",
                 ["Ledger:CheckpointInterval"] = "00:00:00",
+                ["Ledger:JournalInterval"] = "00:00:00",
 
                 // And so is whatever accounts are told.
                 ["Notifications:Interval"] = "00:00:00",

@@ -42,6 +42,9 @@ public sealed class LedgerOptions
     /// <summary>The file outside of the database that checkpoints are kept in; null for <c>checkpoints.jsonl</c> in the data folder.</summary>
     public string? CheckpointFile { get; set; }
 
+    /// <summary>How often the books of all accounts are brought up to date; zero for never on this node.</summary>
+    public TimeSpan JournalInterval { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How often it is written when keys were last used.</summary>
     public TimeSpan KeyUseInterval { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -72,6 +75,7 @@ public sealed class LedgerOptions
                     (options.RecoveryPatience >= TimeSpan.Zero, "Ledger:RecoveryPatience must not be negative."),
                     (options.SweepInterval >= TimeSpan.Zero, "Ledger:SweepInterval must not be negative."),
                     (options.DriftInterval >= TimeSpan.Zero, "Ledger:DriftInterval must not be negative."),
+                    (options.JournalInterval >= TimeSpan.Zero, "Ledger:JournalInterval must not be negative."),
                     (options.DriftAccounts is >= 1 and <= 100, "Ledger:DriftAccounts must be from 1 to 100."),
                     (options.DriftEvents >= 1, "Ledger:DriftEvents must be at least 1."),
                     (options.CheckpointInterval >= TimeSpan.Zero, "Ledger:CheckpointInterval must not be negative."),

@@ -7,6 +7,7 @@ using Ledger.EventStore;
 using Ledger.Projections;
 using Ledger.Projections.Accounts;
 using Ledger.Projections.Balances;
+using Ledger.Projections.Journal;
 using Ledger.Projections.Keys;
 using Ledger.Projections.Payments;
 using Ledger.Projections.Rebuild;
@@ -35,6 +36,8 @@ public static class LedgerSetup
         services.AddSingleton<LogScan>();
         services.AddSingleton<SpendHistory>();
         services.AddSingleton<ActivityQueries>();
+        services.AddSingleton<AccountJournal>();
+        services.AddSingleton<JournalSums>();
         services.AddSingleton<ReferralCodes>();
         services.AddSingleton<RateCards>();
         services.AddSingleton<OrderQueries>();
@@ -62,6 +65,7 @@ public static class LedgerSetup
         services.AddSingleton<DriftCheck>();
         services.AddSingleton<LogFollower, DriftFollower>();
         services.AddSingleton<LogFollower, ReferralFollower>();
+        services.AddSingleton<LogFollower, JournalFollower>();
         services.AddHostedService<ReaderHost>();
         services.AddAudit();
         return services;

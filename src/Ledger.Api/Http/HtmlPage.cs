@@ -19,6 +19,7 @@ internal static class HtmlPage
         button{font:inherit;padding:.5rem 1rem;border:1px solid var(--accent);border-radius:.5rem;background:transparent;color:var(--accent);cursor:pointer}
         button:focus-visible,a:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
         table{border-collapse:collapse;width:100%;margin-top:1rem}th,td{text-align:left;padding:.4rem .5rem;border-bottom:1px solid var(--line)}
+        h2{font-size:1.1rem;margin:1.5rem 0 0}@media print{body{max-width:none;padding:0}thead{display:table-header-group}tr{break-inside:avoid}}
         th{color:var(--soft);font-weight:500}td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
         """;
 

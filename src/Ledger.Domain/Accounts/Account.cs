@@ -251,6 +251,11 @@ public sealed record Account(
     public Account LapsedAt(DateTimeOffset now) =>
         NextDue > now ? this : RecordDue(default, now).Account with { Version = Version, LastAt = LastAt };
 
+    /// <summary>
+    /// What is due by <paramref name="now"/> and not in the log yet, as it would be recorded then: what books that close at that time count already.
+    /// </summary>
+    public ImmutableArray<Fact> DueAt(DateTimeOffset now) => NextDue > now ? [] : RecordDue(default, now).Facts;
+
     private static (Account Account, ImmutableArray<Fact> Facts) Record(
         Account account,
         ImmutableArray<AccountEvent> events,

@@ -51,10 +51,10 @@ public class PaymentProperties
         from c in Gen.Choose(0, 5)
         select new Step(verb, a, b, c);
 
-    private static readonly Gen<Step[]> Walks = from length in Gen.Choose(1, 80) from steps in Gen.ArrayOf(Steps, length) select steps;
+    internal static readonly Gen<Step[]> Walks = from length in Gen.Choose(1, 80) from steps in Gen.ArrayOf(Steps, length) select steps;
 
     /// <summary>An account, walked through.</summary>
-    private sealed class Walk
+    internal sealed class Walk
     {
         private static readonly string[] Tiers = ["basic", "pro", "max", "flat", "quota"];
 

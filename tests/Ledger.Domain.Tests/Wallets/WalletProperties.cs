@@ -33,10 +33,10 @@ public class WalletProperties
         from c in Gen.Choose(0, 5)
         select new Step(verb, a, b, c);
 
-    private static readonly Gen<Step[]> Walks = from length in Gen.Choose(1, 60) from steps in Gen.ArrayOf(Steps, length) select steps;
+    internal static readonly Gen<Step[]> Walks = from length in Gen.Choose(1, 60) from steps in Gen.ArrayOf(Steps, length) select steps;
 
     /// <summary>An account, walked through.</summary>
-    private sealed class Walk
+    internal sealed class Walk
     {
         private readonly List<Fact> _facts = [];
         private readonly HashSet<Guid> _ids = [];

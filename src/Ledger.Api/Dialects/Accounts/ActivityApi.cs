@@ -100,7 +100,7 @@ public sealed class ActivityApi
 
     private async Task SendCsvAsync(HttpContext context, ActivityAsk ask)
     {
-        var file = $"activity-{WireDays.Format(ask.From)}-{WireDays.Format(ask.To)}.csv";
+        var file = $"activity-{WireDays.Format(ask.From)}-{WireDays.Format(ask.To)}";
         await using var csv = await CsvAnswer.BeginAsync(
             context,
             file,

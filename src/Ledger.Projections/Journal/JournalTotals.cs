@@ -1,0 +1,125 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Ledger.Domain;
+using Ledger.Domain.Journal;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Ledger.Projections.Journal;
+
+/// <summary>One line of totals that are kept: between which accounts of the books, in which unit, how much.</summary>
+internal sealed record KeptMove(string Debit, string Credit, string Unit, string Parts, string Worth);
+
+/// <summary>Their form.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(ImmutableArray<KeptMove>))]
+internal sealed partial class KeptMoveJson : JsonSerializerContext;
+
+/// <summary>Keeps an account's totals every some thousand versions, beside its state checkpoints, and finds them.</summary>
+internal sealed class JournalTotals(NpgsqlDataSource database)
+{
+    /// <summary>The format of the totals and the rules they were booked by; those of another format are as good as none.</summary>
+    private const short Format = 1;
+
+    private static readonly KeptMoveJson Json = new(
+        new JsonSerializerOptions(KeptMoveJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
+    );
+
+    /// <summary>The latest totals of an account at or before a version; null where there are none. Compared with the log by their hash, as checkpoints are.</summary>
+    public async Task<(long Version, Totals Totals)?> FindAsync(AccountId id, long version, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              t.version,
+              t.moves::text
+            from journal_totals t
+            where t.account_id = $1
+              and t.version <= $2
+              and t.format = $3
+              and exists (
+                select
+                from mt_events m
+                where m.stream_id = $4
+                  and m.version = t.version
+                  and m.headers ->> 'hash' = encode(t.last_hash, 'base64')
+              )
+            order by t.version desc
+            limit 1
+            """
+        );
+        command.Parameters.Add(new() { Value = id.Value });
+        command.Parameters.Add(new() { Value = version });
+        command.Parameters.Add(new() { Value = Format });
+        command.Parameters.Add(new() { Value = id.StreamId });
+        await using var row = await command.ExecuteReaderAsync(ct);
+        return await row.ReadAsync(ct) ? (row.GetInt64(0), Read(row.GetString(1))) : null;
+    }
+
+    /// <summary>Keeps totals where that is possible: whoever only reads must not fail for it, such as on a standby.</summary>
+    public async Task TrySaveAsync(AccountId id, long version, ReadOnlyMemory<byte> hash, Totals totals, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            insert into journal_totals (account_id, version, format, last_hash, moves)
+            values ($1, $2, $3, $4, $5)
+            on conflict (account_id, version) do update
+            set
+              format = excluded.format,
+              last_hash = excluded.last_hash,
+              moves = excluded.moves
+            """
+        );
+        command.Parameters.Add(new() { Value = id.Value });
+        command.Parameters.Add(new() { Value = version });
+        command.Parameters.Add(new() { Value = Format });
+        command.Parameters.Add(new() { Value = hash.ToArray() });
+        command.Parameters.Add(new() { Value = Write(totals), NpgsqlDbType = NpgsqlDbType.Jsonb });
+        try
+        {
+            await command.ExecuteNonQueryAsync(ct);
+        }
+        catch (PostgresException)
+        {
+            // Read-only, not permitted, or out of space: the sums are right all the same, and the next one tries again.
+        }
+    }
+
+    private static string Write(Totals totals) =>
+        JsonSerializer.Serialize(
+            [
+                .. totals.Moves.Select(pair => new KeptMove(
+                    pair.Key.Debit.ToString(),
+                    pair.Key.Credit.ToString(),
+                    Wire.Of(pair.Key.Unit),
+                    pair.Value.Parts.ToString(CultureInfo.InvariantCulture),
+                    pair.Value.Worth.ToString()
+                )),
+            ],
+            Json.ImmutableArrayKeptMove
+        );
+
+    private static Totals Read(string text) =>
+        JsonSerializer
+            .Deserialize(text, Json.ImmutableArrayKeptMove)
+            .Aggregate(
+                Totals.None,
+                (totals, move) =>
+                    totals.Plus(
+                        MoveOf(move.Debit, move.Credit, move.Unit),
+                        new(
+                            Int128.Parse(move.Parts, CultureInfo.InvariantCulture),
+                            new(Int128.Parse(move.Worth, CultureInfo.InvariantCulture))
+                        )
+                    )
+            );
+
+    /// <summary>From the texts that tables hold.</summary>
+    public static Move MoveOf(string debit, string credit, string unit) =>
+        LedgerAccount.TryParse(debit, out var from) && LedgerAccount.TryParse(credit, out var to)
+            ? new(from, to, Wire.Read<Domain.Money.Unit>(unit))
+            : throw new InvalidDataException($"The books have no account {debit} or {credit}.");
+}
