@@ -137,7 +137,20 @@ public class StoredFormatTests
             Noon,
             Call
         ),
-        new SpendReversed(new(Hold().Value), Main, "chat", Amount.Credits(10), Later, [Share(1, 8)], Debt, "wrong model", Noon, Quota, "tiers/pro", "sandbox/echo"),
+        new SpendReversed(
+            new(Hold().Value),
+            Main,
+            "chat",
+            Amount.Credits(10),
+            Later,
+            [Share(1, 8)],
+            Debt,
+            "wrong model",
+            Noon,
+            Quota,
+            "tiers/pro",
+            "sandbox/echo"
+        ),
         new PocketExpired(new(1), Amount.Credits(7), Later),
         new DebtRepaid(new(2), Debt),
         new CreditsClawedBack(Order, "dp_1", Amount.Credits(10), [Share(1, 8)], Debt, Amount.Credits(3)),
