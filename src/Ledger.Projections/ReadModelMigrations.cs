@@ -63,8 +63,9 @@ public static class ReadModelMigrations
             )
         ),
         new("read-models", 4, "holds of calls", Sql("call_holds.sql")),
-        new("read-models", 5, "usage by hour and model", Sql("usage_hourly.sql", "usage_history.sql", "usage_days.sql")),
+        new("read-models", 5, "usage by hour and model", Sql("usage_hourly.sql", "usage_days.sql")),
         new("access-history", 1, "sign-ins and access trail of accounts that were there before", Sql("access_history.sql")),
+        new("usage-history", 1, "usage by hour of what was charged before", Sql("usage_history.sql")),
         new("rate-card-history", 1, "rate cards that were there before", Sql("rate_card_history.sql")),
         new("checkpoints", 1, "state checkpoints of accounts", Sql("account_checkpoints.sql")),
         new("people", 1, "people and credentials", Sql("people.sql", "credentials.sql")),

@@ -1,4 +1,6 @@
--- The hours of usage_hourly added up to UTC days.
+-- The hours of usage_hourly added up to UTC days, in the place of the table of days that was there before.
+drop table usage_daily;
+
 create view usage_daily as
 select
   u.account_id,

@@ -26,5 +26,3 @@ select
 from mt_events e
 where e.type in ('credits_spent', 'hold_settled', 'hold_settled_late', 'spend_reversed')
 group by 1, 2, 3, 4;
-
-drop table usage_daily;

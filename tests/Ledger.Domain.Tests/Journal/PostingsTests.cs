@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Journal;
 using Ledger.Domain.Metering;
@@ -37,6 +38,25 @@ public class PostingsTests
         catch (UnreachableException)
         {
             Assert.Fail($"{name} has no arm in Books.Post.");
+        }
+    }
+
+    /// <summary>Also of events that have no sample: whatever else they lack, they are known.</summary>
+    [Fact]
+    public void No_event_is_unknown_to_the_books()
+    {
+        foreach (
+            var type in typeof(AccountEvent).Assembly.GetTypes().Where(type => !type.IsAbstract && type.IsSubclassOf(typeof(AccountEvent)))
+        )
+        {
+            try
+            {
+                Books.Empty.Post(Of((AccountEvent)RuntimeHelpers.GetUninitializedObject(type)));
+            }
+            catch (Exception e) when (e is not UnreachableException)
+            {
+                // It speaks of a pocket or an order that there is not.
+            }
         }
     }
 

@@ -117,17 +117,21 @@ public sealed class AccountJournalTests
         await history.StepAsync();
         await history.StepAsync();
         await history.StepAsync();
-        await ledger.ExecuteAsync("select 1");
         var log = new CountingLog(ledger.Log);
         var journal = JournalOf(ledger, 2, log);
         var sums = new JournalSums(ledger.Database, ledger.Log, new(ledger.Database, ledger.Log, new(ledger.Database, 2)), journal);
         await sums.AddAsync(await ledger.Log.ReadLogAsync(0, 10_000, default), default);
         (await ledger.QueryAsync<long>("select count(*) from journal_totals")).ShouldBe(history.States[Id].Account.Version / 2);
-        (
-            await log.CountAsync(() =>
-                journal.StateAsync(Id, LedgerDatabase.Start.AddDays(1), LedgerDatabase.Start.AddDays(300), history.Now, default)
-            )
-        ).ShouldBeLessThan(4);
+        Task StateAsync() =>
+            journal.StateAsync(Id, LedgerDatabase.Start.AddDays(1), LedgerDatabase.Start.AddDays(300), history.Now, default);
+
+        // States are left behind where there were none, as a lane leaves them every some thousand versions.
+        await StateAsync();
+        (await log.CountAsync(StateAsync)).ShouldBeLessThan(4);
+        var whole = JournalOf(ledger, 1_000_000);
+        var last = history.States[Id].Account.Version;
+        await ledger.ExecuteAsync($"delete from journal_totals where version < {last - 1}");
+        Text((await journal.TotalsAsync(Id, last, default)).Totals).ShouldBe(Text((await whole.TotalsAsync(Id, last, default)).Totals));
     }
 
     private static AccountJournal JournalOf(LedgerDatabase ledger, int every, IEventLog? log = null) =>

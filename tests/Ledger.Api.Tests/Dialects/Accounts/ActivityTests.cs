@@ -19,7 +19,7 @@ public sealed class ActivityTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _gateway = await GatewayApp.StartAsync();
-        _account = await App.OpenAccountAsync(credits: 100);
+        _account = await App.OpenAccountAsync(credits: 1000);
         await App.GrantAsync(_account.Id, Amount.Usd(10), PocketSource.Prepaid);
         await App.GrantAsync(_account.Id, Amount.Credits(20_000), PocketSource.Pack, "openai/plain");
         (_, _provisioning) = await App.CreateKeyAsync(_account.Id, KeyKind.Provisioning);
@@ -50,7 +50,7 @@ public sealed class ActivityTests : IAsyncLifetime
         Lines(answer)
             .ShouldBe([
                 "2026-07-03 null chat 1 0 0 0 5 0 0",
-                "2026-07-03 openai/plain chat 1 110 50 10 0 201 0",
+                "2026-07-03 openai/plain chat.completions 1 110 50 10 0 201 0",
                 "2026-07-03 openai/plain pack 1 110 50 10 0 0 12",
                 "2026-07-04 null chat 1 0 0 0 5 0 0",
             ]);

@@ -282,7 +282,7 @@ public sealed class AccountTests(SharedApp shared) : IClassFixture<SharedApp>
     [InlineData("GET", "/admin/nothing")]
     [InlineData("POST", "/admin/accounts/nobody/gifts")]
     [InlineData("PUT", "/admin/accounts/nobody/mood")]
-    [InlineData("GET", "/admin/audit/events")]
+    [InlineData("GET", "/admin/audit/nothing")]
     public async Task What_is_not_there_is_not_found_in_shape(string method, string path) =>
         (await _app.SendAsync(new(method), path, LedgerApp.AdminKey)).ShouldBeRefusedWith(404, "not_found");
 }
