@@ -180,8 +180,7 @@ internal sealed class UsageMeter(CallRequest request)
     }
 
     // What the whole has beyond its split was written for five minutes.
-    private static long Writes(long? all, long? fiveMinutes, long? oneHour) =>
-        Math.Max((fiveMinutes ?? 0) + (oneHour ?? 0), all ?? 0);
+    private static long Writes(long? all, long? fiveMinutes, long? oneHour) => Math.Max((fiveMinutes ?? 0) + (oneHour ?? 0), all ?? 0);
 
     /// <summary>What Anthropic says of an answer, or of one pass of several.</summary>
     private struct Pass

@@ -225,7 +225,14 @@ public sealed class UsageTests
     [InlineData("""{"input_tokens":10,"output_tokens":5,"iterations":7}""", 10, 0, 0, 0, 5)]
     [InlineData("""{"input_tokens":10,"output_tokens":5,"iterations":{"input_tokens":70}}""", 10, 0, 0, 0, 5)]
     [InlineData("""{"input_tokens":10,"output_tokens":5,"iterations":[]}""", 10, 0, 0, 0, 5)]
-    [InlineData("""{"input_tokens":10,"output_tokens":5,"iterations":[1,null,["x"],{},{"iterations":[{"input_tokens":70}]}]}""", 10, 0, 0, 0, 5)]
+    [InlineData(
+        """{"input_tokens":10,"output_tokens":5,"iterations":[1,null,["x"],{},{"iterations":[{"input_tokens":70}]}]}""",
+        10,
+        0,
+        0,
+        0,
+        5
+    )]
     public void Passes_that_only_the_iterations_list_are_used_too(
         string usage,
         long input,
@@ -244,10 +251,10 @@ public sealed class UsageTests
     public void The_last_list_of_passes_counts_and_stays_where_a_later_report_has_none()
     {
         AnthropicStream(
-                Start("""{"input_tokens":10,"iterations":[{"input_tokens":500}]}"""),
-                End("""{"output_tokens":5,"iterations":[{"input_tokens":100,"output_tokens":2},{"input_tokens":10,"output_tokens":5}]}"""),
-                End("""{"output_tokens":6}""")
-            )
+            Start("""{"input_tokens":10,"iterations":[{"input_tokens":500}]}"""),
+            End("""{"output_tokens":5,"iterations":[{"input_tokens":100,"output_tokens":2},{"input_tokens":10,"output_tokens":5}]}"""),
+            End("""{"output_tokens":6}""")
+        )
             .Tokens.ShouldBe(new(110, 0, 0, 0, 7));
     }
 
