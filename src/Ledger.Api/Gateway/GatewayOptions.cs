@@ -26,6 +26,25 @@ public sealed class GatewayOptions
     /// <summary>Where the presets are; those beside the program where it is not set.</summary>
     public string? Presets { get; set; }
 
+    /// <summary>
+    /// What callers may ask for although it changes what a provider bills and has no price here: names of members, types of tools and beginnings of
+    /// <c>anthropic-beta</c>, divided by commas or as a list. One that ends with <c>*</c> stands for all that begin like it.
+    /// </summary>
+    public string? Unpriced { get; set; }
+
+    /// <summary>Whether a caller may ask for something that has no price.</summary>
+    public bool Allows(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        foreach (var allowed in (Unpriced ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (allowed[^1] == '*' ? name.StartsWith(allowed[..^1], StringComparison.Ordinal) : name == allowed)
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Reads the settings.</summary>
     /// <exception cref="SettingsException">One of them cannot be used; the message names it.</exception>
     public static GatewayOptions From(IConfiguration configuration)
@@ -40,6 +59,11 @@ public sealed class GatewayOptions
         {
             throw new SettingsException(e.Message, e);
         }
+
+        // A list in a file of settings.
+        var unpriced = configuration.GetSection("Gateway:Unpriced").GetChildren().Select(child => child.Value).ToList();
+        if (unpriced.Count > 0)
+            options.Unpriced = string.Join(',', unpriced);
 
         if (options.HoldLifetime < TimeSpan.FromSeconds(10) || options.HoldLifetime > TimeSpan.FromHours(1))
             throw new SettingsException("Gateway:HoldLifetime must be from 10 seconds to an hour.");

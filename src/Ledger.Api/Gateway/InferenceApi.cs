@@ -27,6 +27,7 @@ public sealed class InferenceApi
     private readonly AnswerKeeper _keeper;
     private readonly Upstreams _upstreams;
     private readonly PresetLibrary _presets;
+    private readonly GatewayOptions _options;
     private readonly TimeProvider _time;
 
     private InferenceApi(IServiceProvider services)
@@ -40,6 +41,7 @@ public sealed class InferenceApi
         _keeper = services.GetRequiredService<AnswerKeeper>();
         _upstreams = services.GetRequiredService<Upstreams>();
         _presets = services.GetRequiredService<PresetLibrary>();
+        _options = services.GetRequiredService<GatewayOptions>();
         _time = services.GetRequiredService<TimeProvider>();
     }
 
@@ -89,6 +91,18 @@ public sealed class InferenceApi
             return;
         }
 
+        // A rate card has no price for it, so whoever pays for the provider would pay the rest.
+        if (request.Unpriced.FirstOrDefault(name => !_options.Allows(name)) is { } unpriced)
+        {
+            await CallErrors.SendAsync(
+                context,
+                route.Protocol,
+                new CallFault($"{unpriced} changes what the provider bills, and has no price here.", unpriced)
+            );
+            return;
+        }
+
+        ForwardedHeaders.DropUnpriced(context.Request.Headers, _options);
         var model = route.Payment == CallPayment.Pack ? PackModel(request) : request.Model;
         if (Untranslatable(request, route, model) is { } untold)
         {

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Ledger.Api.Gateway.Protocols;
 
 /// <summary>One pass over the body of a call.</summary>
-internal ref struct CallReading
+internal ref partial struct CallReading
 {
     private readonly Protocol _protocol;
     private readonly ReadOnlyMemory<byte> _body;
@@ -31,6 +31,10 @@ internal ref struct CallReading
     private int _part;
     private bool _inMessages;
     private bool _hasTools;
+
+    // Whether the model will read what cannot be counted here.
+    private bool _isUncountable;
+    private List<string>? _unpriced;
 
     public CallReading(Protocol protocol, ReadOnlyMemory<byte> body)
     {
@@ -72,6 +76,7 @@ internal ref struct CallReading
         Image,
         Document,
         Sound,
+        Uncountable,
     }
 
     public CallRequest? Read(bool isCount)
@@ -94,9 +99,11 @@ internal ref struct CallReading
             if (!IsWhole())
                 return null;
             var member = NameOf(ref _json, _protocol);
-            if (!Mark(member))
+            if (!Mark(member) || !IsPlain(member, out var unpriced))
                 return null;
             _json.Read();
+            if (unpriced is not null)
+                Price(unpriced, _json);
             var value = (int)_json.TokenStartIndex;
             if (!Take(member))
                 return null;
@@ -133,9 +140,11 @@ internal ref struct CallReading
                 TokenCount.Held(_bytes + _moreBytes)
                 + _held
                 + ((_messages + 1) * TokenCount.MessageHeld)
-                + (_hasTools ? TokenCount.ToolsHeld : 0),
+                + (_hasTools ? TokenCount.ToolsHeld : 0)
+                + (_isUncountable ? TokenCount.Uncountable : 0),
             HeuristicInput =
                 TokenCount.Likely(_bytes) + _likely + (_messages * TokenCount.MessageLikely) + (_hasTools ? TokenCount.ToolsLikely : 0),
+            Unpriced = _unpriced ?? [],
             Places = _places,
         };
     }
@@ -318,7 +327,7 @@ internal ref struct CallReading
         {
             _places.HasStreamOptions = true;
             var isUsage = _json.ValueTextEquals("include_usage"u8);
-            if (!IsWhole())
+            if (!IsWhole() || !(isUsage || IsPlainOption()))
                 return false;
             _json.Read();
             if (!isUsage)
@@ -353,6 +362,8 @@ internal ref struct CallReading
                     string.Create(CultureInfo.InvariantCulture, $"{member}[{count}] must be an object."),
                     string.Create(CultureInfo.InvariantCulture, $"{member}[{count}]")
                 );
+            if (member == "tools" && TypeOfService(_json, _protocol) is { } service)
+                AddUnpriced(service, isUncountable: true);
             if (!Count(ref _bytes))
                 return false;
             count++;
@@ -564,7 +575,16 @@ internal ref struct CallReading
             return PartKind.Image;
         if (json.ValueTextEquals("document"u8) || json.ValueTextEquals("file"u8))
             return PartKind.Document;
-        return json.ValueTextEquals("input_audio"u8) ? PartKind.Sound : PartKind.Other;
+        if (json.ValueTextEquals("input_audio"u8))
+            return PartKind.Sound;
+        return
+            json.ValueTextEquals("video_url"u8)
+            || json.ValueTextEquals("video"u8)
+            || json.ValueTextEquals("input_video"u8)
+            || json.ValueTextEquals("input_file"u8)
+            || json.ValueTextEquals("container_upload"u8)
+            ? PartKind.Uncountable
+            : PartKind.Other;
     }
 
     private static bool IsMedia(ref Utf8JsonReader json) =>
@@ -619,7 +639,9 @@ internal ref struct CallReading
             {
                 _json.Read();
                 media.IsText =
-                    _json.TokenType == JsonTokenType.String && (_json.ValueTextEquals("text"u8) || _json.ValueTextEquals("content"u8));
+                    _protocol == Protocol.Anthropic
+                    && _json.TokenType == JsonTokenType.String
+                    && (_json.ValueTextEquals("text"u8) || _json.ValueTextEquals("content"u8));
                 if (!Count(ref _moreBytes))
                     return false;
             }
@@ -690,16 +712,20 @@ internal ref struct CallReading
                 _bytes += media.Bytes;
                 break;
             case PartKind.Document when size == 0:
-                _held += TokenCount.NamedDocumentHeld;
+                _isUncountable = true;
                 _likely += TokenCount.NamedDocumentLikely;
                 break;
             case PartKind.Document:
-                _held += TokenCount.DocumentHeld(size);
+                _isUncountable = true;
                 _likely += TokenCount.DocumentLikely(size);
                 break;
             case PartKind.Sound:
                 _held += TokenCount.SoundHeld(size);
                 _likely += TokenCount.SoundLikely(size);
+                break;
+            case PartKind.Uncountable:
+                _isUncountable = true;
+                _bytes += media.Bytes;
                 break;
             default:
                 // Whatever it is, it is no picture: it counts as the text that it may be.

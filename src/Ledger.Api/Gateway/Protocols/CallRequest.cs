@@ -52,6 +52,11 @@ internal sealed class CallRequest
     /// <summary>The input in tokens, about: what <c>count_tokens</c> answers, and what is charged where the provider reports nothing.</summary>
     public required long HeuristicInput { get; init; }
 
+    /// <summary>
+    /// What changes the price or the model that serves, and has no price in the rate card: names of members, and types of tools that the provider runs.
+    /// </summary>
+    public required IReadOnlyList<string> Unpriced { get; init; }
+
     /// <summary>Where in the body the members stand that are not sent on as they came.</summary>
     public required BodyPlaces Places { get; init; }
 

@@ -7,16 +7,19 @@ namespace Ledger.Api.Gateway.Protocols;
 /// </remarks>
 internal static class TokenCount
 {
-    /// <summary>Held for a picture: what the largest that Anthropic takes at full resolution costs, rounded up.</summary>
-    public const int ImageHeld = 5_000;
+    /// <summary>
+    /// Held where nobody here can say how much a model will read, such as a document that it unpacks or pages that its provider fetches: as much as a model may read
+    /// at all. The ledger holds no more than the context of the model.
+    /// </summary>
+    public const long Uncountable = CallRequest.MostTokens;
+
+    /// <summary>Held for a picture: about what the dearest model takes one for at its full detail.</summary>
+    public const int ImageHeld = 40_000;
 
     /// <summary>About what a picture costs: Anthropic's figure for 1.15 megapixels.</summary>
     public const int ImageLikely = 1_600;
 
-    /// <summary>Held for a document that is only named, by an address or an id.</summary>
-    public const int NamedDocumentHeld = 50_000;
-
-    /// <summary>About what such a document costs.</summary>
+    /// <summary>About what a document costs that is only named, by an address or an id.</summary>
     public const int NamedDocumentLikely = 3_000;
 
     /// <summary>Held for a message on top of its text.</summary>
@@ -31,21 +34,18 @@ internal static class TokenCount
     /// <summary>About what those instructions cost.</summary>
     public const int ToolsLikely = 300;
 
-    private const int PageHeld = 3_000;
+    private const int PageLikely = 1_500;
     private const int DocumentMost = 300_000;
     private const int SoundLeast = 1_000;
 
-    /// <summary>What is held for a text: a token for every three bytes.</summary>
-    public static long Held(long bytes) => (bytes + 2) / 3;
+    /// <summary>What is held for a text: a token for every two bytes.</summary>
+    public static long Held(long bytes) => (bytes + 1) / 2;
 
     /// <summary>What a text is likely to cost: a token for every four bytes.</summary>
     public static long Likely(long bytes) => (bytes + 3) / 4;
 
-    /// <summary>What is held for a document of so many bytes: a page at least, and a page of text for every 30 kB.</summary>
-    public static long DocumentHeld(long bytes) => Math.Clamp(bytes / 10, PageHeld, DocumentMost);
-
-    /// <summary>What it is likely to cost.</summary>
-    public static long DocumentLikely(long bytes) => Math.Clamp(bytes / 40, PageHeld / 2, DocumentMost);
+    /// <summary>What a document of so many bytes is likely to cost: a page at least.</summary>
+    public static long DocumentLikely(long bytes) => Math.Clamp(bytes / 40, PageLikely, DocumentMost);
 
     /// <summary>What is held for a recording of so many bytes.</summary>
     public static long SoundHeld(long bytes) => Math.Max(bytes / 200, SoundLeast);

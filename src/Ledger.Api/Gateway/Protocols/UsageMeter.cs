@@ -7,7 +7,8 @@ namespace Ledger.Api.Gateway.Protocols;
 /// <summary>What one answer used: what its provider reports, and what was delivered in case it does not.</summary>
 /// <remarks>
 /// OpenAI's <c>prompt_tokens</c> include what was read from a cache, Anthropic's <c>input_tokens</c> exclude it. Reports within a stream are cumulative: the last
-/// one counts, member by member. A report with a figure that cannot be is none.
+/// one counts, member by member. A report with a figure that cannot be is none. Where an answer of Anthropic's took several passes, such as one that compacts the
+/// context first, <c>iterations</c> lists them all and the figures beside it leave some of them out, although they are billed.
 /// </remarks>
 internal sealed class UsageMeter(CallRequest request)
 {
@@ -20,6 +21,7 @@ internal sealed class UsageMeter(CallRequest request)
     private long? _cacheWrite;
     private long? _fiveMinutes;
     private long? _oneHour;
+    private TokenUse _passes;
     private bool _isFinal;
 
     /// <summary>How the answer ended.</summary>
@@ -32,14 +34,15 @@ internal sealed class UsageMeter(CallRequest request)
         {
             var raw = _raw is { Length: <= MaxRaw } ? Encoding.UTF8.GetString(_raw) : null;
             var isReported = _isFinal && _input is not null && _output is not null;
-            var oneHour = _oneHour ?? 0;
+            var oneHour = Math.Max(_oneHour ?? 0, _passes.CacheWrite1h);
+            var writes = Math.Max(Writes(_cacheWrite, _fiveMinutes, _oneHour), _passes.CacheWrite + _passes.CacheWrite1h);
             return new(
                 new(
-                    _input ?? request.HeuristicInput,
-                    _cacheRead ?? 0,
-                    Math.Max(_fiveMinutes ?? 0, (_cacheWrite ?? 0) - oneHour),
+                    Math.Max(_input ?? request.HeuristicInput, _passes.Input),
+                    Math.Max(_cacheRead ?? 0, _passes.CacheRead),
+                    writes - oneHour,
                     oneHour,
-                    _isFinal && _output is { } output ? output : TokenCount.Likely(_delivered)
+                    _isFinal && _output is { } output ? Math.Max(output, _passes.Output) : TokenCount.Likely(_delivered)
                 ),
                 isReported,
                 raw,
@@ -59,6 +62,7 @@ internal sealed class UsageMeter(CallRequest request)
         var figures = new Figures();
         long? prompt = null;
         long? completion = null;
+        long? total = null;
         long? cached = null;
         long? hits = null;
         json.Read();
@@ -68,6 +72,8 @@ internal sealed class UsageMeter(CallRequest request)
                 prompt = figures.Read(ref json);
             else if (json.ValueTextEquals("completion_tokens"u8))
                 completion = figures.Read(ref json);
+            else if (json.ValueTextEquals("total_tokens"u8))
+                total = new Figures().Read(ref json);
             else if (json.ValueTextEquals("prompt_cache_hit_tokens"u8))
                 hits = figures.Read(ref json);
             else if (json.ValueTextEquals("prompt_tokens_details"u8))
@@ -82,7 +88,9 @@ internal sealed class UsageMeter(CallRequest request)
         // DeepSeek's own name for it, where it does not give OpenAI's.
         _cacheRead = cached ?? hits ?? 0;
         _input = Math.Max(0, prompt.Value - _cacheRead.Value);
-        _output = completion;
+
+        // Some providers leave the tokens of reasoning out of the completion's, and bill them: the total has them.
+        _output = total is <= TokenUse.Max ? Math.Max(completion.Value, total.Value - prompt.Value) : completion;
         _isFinal = true;
     }
 
@@ -94,44 +102,95 @@ internal sealed class UsageMeter(CallRequest request)
         _raw = usage.ToArray();
         var json = new Utf8JsonReader(usage);
         var figures = new Figures();
-        long? input = null;
-        long? output = null;
-        long? read = null;
-        long? write = null;
-        long? fiveMinutes = null;
-        long? oneHour = null;
         json.Read();
+        var (pass, passes) = ReadPass(ref json, ref figures, isWhole: true);
+        if (figures.IsAbsurd)
+            return;
+        _input = pass.Input ?? _input;
+        _output = pass.Output ?? _output;
+        _cacheRead = pass.Read ?? _cacheRead;
+        _cacheWrite = pass.Write ?? _cacheWrite;
+        _fiveMinutes = pass.FiveMinutes ?? _fiveMinutes;
+        _oneHour = pass.OneHour ?? _oneHour;
+        _passes = passes ?? _passes;
+        _isFinal |= isFinal && pass.Output is not null;
+    }
+
+    /// <summary>The figures of an object that the reader stands before, and the sum of the passes that it lists.</summary>
+    private static (Pass Figures, TokenUse? Passes) ReadPass(ref Utf8JsonReader json, ref Figures figures, bool isWhole)
+    {
+        var pass = new Pass();
+        TokenUse? passes = null;
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
             if (json.ValueTextEquals("input_tokens"u8))
-                input = figures.Read(ref json);
+                pass.Input = figures.Read(ref json);
             else if (json.ValueTextEquals("output_tokens"u8))
-                output = figures.Read(ref json);
+                pass.Output = figures.Read(ref json);
             else if (json.ValueTextEquals("cache_read_input_tokens"u8))
-                read = figures.Read(ref json);
+                pass.Read = figures.Read(ref json);
             else if (json.ValueTextEquals("cache_creation_input_tokens"u8))
-                write = figures.Read(ref json);
+                pass.Write = figures.Read(ref json);
             else if (json.ValueTextEquals("cache_creation"u8))
             {
                 var split = json;
-                fiveMinutes = figures.ReadMember(ref split, "ephemeral_5m_input_tokens"u8);
-                oneHour = figures.ReadMember(ref json, "ephemeral_1h_input_tokens"u8);
+                pass.FiveMinutes = figures.ReadMember(ref split, "ephemeral_5m_input_tokens"u8);
+                pass.OneHour = figures.ReadMember(ref json, "ephemeral_1h_input_tokens"u8);
             }
+            else if (isWhole && json.ValueTextEquals("iterations"u8))
+                passes = ReadPasses(ref json, ref figures) ?? passes;
             else
-            {
                 json.Skip();
-            }
         }
 
-        if (figures.IsAbsurd)
-            return;
-        _input = input ?? _input;
-        _output = output ?? _output;
-        _cacheRead = read ?? _cacheRead;
-        _cacheWrite = write ?? _cacheWrite;
-        _fiveMinutes = fiveMinutes ?? _fiveMinutes;
-        _oneHour = oneHour ?? _oneHour;
-        _isFinal |= isFinal && output is not null;
+        return (pass, passes);
+    }
+
+    /// <summary>The sum of all passes behind a name; null where there is no array.</summary>
+    private static TokenUse? ReadPasses(ref Utf8JsonReader json, ref Figures figures)
+    {
+        json.Read();
+        if (json.TokenType != JsonTokenType.StartArray)
+        {
+            json.Skip();
+            return null;
+        }
+
+        var sum = new TokenUse();
+        while (json.Read() && json.TokenType != JsonTokenType.EndArray)
+        {
+            if (json.TokenType != JsonTokenType.StartObject)
+            {
+                json.Skip();
+                continue;
+            }
+
+            var (pass, _) = ReadPass(ref json, ref figures, isWhole: false);
+            var oneHour = pass.OneHour ?? 0;
+            sum = new(
+                figures.Add(sum.Input, pass.Input ?? 0),
+                figures.Add(sum.CacheRead, pass.Read ?? 0),
+                figures.Add(sum.CacheWrite, Writes(pass.Write, pass.FiveMinutes, pass.OneHour) - oneHour),
+                figures.Add(sum.CacheWrite1h, oneHour),
+                figures.Add(sum.Output, pass.Output ?? 0)
+            );
+        }
+
+        return sum;
+    }
+
+    // What the whole has beyond its split was written for five minutes.
+    private static long Writes(long? all, long? fiveMinutes, long? oneHour) => Math.Max((fiveMinutes ?? 0) + (oneHour ?? 0), all ?? 0);
+
+    /// <summary>What Anthropic says of an answer, or of one pass of several.</summary>
+    private struct Pass
+    {
+        public long? Input;
+        public long? Output;
+        public long? Read;
+        public long? Write;
+        public long? FiveMinutes;
+        public long? OneHour;
     }
 
     /// <summary>Figures of one report.</summary>
@@ -139,6 +198,13 @@ internal sealed class UsageMeter(CallRequest request)
     {
         /// <summary>Whether one of them cannot be.</summary>
         public bool IsAbsurd { get; private set; }
+
+        /// <summary>One more figure; a sum may be no more than a figure.</summary>
+        public long Add(long sum, long figure)
+        {
+            IsAbsurd |= sum > TokenUse.Max - figure;
+            return IsAbsurd ? sum : sum + figure;
+        }
 
         /// <summary>The value behind a name; null where it is null.</summary>
         public long? Read(ref Utf8JsonReader json)

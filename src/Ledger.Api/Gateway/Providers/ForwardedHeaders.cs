@@ -12,7 +12,11 @@ public static class ForwardedHeaders
     public const string DefaultAnthropicVersion = "2023-06-01";
 
     internal const string AnthropicVersion = "anthropic-version";
+    private const string AnthropicBeta = "anthropic-beta";
     private const int MaxLength = 2048;
+
+    // Beginnings of what changes a price: a long context is dearer, and so is speed.
+    private static readonly string[] UnpricedBetas = ["context-1m", "fast-mode"];
 
     /// <summary>The headers for a provider.</summary>
     /// <param name="headers">The caller's.</param>
@@ -33,6 +37,23 @@ public static class ForwardedHeaders
         return forwarded;
     }
 
+    /// <summary>Takes out of a caller's headers what changes the price of its call and has none here, so that it does not travel.</summary>
+    public static void DropUnpriced(IHeaderDictionary headers, GatewayOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(headers);
+        ArgumentNullException.ThrowIfNull(options);
+        var values = headers[AnthropicBeta];
+        var all = values.SelectMany(value => (value ?? "").Split(',')).ToList();
+        var kept = all.Where(beta => !IsUnpriced(beta.Trim(), options)).ToList();
+        if (kept.Count < all.Count)
+            headers[AnthropicBeta] = kept.Count == 0 ? default : string.Join(',', kept);
+    }
+
+    private static bool IsUnpriced(string beta, GatewayOptions options) =>
+        UnpricedBetas.Any(unpriced =>
+            beta.StartsWith(unpriced, StringComparison.OrdinalIgnoreCase) && !options.Allows(unpriced) && !options.Allows(beta)
+        );
+
     /// <summary>Whether a header may go to a provider.</summary>
     internal static bool MayTravel(KeyValuePair<string, string> header, Protocol protocol) =>
         Names(protocol).Contains(header.Key, StringComparer.OrdinalIgnoreCase) && IsLawful(header.Value);
@@ -41,7 +62,7 @@ public static class ForwardedHeaders
         protocol switch
         {
             Protocol.OpenAi => ["openai-beta"],
-            Protocol.Anthropic => [AnthropicVersion, "anthropic-beta"],
+            Protocol.Anthropic => [AnthropicVersion, AnthropicBeta],
         };
 
     // A line break in a value would be a header of the caller's own making.

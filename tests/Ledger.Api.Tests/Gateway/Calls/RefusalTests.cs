@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Ledger.Api.Gateway.Protocols;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
@@ -115,6 +116,64 @@ public sealed class RefusalTests(SharedGateway shared) : IClassFixture<SharedGat
                 .Text("error", "message")
                 .ShouldBe("max_tokens is required.");
         await _gateway.ShouldBeFreeAsync(account);
+    }
+
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public async Task What_changes_the_bill_without_a_price_is_refused(Protocol protocol, bool isStream)
+    {
+        var account = await _gateway.RichAsync();
+        var asked = _gateway.Upstream.Calls.Count;
+        var body = Talk.BodyOf(protocol, isStream, change: body => body["service_tier"] = "priority");
+        var answer = await _gateway.App.SayAsync(Talk.RouteOf(protocol), account.Key, body);
+        answer.ShouldRefuse(protocol, Invalid, Invalid);
+        answer.Text("error", "message").ShouldBe("service_tier changes what the provider bills, and has no price here.");
+        if (protocol == Protocol.OpenAi)
+            answer.Text("error", "param").ShouldBe("service_tier");
+        _gateway.Upstream.Calls.Count.ShouldBe(asked);
+        await _gateway.ShouldBeFreeAsync(account);
+    }
+
+    [Fact]
+    public async Task Betas_that_change_prices_stay_here()
+    {
+        var account = await _gateway.RichAsync();
+        _gateway.Upstream.Next(UpstreamScript.Says("one "));
+        (
+            await _gateway.App.SayAsync(
+                "/v1/messages",
+                account.Key,
+                Talk.BodyOf(Protocol.Anthropic),
+                ("anthropic-beta", "one-2025-01-01, context-1m-2025-08-07,Fast-Mode-2026-02-01, two-2025-01-01")
+            )
+        ).ShouldBe(200);
+        _gateway.Upstream.Calls[^1].Header("anthropic-beta").ShouldBe("one-2025-01-01, two-2025-01-01");
+    }
+
+    [Fact]
+    public async Task What_the_operator_allows_travels_without_a_price()
+    {
+        await using var gateway = await SharedGateway.StartAsync(
+            settings: new Dictionary<string, string> { ["Gateway:Unpriced"] = "service_tier, web_search_*, context-1m" }
+        );
+        var account = await gateway.RichAsync();
+        gateway.Upstream.Next(UpstreamScript.Says("one "));
+        var body = Talk.BodyOf(
+            Protocol.Anthropic,
+            change: body =>
+            {
+                body["service_tier"] = "priority";
+                body["tools"] = JsonNode.Parse("""[{"type":"web_search_20250305","name":"web_search"}]""");
+            }
+        );
+        (await gateway.App.SayAsync("/v1/messages", account.Key, body, ("anthropic-beta", "context-1m-2025-08-07"))).ShouldBe(200);
+        var call = gateway.Upstream.Calls.ShouldHaveSingleItem();
+        call.Json.GetProperty("service_tier").GetString().ShouldBe("priority");
+        call.Header("anthropic-beta").ShouldBe("context-1m-2025-08-07");
+
+        var other = Talk.BodyOf(Protocol.Anthropic, change: body => body["speed"] = "fast");
+        (await gateway.App.SayAsync("/v1/messages", account.Key, other)).ShouldRefuse(Protocol.Anthropic, Invalid, Invalid);
+        gateway.Upstream.Calls.ShouldHaveSingleItem();
     }
 
     [Theory]

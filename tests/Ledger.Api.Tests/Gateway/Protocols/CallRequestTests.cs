@@ -263,11 +263,11 @@ public sealed class CallRequestTests
     [InlineData(0)]
     [InlineData(300)]
     [InlineData(30_000)]
-    public void A_text_counts_a_token_for_three_bytes_held_and_for_four_likely(int length)
+    public void A_text_counts_a_token_for_two_bytes_held_and_for_four_likely(int length)
     {
         var empty = Of(0);
         var request = Of(length);
-        (request.CountedInput - empty.CountedInput).ShouldBe(length / 3);
+        (request.CountedInput - empty.CountedInput).ShouldBe(length / 2);
         (request.HeuristicInput - empty.HeuristicInput).ShouldBe(length / 4);
         request.CountedInput.ShouldBeGreaterThan(request.HeuristicInput);
 
@@ -287,7 +287,7 @@ public sealed class CallRequestTests
         var call = protocol == Protocol.OpenAi ? Wire.OpenAiCall : Wire.AnthropicCall;
         var without = Wire.Read(protocol, call);
         var with = Wire.Read(protocol, call[..^1] + member.Replace("X", new string('x', 3000), StringComparison.Ordinal) + "}");
-        (with.CountedInput - without.CountedInput).ShouldBeInRange(1000, 1600);
+        (with.CountedInput - without.CountedInput).ShouldBeInRange(1500, 2100);
         (with.HeuristicInput - without.HeuristicInput).ShouldBeInRange(750, 1100);
     }
 
@@ -299,22 +299,22 @@ public sealed class CallRequestTests
     [InlineData("""{"role":"user","content":[{"type":"unheard_of","source":{"data":"X"}}]}""")]
     public void Calls_results_and_unknown_parts_count_as_text(string message) =>
         Wire.OpenAi($$"""{"model":"m","messages":[{{message.Replace("X", new string('x', 3000), StringComparison.Ordinal)}}]}""")
-            .CountedInput.ShouldBeInRange(1000, 1100);
+            .CountedInput.ShouldBeInRange(1500, 1600);
 
     [Theory]
-    [InlineData("""{"type":"image","source":{"type":"base64","media_type":"image/png","data":"X"}}""", 4_000, 5_000, 1_600)]
-    [InlineData("""{"type":"image","source":{"type":"url","url":"https://e.com/a"}}""", 0, 5_000, 1_600)]
-    [InlineData("""{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"X"}}""", 400, 3_000, 1_500)]
-    [InlineData("""{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"X"}}""", 400_000, 30_000, 7_500)]
-    [InlineData("""{"type":"document","source":{"data":"X","media_type":"application/pdf","type":"base64"}}""", 400_000, 30_000, 7_500)]
-    [InlineData("""{"type":"document","source":{"type":"url","url":"https://e.com/a.pdf"}}""", 0, 50_000, 3_000)]
-    [InlineData("""{"type":"document","source":{"type":"file","file_id":"f"}}""", 0, 50_000, 3_000)]
-    [InlineData("""{"type":"document","source":{"type":"text","media_type":"text/plain","data":"X"}}""", 30_000, 10_000, 7_500)]
-    [InlineData("""{"type":"document","source":{"type":"content","content":[{"type":"text","text":"X"}]}}""", 30_000, 10_000, 7_500)]
+    [InlineData("""{"type":"image","source":{"type":"base64","media_type":"image/png","data":"X"}}""", 4_000, 40_000, 1_600)]
+    [InlineData("""{"type":"image","source":{"type":"url","url":"https://e.com/a"}}""", 0, 40_000, 1_600)]
+    [InlineData("""{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"X"}}""", 400, 10_000_000, 1_500)]
+    [InlineData("""{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"X"}}""", 400_000, 10_000_000, 7_500)]
+    [InlineData("""{"type":"document","source":{"data":"X","media_type":"application/pdf","type":"base64"}}""", 400_000, 10_000_000, 7_500)]
+    [InlineData("""{"type":"document","source":{"type":"url","url":"https://e.com/a.pdf"}}""", 0, 10_000_000, 3_000)]
+    [InlineData("""{"type":"document","source":{"type":"file","file_id":"f"}}""", 0, 10_000_000, 3_000)]
+    [InlineData("""{"type":"document","source":{"type":"text","media_type":"text/plain","data":"X"}}""", 30_000, 15_000, 7_500)]
+    [InlineData("""{"type":"document","source":{"type":"content","content":[{"type":"text","text":"X"}]}}""", 30_000, 15_000, 7_500)]
     [InlineData(
         """{"type":"tool_result","tool_use_id":"a","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"X"}}]}""",
         4_000,
-        5_000,
+        40_000,
         1_600
     )]
     public void What_is_no_text_counts_by_its_kind(string block, int length, long held, long likely)
@@ -327,6 +327,122 @@ public sealed class CallRequestTests
         static CallRequest Of(string block) =>
             Wire.Anthropic($$"""{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{{block}}]}]}""");
     }
+
+    [Theory]
+    [InlineData("""{"type":"file","file":{"file_data":"data:application/pdf;base64,AAAA"}}""")]
+    [InlineData("""{"type":"file","file":{"file_id":"f"}}""")]
+    [InlineData("""{"type":"file","file":{"type":"text","file_id":"f"}}""")]
+    [InlineData("""{"type":"video_url","video_url":{"url":"https://e.com/a.mp4"}}""")]
+    [InlineData("""{"type":"input_file","file_id":"f"}""")]
+    public void What_cannot_be_counted_holds_all_that_a_model_may_read(string part)
+    {
+        Of(part).ShouldBeInRange(10_000_000, 10_000_100);
+
+        // Once: a model reads no more than that.
+        Of(part + "," + part).ShouldBeInRange(10_000_000, 10_000_100);
+
+        static long Of(string parts) => Wire.OpenAi($$"""{"model":"m","messages":[{"role":"user","content":[{{parts}}]}]}""").CountedInput;
+    }
+
+    [Theory]
+    [InlineData(Protocol.Anthropic, """ "tools":[{"type":"web_fetch_20250910","name":"web_fetch"}] """)]
+    [InlineData(Protocol.Anthropic, """ "mcp_servers":[{"type":"url","url":"https://e.com"}] """)]
+    [InlineData(Protocol.OpenAi, """ "tools":[{"type":"web_search"}] """)]
+    [InlineData(Protocol.OpenAi, """ "web_search_options":{} """)]
+    public void What_a_provider_fetches_by_itself_holds_all_that_a_model_may_read(Protocol protocol, string member) =>
+        Wire.Read(protocol, With(protocol, member)).CountedInput.ShouldBeInRange(10_000_000, 10_001_000);
+
+    [Theory]
+    [InlineData(Protocol.OpenAi, """ "service_tier":"priority" """, "service_tier")]
+    [InlineData(Protocol.OpenAi, """ "service_tier":"auto","service_tier":"priority" """, "service_tier")]
+    [InlineData(Protocol.OpenAi, """ "service_tier":1 """, "service_tier")]
+    [InlineData(Protocol.OpenAi, """ "service\u005ftier":"priorit\u0079" """, "service_tier")]
+    [InlineData(Protocol.OpenAi, """ "web_search_options":{} """, "web_search_options")]
+    [InlineData(Protocol.OpenAi, """ "search_parameters":{"mode":"on"} """, "search_parameters")]
+    [InlineData(Protocol.OpenAi, """ "enable_search":true """, "enable_search")]
+    [InlineData(Protocol.OpenAi, """ "audio":{"voice":"a"},"modalities":["text","audio"] """, "audio modalities")]
+    [InlineData(Protocol.OpenAi, """ "modalities":["image"] """, "modalities")]
+    [InlineData(Protocol.OpenAi, """ "modalities":"audio" """, "modalities")]
+    [InlineData(Protocol.OpenAi, """ "models":["a"],"route":"fallback","plugins":[{"id":"web"}] """, "models route plugins")]
+    [InlineData(Protocol.OpenAi, """ "fallbacks":["a"] """, "fallbacks")]
+    [InlineData(Protocol.OpenAi, """ "tools":[{"type":"function","function":{"name":"t"}},{"type":"web_search"}] """, "web_search")]
+    [InlineData(Protocol.OpenAi, """ "tools":[{"type":"function","type":"web_search"}] """, "web_search")]
+    [InlineData(Protocol.OpenAi, """ "tools":[{"type":"function","Type":"web_search"}] """, "web_search")]
+    [InlineData(Protocol.OpenAi, """ "tools":[{"google_search":{}}] """, "tools")]
+    [InlineData(Protocol.OpenAi, """ "tools":[{"type":{"a":1}},{"type":"a\r\nb"}] """, "tools")]
+    [InlineData(Protocol.Anthropic, """ "service_tier":"priority" """, "service_tier")]
+    [InlineData(Protocol.Anthropic, """ "speed":"fast" """, "speed")]
+    [InlineData(Protocol.Anthropic, """ "inference_geo":"us" """, "inference_geo")]
+    [InlineData(Protocol.Anthropic, """ "mcp_servers":[{"type":"url"}] """, "mcp_servers")]
+    [InlineData(Protocol.Anthropic, """ "mcp_servers":{"a":1} """, "mcp_servers")]
+    [InlineData(Protocol.Anthropic, """ "container":"c" """, "container")]
+    [InlineData(Protocol.Anthropic, """ "provider":{"order":["a"]},"models":["a"] """, "provider models")]
+    [InlineData(
+        Protocol.Anthropic,
+        """ "tools":[{"type":"web_search_20250305"},{"type":"web_fetch_20250910"},{"type":"code_execution_20250825"},{"type":"mcp_toolset"},{"type":"unheard_of"},{"type":"web_search_20250305"}] """,
+        "web_search_20250305 web_fetch_20250910 code_execution_20250825 mcp_toolset unheard_of"
+    )]
+    public void What_changes_the_bill_without_a_price_is_named(Protocol protocol, string members, string expected) =>
+        string.Join(' ', Wire.Read(protocol, With(protocol, members)).Unpriced).ShouldBe(expected);
+
+    [Theory]
+    [InlineData(
+        Protocol.OpenAi,
+        """ "service_tier":null,"web_search_options":null,"audio":null,"modalities":["text"],"models":[],"plugins":null,"route":null,"enable_search":false """
+    )]
+    [InlineData(Protocol.OpenAi, """ "service_tier":"auto" """)]
+    [InlineData(Protocol.OpenAi, """ "service_tier":"default" """)]
+    [InlineData(Protocol.OpenAi, """ "service_tier":"flex" """)]
+    [InlineData(Protocol.OpenAi, """ "modalities":null,"speed":"fast","container":"mine" """)]
+    [InlineData(
+        Protocol.OpenAi,
+        """ "tools":[{"type":"function","function":{"name":"t","parameters":{"type":"web_search"}}},{"type":"custom","custom":{"name":"u"}},{"function":{"name":"v"}}] """
+    )]
+    [InlineData(Protocol.OpenAi, """ "functions":[{"name":"t","type":"web_search"}] """)]
+    [InlineData(Protocol.Anthropic, """ "service_tier":null,"speed":null,"inference_geo":null,"mcp_servers":null,"container":null """)]
+    [InlineData(Protocol.Anthropic, """ "service_tier":"auto","speed":"standard","inference_geo":"global","mcp_servers":[] """)]
+    [InlineData(Protocol.Anthropic, """ "service_tier":"standard_only","metadata":{"speed":"fast"} """)]
+    [InlineData(
+        Protocol.Anthropic,
+        """ "tools":[{"name":"t"},{"type":null,"name":"u"},{"type":"custom","name":"v"},{"type":"bash_20250124"},{"type":"text_editor_20250728"},{"type":"computer_20250124"},{"type":"memory_20250818"}] """
+    )]
+    public void What_has_a_price_is_not_named(Protocol protocol, string members)
+    {
+        var request = Wire.Read(protocol, With(protocol, members));
+        request.Unpriced.ShouldBeEmpty();
+        request.CountedInput.ShouldBeLessThan(2_000);
+    }
+
+    [Theory]
+    [InlineData(Protocol.OpenAi, """ "Model":"dearest" """, "Model")]
+    [InlineData(Protocol.OpenAi, """ "MESSAGES":[] """, "MESSAGES")]
+    [InlineData(Protocol.OpenAi, """ "MAX_TOKENS":1 """, "MAX_TOKENS")]
+    [InlineData(Protocol.OpenAi, """ "max_Completion_tokens":1 """, "max_Completion_tokens")]
+    [InlineData(Protocol.OpenAi, """ "N":16 """, "N")]
+    [InlineData(Protocol.OpenAi, """ "Stream":true """, "Stream")]
+    [InlineData(Protocol.OpenAi, """ "Stream_Options":{} """, "Stream_Options")]
+    [InlineData(Protocol.OpenAi, """ "\u0053tream":true """, "Stream")]
+    [InlineData(Protocol.OpenAi, """ "\u017ftream":true """, "\u017ftream")]
+    [InlineData(Protocol.OpenAi, """ "max_to\u212aens":1 """, "max_to\u212aens")]
+    [InlineData(Protocol.OpenAi, """ "Provider":{} """, "Provider")]
+    [InlineData(Protocol.OpenAi, """ "Service_Tier":"priority" """, "Service_Tier")]
+    [InlineData(Protocol.OpenAi, """ "Tools":[] """, "Tools")]
+    [InlineData(Protocol.OpenAi, """ "stream_options":{"Include_Usage":false} """, "stream_options.Include_Usage")]
+    [InlineData(
+        Protocol.OpenAi,
+        """ "stream_options":{"include_usage":true,"include_u\u017fage":false} """,
+        "stream_options.include_u\u017fage"
+    )]
+    [InlineData(Protocol.Anthropic, """ "Model":"dearest" """, "Model")]
+    [InlineData(Protocol.Anthropic, """ "Max_Tokens":1 """, "Max_Tokens")]
+    [InlineData(Protocol.Anthropic, """ "System":"x" """, "System")]
+    [InlineData(Protocol.Anthropic, """ "Cache_Control":{} """, "Cache_Control")]
+    [InlineData(Protocol.Anthropic, """ "Speed":"fast" """, "Speed")]
+    public void A_name_that_differs_by_case_alone_is_refused(Protocol protocol, string members, string param) =>
+        Wire.Refused(protocol, With(protocol, members)).Param.ShouldBe(param);
+
+    private static string With(Protocol protocol, string members) =>
+        (protocol == Protocol.OpenAi ? Wire.OpenAiCall : Wire.AnthropicCall)[..^1] + "," + members + "}";
 
     [Fact]
     public void A_recording_counts_by_its_length() =>
@@ -346,6 +462,6 @@ public sealed class CallRequestTests
         text.Append('x', 10 * 1024 * 1024 - text.Length - 4).Append("\"}]}");
         var request = Wire.OpenAi(text.ToString());
         request.Body.Length.ShouldBe(10 * 1024 * 1024);
-        request.CountedInput.ToString(CultureInfo.InvariantCulture).ShouldStartWith("3495");
+        request.CountedInput.ToString(CultureInfo.InvariantCulture).ShouldStartWith("5242");
     }
 }

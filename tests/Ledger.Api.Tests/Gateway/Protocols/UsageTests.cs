@@ -29,6 +29,22 @@ public sealed class UsageTests
         0,
         5
     )]
+    // Reasoning beside the completion; and totals that say nothing.
+    [InlineData(
+        """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":115,"completion_tokens_details":{"reasoning_tokens":100}}""",
+        10,
+        0,
+        105
+    )]
+    [InlineData("""{"total_tokens":115,"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}""", 6, 4, 105)]
+    [InlineData("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":12}""", 10, 0, 5)]
+    [InlineData("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":0}""", 10, 0, 5)]
+    [InlineData("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":null}""", 10, 0, 5)]
+    [InlineData("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":-1}""", 10, 0, 5)]
+    [InlineData("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":"100"}""", 10, 0, 5)]
+    [InlineData("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":{"a":[1]}}""", 10, 0, 5)]
+    [InlineData("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":100000001}""", 10, 0, 5)]
+    [InlineData("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":100000000}""", 10, 0, 99_999_990)]
     [InlineData("""{"prompt_tokens":0,"completion_tokens":0}""", 0, 0, 0)]
     [InlineData("""{"prompt_tokens":100000000,"completion_tokens":1}""", 100_000_000, 0, 1)]
     public void OpenAI_s_report_is_read(string usage, long input, long read, long output)
@@ -169,6 +185,92 @@ public sealed class UsageTests
         AnthropicStream(Start("""{"input_tokens":10,"output_tokens":1}"""), End("""{"output_tokens":5}"""), End("""{"output_tokens":9}"""))
             .Tokens.ShouldBe(new(10, 0, 0, 0, 9));
 
+    [Theory]
+    // usage                                                                                            input read 5m 1h out
+    [InlineData(
+        """{"input_tokens":10,"output_tokens":5,"iterations":[{"type":"compaction","input_tokens":100,"output_tokens":50},{"type":"message","input_tokens":10,"output_tokens":5}]}""",
+        110,
+        0,
+        0,
+        0,
+        55
+    )]
+    [InlineData(
+        """{"iterations":[{"input_tokens":1,"cache_read_input_tokens":2,"cache_creation_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":4},"output_tokens":5},{"input_tokens":10,"cache_read_input_tokens":20,"cache_creation_input_tokens":30,"cache_creation":null,"output_tokens":50}],"input_tokens":10,"cache_read_input_tokens":20,"cache_creation_input_tokens":30,"output_tokens":50}""",
+        11,
+        22,
+        33,
+        4,
+        55
+    )]
+    // The larger of each class.
+    [InlineData(
+        """{"input_tokens":10,"cache_read_input_tokens":9,"output_tokens":5,"iterations":[{"input_tokens":3,"output_tokens":50},{"input_tokens":4}]}""",
+        10,
+        9,
+        0,
+        0,
+        50
+    )]
+    // One of them does not tell for how long the same was written.
+    [InlineData(
+        """{"input_tokens":10,"cache_creation_input_tokens":6,"cache_creation":{"ephemeral_1h_input_tokens":6},"output_tokens":5,"iterations":[{"input_tokens":10,"cache_creation_input_tokens":6,"output_tokens":5}]}""",
+        10,
+        0,
+        0,
+        6,
+        5
+    )]
+    [InlineData("""{"input_tokens":10,"output_tokens":5,"iterations":null}""", 10, 0, 0, 0, 5)]
+    [InlineData("""{"input_tokens":10,"output_tokens":5,"iterations":7}""", 10, 0, 0, 0, 5)]
+    [InlineData("""{"input_tokens":10,"output_tokens":5,"iterations":{"input_tokens":70}}""", 10, 0, 0, 0, 5)]
+    [InlineData("""{"input_tokens":10,"output_tokens":5,"iterations":[]}""", 10, 0, 0, 0, 5)]
+    [InlineData(
+        """{"input_tokens":10,"output_tokens":5,"iterations":[1,null,["x"],{},{"iterations":[{"input_tokens":70}]}]}""",
+        10,
+        0,
+        0,
+        0,
+        5
+    )]
+    public void Passes_that_only_the_iterations_list_are_used_too(
+        string usage,
+        long input,
+        long read,
+        long write,
+        long writeForAnHour,
+        long output
+    )
+    {
+        var expected = new UsageReport(new(input, read, write, writeForAnHour, output), true, usage, CallOutcome.Completed);
+        AnthropicStream(Start("""{"input_tokens":1,"output_tokens":1}"""), End(usage)).ShouldBe(expected);
+        AnthropicAnswer(usage).ShouldBe(expected);
+    }
+
+    [Fact]
+    public void The_last_list_of_passes_counts_and_stays_where_a_later_report_has_none()
+    {
+        AnthropicStream(
+            Start("""{"input_tokens":10,"iterations":[{"input_tokens":500}]}"""),
+            End("""{"output_tokens":5,"iterations":[{"input_tokens":100,"output_tokens":2},{"input_tokens":10,"output_tokens":5}]}"""),
+            End("""{"output_tokens":6}""")
+        )
+            .Tokens.ShouldBe(new(110, 0, 0, 0, 7));
+    }
+
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("1.5")]
+    [InlineData("100000001")]
+    [InlineData("99999999999999999999999")]
+    [InlineData("1},{\"output_tokens\":99999999},{\"output_tokens\":1")]
+    public void Passes_that_cannot_be_are_no_report(string output)
+    {
+        var usage = $$"""{"input_tokens":10,"output_tokens":5,"iterations":[{"input_tokens":1,"output_tokens":{{output}}}]}""";
+        AnthropicAnswer(usage).IsReported.ShouldBeFalse();
+        AnthropicStream(Start("""{"input_tokens":10}"""), End(usage)).IsReported.ShouldBeFalse();
+    }
+
     [Fact]
     public void Anthropic_s_whole_answer_is_reported_at_once()
     {
@@ -240,6 +342,13 @@ public sealed class UsageTests
         // What is counted does not depend on whom it is for.
         var report = Wire.Stream(Wire.Anthropic(Wire.AnthropicCall), Protocol.Anthropic, Wire.AnthropicEvents(events)).Relay.Report;
         Wire.Stream(Wire.OpenAi(Wire.OpenAiCall), Protocol.Anthropic, Wire.AnthropicEvents(events)).Relay.Report.ShouldBe(report);
+        return report;
+    }
+
+    private static UsageReport AnthropicAnswer(string usage)
+    {
+        var answer = $$"""{"type":"message","content":[],"stop_reason":"end_turn","usage":{{usage}}}""";
+        AnswerRelay.Read(Wire.Anthropic(Wire.AnthropicCall), Protocol.Anthropic, Wire.Bytes(answer), out var report);
         return report;
     }
 

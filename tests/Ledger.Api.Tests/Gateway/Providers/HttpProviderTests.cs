@@ -1,7 +1,9 @@
+using Ledger.Api.Gateway;
 using Ledger.Api.Gateway.Protocols;
 using Ledger.Api.Gateway.Providers;
 using Ledger.Upstream;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
 
 namespace Ledger.Api.Tests.Gateway.Providers;
 
@@ -117,6 +119,41 @@ public sealed class HttpProviderTests
         ForwardedHeaders
             .From(new HeaderDictionary { ["anthropic-version"] = value, ["anthropic-beta"] = new([value, "kept"]) }, Protocol.Anthropic)
             .ShouldBe([new("anthropic-version", "2023-06-01"), new("anthropic-beta", "kept")]);
+    }
+
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("context-1m", "context-1m-2025-08-07")]
+    [InlineData("other,fast-mode-2026-02-01", "fast-mode-2026-02-01")]
+    [InlineData("fast*", "fast-mode-2026-02-01")]
+    [InlineData("*", "context-1m-2025-08-07,fast-mode-2026-02-01")]
+    public void A_beta_without_a_price_is_dropped_unless_it_is_allowed(string allowed, string kept)
+    {
+        var headers = new HeaderDictionary { ["anthropic-beta"] = new(["context-1m-2025-08-07", "fast-mode-2026-02-01"]) };
+        ForwardedHeaders.DropUnpriced(headers, new() { Unpriced = allowed });
+        headers["anthropic-beta"].ToString().ShouldBe(kept);
+        var none = new HeaderDictionary();
+        ForwardedHeaders.DropUnpriced(none, new() { Unpriced = allowed });
+        none.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void What_is_allowed_comes_as_a_text_or_as_a_list()
+    {
+        Of(("Gateway:Unpriced", "speed, web_search_*")).ShouldBe((true, true, false));
+        Of(("Gateway:Unpriced:0", "speed"), ("Gateway:Unpriced:1", "web_search_*")).ShouldBe((true, true, false));
+        Of(("Gateway:Unpriced", "*")).ShouldBe((true, true, true));
+        Of().ShouldBe((false, false, false));
+
+        static (bool, bool, bool) Of(params (string Name, string Value)[] settings)
+        {
+            var options = GatewayOptions.From(
+                new ConfigurationBuilder()
+                    .AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Name, (string?)setting.Value)))
+                    .Build()
+            );
+            return (options.Allows("speed"), options.Allows("web_search_20250305"), options.Allows("speedy"));
+        }
     }
 
     [Fact]
