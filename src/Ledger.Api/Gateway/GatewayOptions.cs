@@ -30,13 +30,13 @@ public sealed class GatewayOptions
     /// What callers may ask for although it changes what a provider bills and has no price here: names of members, types of tools and beginnings of
     /// <c>anthropic-beta</c>, divided by commas or as a list. One that ends with <c>*</c> stands for all that begin like it.
     /// </summary>
-    public string? Unpriced { get; set; }
+    internal string Unpriced { get; set; } = "";
 
     /// <summary>Whether a caller may ask for something that has no price.</summary>
     public bool Allows(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        foreach (var allowed in (Unpriced ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var allowed in Unpriced.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             if (allowed[^1] == '*' ? name.StartsWith(allowed[..^1], StringComparison.Ordinal) : name == allowed)
                 return true;
@@ -60,10 +60,9 @@ public sealed class GatewayOptions
             throw new SettingsException(e.Message, e);
         }
 
-        // A list in a file of settings.
-        var unpriced = configuration.GetSection("Gateway:Unpriced").GetChildren().Select(child => child.Value).ToList();
-        if (unpriced.Count > 0)
-            options.Unpriced = string.Join(',', unpriced);
+        // A text, or a list in a file of settings.
+        var unpriced = configuration.GetSection("Gateway:Unpriced");
+        options.Unpriced = string.Join(',', unpriced.GetChildren().Select(child => child.Value).Prepend(unpriced.Value));
 
         if (options.HoldLifetime < TimeSpan.FromSeconds(10) || options.HoldLifetime > TimeSpan.FromHours(1))
             throw new SettingsException("Gateway:HoldLifetime must be from 10 seconds to an hour.");

@@ -80,15 +80,15 @@ public sealed class FundsTests : IAsyncLifetime
     {
         var rich = await _one.SubscribedAsync("pro");
         var small = Talk.BodyOf(Protocol.Anthropic, maxTokens: 1);
-        var share = (await HeldAsync("/cline/v1/messages", small, rich)).Call!.Quota!.Tokens;
+        var share = (await HeldAsync("/roocode/v1/messages", small, rich)).Call!.Quota!.Tokens;
 
-        // So many tokens of answer that three calls fit into the quota of 5000, and no fourth.
+        // So many tokens of answer that three calls fit into the quota of 5000, and no fourth; most of each is the preset, so it is the shortest one.
         var each = 5_000 / Admitted;
         var body = Talk.BodyOf(Protocol.Anthropic, maxTokens: Math.Min(1_000, each - share));
-        var held = (await HeldAsync("/cline/v1/messages", body, rich)).Call!.Quota!.Tokens;
+        var held = (await HeldAsync("/roocode/v1/messages", body, rich)).Call!.Quota!.Tokens;
         var fits = 5_000 / held;
         var account = await _one.SubscribedAsync();
-        await AdmitsAsync(servers, account, "/cline/v1/messages", body, 429, (int)fits);
+        await AdmitsAsync(servers, account, "/roocode/v1/messages", body, 429, (int)fits);
         var subscription = (await _one.App.GetAsync("/tenant/subscription", account.Key)).ShouldBe(200);
         (subscription.Text("used"), subscription.Text("held")).ShouldBe(
             ((15 * fits).ToString(System.Globalization.CultureInfo.InvariantCulture), "0")
