@@ -199,7 +199,9 @@ public class KeyTests
             .At(next)
             .And(settled, Spent("1", 5, "r0", key: Other, paid: Share(1, 5)))
             .When(new ReverseSpend(Alice, spend, "sorry"))
-            .Then(new SpendReversed(spend, Other, "chat", Amount.Credits(5), next, [Share(1, 5)], null, "sorry", placed))
+            .Then(
+                new SpendReversed(spend, Other, "chat", Amount.Credits(5), next, [Share(1, 5)], null, "sorry", placed, null, "tools/chat")
+            )
             .When(Spend("r1"))
             .ThenRejected(RejectionCode.KeyLimitReached);
     }

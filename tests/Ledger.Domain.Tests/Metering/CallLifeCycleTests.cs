@@ -240,7 +240,22 @@ public class CallLifeCycleTests
             .When(Place())
             .When(Settle(Used(1_000, 200)))
             .When(new ReverseSpend(Alice, OfSettlement, "wrong"));
-        reversed.Then(new SpendReversed(OfSettlement, Main, Route, Usd(500_000), Noon, [Part(1, 400_000)], Usd(100_000), "wrong", Noon));
+        reversed.Then(
+            new SpendReversed(
+                OfSettlement,
+                Main,
+                Route,
+                Usd(500_000),
+                Noon,
+                [Part(1, 400_000)],
+                Usd(100_000),
+                "wrong",
+                Noon,
+                null,
+                Entry,
+                DeepSeek
+            )
+        );
         reversed.After.Wallet.Available(Unit.Usd, Noon).ShouldBe(Usd(400_000));
     }
 

@@ -260,6 +260,21 @@ public class PackCallTests
             .When(Settle(Used(24, 86)))
             .Then(Settled(Used(24, 86), Amount.Credits(12), Entry, [Share(2, 10), Share(1, 2)]))
             .When(new ReverseSpend(Alice, spend, "wrong"))
-            .Then(new SpendReversed(spend, Main, Route, Amount.Credits(12), Noon, [Share(2, 10), Share(1, 2)], null, "wrong", Noon));
+            .Then(
+                new SpendReversed(
+                    spend,
+                    Main,
+                    Route,
+                    Amount.Credits(12),
+                    Noon,
+                    [Share(2, 10), Share(1, 2)],
+                    null,
+                    "wrong",
+                    Noon,
+                    null,
+                    Entry,
+                    DeepSeek
+                )
+            );
     }
 }

@@ -177,7 +177,7 @@ public class QuotaCallTests
         var spend = new SpendId(EventIds.HoldEnd(Alice, HoldOf()));
         var settled = GivenPro().When(Call()).When(Settle(Used(24, 86)));
         var reversed = settled.When(new ReverseSpend(Alice, spend, "wrong"));
-        reversed.Then(new SpendReversed(spend, OnQuota, Route, Usd(0), Noon, [], null, "wrong", Noon, Share(110)));
+        reversed.Then(new SpendReversed(spend, OnQuota, Route, Usd(0), Noon, [], null, "wrong", Noon, Share(110), "tiers/pro", DeepSeek));
         UseAt(reversed, Noon).ShouldBe((0, 0));
         reversed.When(new ReverseSpend(Alice, spend, "wrong")).Decision.ShouldBeOfType<Decision<AccountEvent>.Repeated>();
         UseAt(settled.At(Tomorrow).When(Call(reference: "c2")).When(new ReverseSpend(Alice, spend, "wrong")), Tomorrow)

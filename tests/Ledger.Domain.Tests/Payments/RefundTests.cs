@@ -60,7 +60,8 @@ public class RefundTests
                     Noon,
                     [Share(1, 100_000)],
                     null,
-                    "sorry"
+                    "sorry",
+                    Entry: "tools/chat"
                 ),
                 Repaid(1, 100_000)
             );

@@ -29,7 +29,8 @@ public class ReverseSpendTests
             [.. returned],
             cleared > 0 ? Amount.Credits(cleared) : null,
             "sorry",
-            heldAt
+            heldAt,
+            Entry: "tools/chat"
         );
 
     /// <summary>10 credits, all paid by a settlement at 15: 5 of debt.</summary>
@@ -55,7 +56,7 @@ public class ReverseSpendTests
     public void A_free_spend_can_be_reversed() =>
         GivenAccount(Spent("1", 0, tool: "free"))
             .When(Reverse(new(EventIds.Use(Alice, "free", "r1"))))
-            .Then(Reversed(0, [], spend: new(EventIds.Use(Alice, "free", "r1"))) with { Tool = "free" });
+            .Then(Reversed(0, [], spend: new(EventIds.Use(Alice, "free", "r1"))) with { Tool = "free", Entry = "tools/free" });
 
     [Fact]
     public void What_is_no_spend_cannot_be_reversed()
