@@ -128,6 +128,9 @@ public sealed class SenderTests
         await world.SpendAsync(account, 10);
         await world.SpendAsync(account, 30);
         await Eventually.IsSoAsync(() => world.Receiver.All.Count == 1);
+
+        // The second may be read from the log only while the first is on its way.
+        await Eventually.IsSoAsync(async () => (await world.DeliveriesAsync(account)).Count == 2);
         var stopping = world.Sender.StopAsync(CancellationToken.None);
         answer.SetResult(new(200));
         await stopping;
