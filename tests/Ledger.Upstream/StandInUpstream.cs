@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Ledger.Upstream;
@@ -105,6 +106,9 @@ public sealed class StandInUpstream : IAsyncDisposable
             [$"Providers:{name}:BaseUrl"] = kind == "openai" ? Address + "/v1" : Address,
             [$"Providers:{name}:ApiKey"] = ApiKey,
         };
+
+    /// <summary>Ends when its process is told to stop.</summary>
+    public Task WaitForShutdownAsync() => _server.WaitForShutdownAsync();
 
     /// <summary>Stops; whoever still waits at a gate is let go.</summary>
     public async ValueTask DisposeAsync()

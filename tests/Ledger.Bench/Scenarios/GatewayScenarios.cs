@@ -27,7 +27,7 @@ internal static class GatewayScenarios
     {
         var script = UpstreamScript.Says([.. Enumerable.Range(0, Pieces).Select(piece => $"word{piece} ")]).Using(new(24, Pieces));
         await using var upstream = await StandInUpstream.StartQuickAsync(script, Milliseconds(delay), Milliseconds(interval), url);
-        await Task.Delay(Timeout.Infinite);
+        await upstream.WaitForShutdownAsync();
     }
 
     public static async Task RunAsync(TestBed bed, Report report, CancellationToken ct)

@@ -86,7 +86,7 @@ internal sealed class FaultCluster : IAsyncDisposable
             Username = "postgres",
             Password = _password,
             CommandTimeout = 60,
-            MaxPoolSize = 12,
+            MaxPoolSize = 20,
         }.ConnectionString;
 
     /// <summary>Connects through a proxy.</summary>
