@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Npgsql;
 
 namespace Ledger.Api.Hosting;
@@ -59,12 +60,24 @@ public sealed class LedgerDatabase : IAsyncDisposable
             await _embedded.DisposeAsync();
     }
 
+    // As many keys as there are callers may be unknown at once, after a start: they wait for each other rather than for PostgreSQL's last connection.
+    private const int PoolSize = 40;
+
+    private static bool SaysPoolSize(string connectionString)
+    {
+        var said = new DbConnectionStringBuilder { ConnectionString = connectionString };
+        return said.Keys!.Cast<string>()
+            .Any(key => key.Replace(" ", "", StringComparison.Ordinal).ToLowerInvariant() is "maximumpoolsize" or "maxpoolsize");
+    }
+
     private static NpgsqlDataSource Connect(string connectionString)
     {
         var builder = new NpgsqlDataSourceBuilder(connectionString);
         var settings = builder.ConnectionStringBuilder;
         settings.ApplicationName = "ledger";
         settings.MaxAutoPrepare = 50;
+        if (!SaysPoolSize(connectionString))
+            settings.MaxPoolSize = PoolSize;
         settings.Timeout = Math.Min(settings.Timeout, 5);
         if (settings.Host?.Contains(',', StringComparison.Ordinal) == true)
         {
