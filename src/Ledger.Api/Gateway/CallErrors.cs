@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Ledger.Api.Access;
 using Ledger.Api.Gateway.Protocols;
@@ -79,8 +78,4 @@ internal static class CallErrors
         if (shortfall.Affordable is { } tokens)
             json.WriteNumber("affordable_max_tokens", tokens);
     }
-
-    /// <summary>Whole seconds until a time, at least one.</summary>
-    public static string Seconds(TimeSpan span) =>
-        Math.Max(1, (long)Math.Ceiling(span.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
 }

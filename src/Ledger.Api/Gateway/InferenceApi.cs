@@ -77,17 +77,16 @@ public sealed class InferenceApi
             context.Response.Headers["request-id"] = context.TraceIdentifier;
         if (await EnterAsync(context, route.Protocol) is not { } identity)
             return;
-        var faults = new List<CallFault>(1);
         var body = await BodyAsync(context);
-        var name = NameOf(context, faults);
+        var name = NameOf(context, out var misnamed);
         var request = CallRequest.Read(route.Protocol, body, out var fault);
         if (request?.Provider is not null)
             route = CallRoute.Pack;
         if (await PassBucketAsync(context, route, identity) is false)
             return;
-        if (request is null || faults.Count > 0)
+        if (request is null || misnamed is not null)
         {
-            await CallErrors.SendAsync(context, route.Protocol, fault ?? faults[0]);
+            await CallErrors.SendAsync(context, route.Protocol, (fault ?? misnamed)!);
             return;
         }
 
@@ -284,14 +283,15 @@ public sealed class InferenceApi
             CacheWrites.OneHour => CacheUse.Writes1h,
         };
 
-    private static string? NameOf(HttpContext context, List<CallFault> faults)
+    private static string? NameOf(HttpContext context, out CallFault? fault)
     {
+        fault = null;
         var header = context.Request.Headers["Idempotency-Key"];
         if (header.Count == 0)
             return null;
         if (header is [{ Length: > 0 and <= MaxName } name] && !name.AsSpan().ContainsAnyExceptInRange(' ', '~'))
             return name;
-        faults.Add(new($"Idempotency-Key must be one line of 1 to {MaxName} printable characters."));
+        fault = new($"Idempotency-Key must be one line of 1 to {MaxName} printable characters.");
         return null;
     }
 

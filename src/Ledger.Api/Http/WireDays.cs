@@ -10,12 +10,10 @@ internal readonly record struct WireDays(DateOnly From, DateOnly To)
     /// <summary>The longest range, in days.</summary>
     public const int Most = 3660;
 
-    private const string Form = "yyyy-MM-dd";
-
     /// <summary>Reads a range; the last 30 days up to today where nothing is said.</summary>
     public static WireDays Read(string? from, string? to, DateTimeOffset now, JsonFaults faults)
     {
-        var today = DateOnly.FromDateTime(now.UtcDateTime);
+        var today = WireDate.DayOf(now);
         var last = Day(to, "to", faults) ?? today;
         var first = Day(from, "from", faults) ?? (last > DateOnly.MinValue.AddDays(29) ? last.AddDays(-29) : DateOnly.MinValue);
         if (!faults.IsEmpty)
@@ -29,14 +27,11 @@ internal readonly record struct WireDays(DateOnly From, DateOnly To)
         return new(first, last);
     }
 
-    /// <summary>A day on the wire.</summary>
-    public static string Format(DateOnly day) => day.ToString(Form, CultureInfo.InvariantCulture);
-
     private static DateOnly? Day(string? text, string name, JsonFaults faults)
     {
         if (text is null)
             return null;
-        if (DateOnly.TryParseExact(text, Form, CultureInfo.InvariantCulture, DateTimeStyles.None, out var day))
+        if (DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day))
             return day;
         faults.Add(name, "must be a UTC date such as 2026-07-03");
         return null;

@@ -100,7 +100,7 @@ public sealed class ActivityApi
 
     private async Task SendCsvAsync(HttpContext context, ActivityAsk ask)
     {
-        var file = $"activity-{WireDays.Format(ask.From)}-{WireDays.Format(ask.To)}";
+        var file = $"activity-{WireDate.Format(ask.From)}-{WireDate.Format(ask.To)}";
         await using var csv = await CsvAnswer.BeginAsync(
             context,
             file,
@@ -167,7 +167,7 @@ public sealed class ActivityApi
         return new(
             at is null ? null
                 : groups.HasFlag(ActivityGroups.Hour) ? WireTime.Format(at.Value)
-                : WireDays.Format(DateOnly.FromDateTime(at.Value.UtcDateTime)),
+                : WireDate.Format(WireDate.DayOf(at.Value)),
             line.Model is { Length: > 0 } model ? model : null,
             line.Tool,
             line.Key is { Length: > 0 } key ? key : null,

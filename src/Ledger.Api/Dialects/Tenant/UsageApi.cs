@@ -57,7 +57,7 @@ public sealed class UsageApi
             200,
             new([
                 .. lines.Select(line => new TenantUsageDay(
-                    WireDays.Format(DateOnly.FromDateTime(line.At!.Value.UtcDateTime)),
+                    WireDate.Format(WireDate.DayOf(line.At!.Value)),
                     line.Sums.Requests,
                     line.Sums.InputTokens + line.Sums.CacheReadTokens + line.Sums.CacheWriteTokens,
                     line.Sums.OutputTokens,
