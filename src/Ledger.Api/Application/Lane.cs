@@ -85,13 +85,21 @@ internal sealed partial class Lane : IAsyncDisposable
     public Task<Verdict> SendAsync(AccountCommand command, in Caller caller) => Send(command, caller).Answer;
 
     /// <summary>Takes a command, of which something may be known before its answer.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="caller">On whose behalf.</param>
+    /// <param name="isHurried">Whether this thread has something to do meanwhile: the trip is then begun by another one.</param>
     /// <exception cref="LedgerUnavailableException">Too many wait, or the database is away.</exception>
-    public Pending Send(AccountCommand command, in Caller caller)
+    public Pending Send(AccountCommand command, in Caller caller, bool isHurried = false)
     {
         var pending = new Pending(command, caller, _time.GetTimestamp());
-        if (_state.Accept(pending))
+        if (!_state.Accept(pending))
+            return pending;
+
+        // It goes on for others too, so this request's trace and log scope are not its own.
+        if (isHurried)
+            ThreadPool.UnsafeQueueUserWorkItem(static lane => _ = lane.PumpAsync(), this, preferLocal: true);
+        else
         {
-            // It goes on for others too, so this request's trace and log scope are not its own.
             using (ExecutionContext.SuppressFlow())
                 _ = PumpAsync();
         }

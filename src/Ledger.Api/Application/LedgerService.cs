@@ -90,7 +90,7 @@ public sealed class LedgerService : IAsyncDisposable
     public Task<Verdict> Execute(AccountCommand command, in Caller caller, out Verdict? early)
     {
         ArgumentNullException.ThrowIfNull(command);
-        var pending = _lanes[LaneOf(command.Account)].Send(command, caller);
+        var pending = _lanes[LaneOf(command.Account)].Send(command, caller, isHurried: true);
         early = pending.Early;
         return pending.Answer;
     }
