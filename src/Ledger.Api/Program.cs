@@ -79,6 +79,8 @@ await using (database)
     ReferralApi.Map(app);
     AccountApi.Map(app);
     ReceiptApi.Map(app);
+    DecisionApi.Map(app);
+    RefusalApi.Map(app);
     CheckpointApi.Map(app);
     AuditApi.Map(app);
     ActivityApi.Map(app);

@@ -144,6 +144,47 @@ public sealed class LogScan(NpgsqlDataSource database)
         return low;
     }
 
+    /// <summary>
+    /// The events of one stream that a request caused, among those recorded between two times: found by halves, and of a bounded part of the stream only,
+    /// since no index leads from requests to events.
+    /// </summary>
+    /// <param name="streamId">The stream.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="from">No earlier than this.</param>
+    /// <param name="to">No later than this.</param>
+    /// <param name="most">The most events that are looked at.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<IReadOnlyList<StoredEvent>> CausedByAsync(
+        string streamId,
+        string request,
+        DateTimeOffset from,
+        DateTimeOffset to,
+        int most,
+        CancellationToken ct
+    )
+    {
+        var first = await VersionAtAsync(streamId, from, ct);
+        await using var command = database.CreateCommand(
+            $"""
+            select {NpgsqlEventLog.EventColumns}
+            from mt_events m
+            where m.stream_id = $1
+              and m.version >= $2
+              and m.version < $3
+              and m.timestamp <= $4
+              and m.correlation_id = $5
+            order by m.version
+            """
+        );
+        command.CommandTimeout = NpgsqlEventLog.Patience;
+        command.Parameters.Add(new() { Value = streamId });
+        command.Parameters.Add(new() { Value = first });
+        command.Parameters.Add(new() { Value = Math.Min(first + most, await VersionAtAsync(streamId, to + TimeSpan.FromMicroseconds(1), ct)) });
+        command.Parameters.Add(new() { Value = to });
+        command.Parameters.Add(new() { Value = request });
+        return await NpgsqlEventLog.ReadAsync(command, ct);
+    }
+
     /// <summary>Events of one stream from the end on, by key: those of some types, with versions below one and not below another.</summary>
     /// <param name="streamId">The stream.</param>
     /// <param name="below">The version above the first.</param>

@@ -99,6 +99,18 @@ public static class ReadModelMigrations
             )
         ),
         new("audit", 1, "signed checkpoints of the log, and their keys", LogSql("log_checkpoints.sql", "checkpoint_keys.sql")),
+        new(
+            "refusals",
+            1,
+            "what was refused: counts, and some of it in full",
+            Sql(
+                "refusal_counts.sql",
+                "ix_refusal_counts_minute.sql",
+                "refusal_samples.sql",
+                "ix_refusal_samples_newest.sql",
+                "ix_refusal_samples_at.sql"
+            )
+        ),
     ];
 
     /// <summary>Tables that are about the log itself, not about what its events mean.</summary>

@@ -76,7 +76,10 @@ internal sealed class BatchPlan(RecentAnswers recent)
                 new(
                     pending,
                     work,
-                    new(outcome.Decision, answered, available),
+                    new(outcome.Decision, answered, available)
+                    {
+                        RefusedOn = outcome.Decision is Decision<AccountEvent>.Rejected ? new(before.Version, now, card.Version) : null,
+                    },
                     KnowsAvailable: answered is null || known is not null,
                     MayRecall: past is null && known is null
                 )

@@ -1,3 +1,4 @@
+using Ledger.Api.Decisions;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.RateCards;
@@ -25,6 +26,7 @@ internal sealed partial class Lane : IAsyncDisposable
     private readonly RateCards _cards;
     private readonly TimeProvider _time;
     private readonly LedgerMetrics _metrics;
+    private readonly RefusalBook _refusals;
     private readonly ILogger _logger;
     private readonly LaneState _state;
     private readonly LaneConnection _connection;
@@ -47,10 +49,11 @@ internal sealed partial class Lane : IAsyncDisposable
         RateCards cards,
         TimeProvider time,
         LedgerMetrics metrics,
+        RefusalBook refusals,
         ILogger logger
     )
     {
-        (_options, _log, _snapshots, _cache, _cards, _time, _metrics, _logger) = (
+        (_options, _log, _snapshots, _cache, _cards, _time, _metrics, _refusals, _logger) = (
             options,
             log,
             snapshots,
@@ -58,6 +61,7 @@ internal sealed partial class Lane : IAsyncDisposable
             cards,
             time,
             metrics,
+            refusals,
             logger
         );
         _state = new(options, cache, checkpoints, cards, time, metrics, logger);
@@ -423,6 +427,8 @@ internal sealed partial class Lane : IAsyncDisposable
         try
         {
             _metrics.Answered(verdict);
+            if (verdict.Refusal is { } refusal)
+                _refusals.Take(pending, verdict, refusal);
         }
         finally
         {

@@ -21,6 +21,7 @@ public sealed class LedgerMetrics : IDisposable
     private readonly Histogram<double> _commitDuration;
     private readonly Counter<long> _spends;
     private readonly Counter<long> _refusals;
+    private readonly Counter<long> _refusalsDropped;
     private readonly Counter<long> _repeats;
     private readonly Counter<long> _conflicts;
     private readonly Counter<long> _secondAttempts;
@@ -56,6 +57,11 @@ public sealed class LedgerMetrics : IDisposable
         );
         _spends = _meter.CreateCounter<long>("ledger.spends", "{spend}", "Charges recorded: spends, settlements, late settlements.");
         _refusals = _meter.CreateCounter<long>("ledger.refusals", "{refusal}", "Commands refused, by code.");
+        _refusalsDropped = _meter.CreateCounter<long>(
+            "ledger.refusals.dropped",
+            "{refusal}",
+            "Refusals that were not counted for their account, or not kept in full, since too many of different kinds came at once."
+        );
         _repeats = _meter.CreateCounter<long>("ledger.repeats", "{command}", "Commands answered from their first answer.");
         _conflicts = _meter.CreateCounter<long>("ledger.conflicts", "{stream}", "Streams that another node had moved.");
         _secondAttempts = _meter.CreateCounter<long>("ledger.second_attempts", "{command}", "Commands decided again under a lock.");
@@ -173,6 +179,8 @@ public sealed class LedgerMetrics : IDisposable
                 _settlementsAboveHold.Add(1);
         }
     }
+
+    internal void RefusalDropped(string what, int count = 1) => _refusalsDropped.Add(count, Tag("what", what));
 
     internal void Conflicted(int streams) => _conflicts.Add(streams);
 

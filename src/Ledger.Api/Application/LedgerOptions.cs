@@ -48,6 +48,18 @@ public sealed class LedgerOptions
     /// <summary>How often it is written when keys were last used.</summary>
     public TimeSpan KeyUseInterval { get; set; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How often it is written down what was refused.</summary>
+    public TimeSpan RefusalInterval { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How many refusals of each key and code are kept in full: the newest.</summary>
+    public int RefusalSamples { get; set; } = 100;
+
+    /// <summary>For how long refusals are kept in full.</summary>
+    public TimeSpan RefusalSampleAge { get; set; } = TimeSpan.FromDays(7);
+
+    /// <summary>For how long it is kept how much was refused.</summary>
+    public TimeSpan RefusalCountAge { get; set; } = TimeSpan.FromDays(30);
+
     /// <summary>Reads the settings.</summary>
     /// <exception cref="SettingsException">One of them cannot be used; the message names it.</exception>
     public static LedgerOptions From(IConfiguration configuration)
@@ -79,6 +91,10 @@ public sealed class LedgerOptions
                     (options.DriftAccounts is >= 1 and <= 100, "Ledger:DriftAccounts must be from 1 to 100."),
                     (options.DriftEvents >= 1, "Ledger:DriftEvents must be at least 1."),
                     (options.CheckpointInterval >= TimeSpan.Zero, "Ledger:CheckpointInterval must not be negative."),
+                    (options.RefusalInterval > TimeSpan.Zero, "Ledger:RefusalInterval must be positive."),
+                    (options.RefusalSamples is >= 1 and <= 10_000, "Ledger:RefusalSamples must be from 1 to 10000."),
+                    (options.RefusalSampleAge > TimeSpan.Zero, "Ledger:RefusalSampleAge must be positive."),
+                    (options.RefusalCountAge > TimeSpan.Zero, "Ledger:RefusalCountAge must be positive."),
                     (options.KeyUseInterval > TimeSpan.Zero, "Ledger:KeyUseInterval must be positive."),
                 ]
         )

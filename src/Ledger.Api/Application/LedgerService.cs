@@ -1,3 +1,4 @@
+using Ledger.Api.Decisions;
 using Ledger.Api.Keys;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
@@ -35,6 +36,7 @@ public sealed class LedgerService : IAsyncDisposable
         KeyDirectory keys,
         TimeProvider time,
         LedgerMetrics metrics,
+        RefusalBook refusals,
         ILogger<LedgerService> logger
     )
     {
@@ -59,7 +61,7 @@ public sealed class LedgerService : IAsyncDisposable
         [
             .. Enumerable
                 .Range(0, settings.Lanes)
-                .Select(_ => new Lane(settings, log, database, snapshots, cache, _checkpoints, cards, time, metrics, logger)),
+                .Select(_ => new Lane(settings, log, database, snapshots, cache, _checkpoints, cards, time, metrics, refusals, logger)),
         ];
         _current = new(log, snapshots, cache, cards, settings, logger);
         (_database, _log) = (database, log);

@@ -3,6 +3,7 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.EventStore;
 using Ledger.Projections.Balances;
+using Ledger.Projections.Refusals;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -15,6 +16,7 @@ namespace Ledger.Api.Application;
 public sealed partial class Sweep(
     LedgerService ledger,
     DueAccounts due,
+    RefusalRecords refusals,
     NpgsqlDataSource database,
     TimeProvider time,
     IOptions<LedgerOptions> options,
@@ -49,6 +51,9 @@ public sealed partial class Sweep(
 
         // Whose pocket lapsed had its next period opened with that; these are the others.
         var (renewed, _) = await SweepAsync(due.WithBillingAsync, now, DuePlace.Start, ct);
+
+        // Here because one node at a time is enough for this too.
+        await refusals.DeleteOldAsync(now - options.Value.RefusalCountAge, now - options.Value.RefusalSampleAge, ct);
         return swept + lapsed + renewed;
     }
 

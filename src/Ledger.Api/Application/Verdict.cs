@@ -1,3 +1,4 @@
+using Ledger.Api.Decisions;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
@@ -12,6 +13,9 @@ public sealed record Verdict(Decision<AccountEvent> Decision, Fact? Answer, Amou
 {
     /// <summary>The account right after the answer; null where nothing was recorded for it, as with a repeat.</summary>
     public Account? After { get; init; }
+
+    /// <summary>On what it was decided; null where it was not refused.</summary>
+    public RefusedOn? RefusedOn { get; init; }
 
     /// <summary>Whether this is the answer of an earlier command with the same identity.</summary>
     public bool IsRepeat => Decision is Decision<AccountEvent>.Repeated;

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Ledger.Api.Access;
 using Ledger.Api.Application;
+using Ledger.Api.Decisions;
 using Ledger.Api.Gateway.Calls;
 using Ledger.Api.Gateway.Presets;
 using Ledger.Api.Gateway.Protocols;
@@ -28,6 +29,7 @@ public sealed class InferenceApi
     private readonly Upstreams _upstreams;
     private readonly PresetLibrary _presets;
     private readonly GatewayOptions _options;
+    private readonly RefusalBook _refusals;
     private readonly TimeProvider _time;
 
     private InferenceApi(IServiceProvider services)
@@ -42,6 +44,7 @@ public sealed class InferenceApi
         _upstreams = services.GetRequiredService<Upstreams>();
         _presets = services.GetRequiredService<PresetLibrary>();
         _options = services.GetRequiredService<GatewayOptions>();
+        _refusals = services.GetRequiredService<RefusalBook>();
         _time = services.GetRequiredService<TimeProvider>();
     }
 
@@ -240,8 +243,10 @@ public sealed class InferenceApi
         if (account.RefusesWork(identity.By, LedgerTime.Later(_time, account.LastAt)) is null)
             return identity;
         account = (await _ledger.ReadAsync(identity.Account)).Account;
-        if (account.RefusesWork(identity.By, LedgerTime.Later(_time, account.LastAt)) is not { } refusal)
+        var now = LedgerTime.Later(_time, account.LastAt);
+        if (account.RefusesWork(identity.By, now) is not { } refusal)
             return identity;
+        _refusals.Take(account, identity.By, context.TraceIdentifier, refusal, now);
         await CallErrors.SendAsync(context, protocol, refusal);
         return null;
     }
@@ -254,6 +259,13 @@ public sealed class InferenceApi
         CallHeaders.SetBucket(context, route.Protocol, passage, _time.GetUtcNow());
         if (passage.MayPass)
             return true;
+        _refusals.Take(
+            account,
+            identity.By,
+            context.TraceIdentifier,
+            RefusalBook.RateLimited,
+            LedgerTime.Later(_time, account.LastAt)
+        );
         await CallErrors.SendTooManyAsync(context, route.Protocol, passage.RetryAfter);
         return false;
     }

@@ -1,6 +1,7 @@
 using Ledger.Api.Application;
 using Ledger.Api.Application.Readers;
 using Ledger.Api.Audit;
+using Ledger.Api.Decisions;
 using Ledger.Api.Keys;
 using Ledger.Api.Pricing;
 using Ledger.EventStore;
@@ -12,6 +13,7 @@ using Ledger.Projections.Keys;
 using Ledger.Projections.Payments;
 using Ledger.Projections.Rebuild;
 using Ledger.Projections.Referrals;
+using Ledger.Projections.Refusals;
 using Ledger.Projections.Usage;
 using Microsoft.Extensions.Options;
 
@@ -42,6 +44,7 @@ public static class LedgerSetup
         services.AddSingleton<RateCards>();
         services.AddSingleton<OrderQueries>();
         services.AddSingleton<CardGuard>();
+        services.AddSingleton<RefusalRecords>();
         services.AddAuditStore();
         return services;
     }
@@ -52,6 +55,7 @@ public static class LedgerSetup
         ArgumentNullException.ThrowIfNull(configuration);
         services.AddSingleton(Options.Create(LedgerOptions.From(configuration)));
         services.AddSingleton<LedgerMetrics>();
+        services.AddSingleton<RefusalBook>();
         services.AddSingleton<LedgerService>();
         services.AddSingleton<KeyDirectory>();
         services.AddSingleton<KeyDesk>();
@@ -62,6 +66,9 @@ public static class LedgerSetup
         // After the start-up, so that it stops before the write path does.
         services.AddSingleton<Sweep>();
         services.AddHostedService(provider => provider.GetRequiredService<Sweep>());
+        services.AddSingleton<RefusalWriter>();
+        services.AddHostedService(provider => provider.GetRequiredService<RefusalWriter>());
+        services.AddSingleton<DecisionDesk>();
         services.AddSingleton<DriftCheck>();
         services.AddSingleton<LogFollower, DriftFollower>();
         services.AddSingleton<LogFollower, ReferralFollower>();

@@ -229,7 +229,7 @@ public sealed record PlaceCallHold(
         var subscription = account.Subscription;
         var most = MostOutput(chain);
         var (left, input) = (subscription.QuotaLeft(context.Now), chain.Max(model => Input(model).AllInput));
-        if (input + (most * Ask.Choices) > left)
+        if (WorstTokens(chain) > left)
         {
             var affordable = (left - input) / Ask.Choices;
             if (affordable < 1 || !Ask.MayClamp)
@@ -271,6 +271,9 @@ public sealed record PlaceCallHold(
 
     /// <summary>The name of a model's entry on a rate card.</summary>
     public static string ModelEntry(PricedModel model) => "models/" + ModelDirectory.NameOf(model);
+
+    /// <summary>How many tokens a subscription's quota must have left for it.</summary>
+    public long WorstTokens(IReadOnlyList<PricedModel> chain) => chain.Max(model => Input(model).AllInput) + (MostOutput(chain) * Ask.Choices);
 
     private static string PackEntry(PricedPack pack) => "packs/" + pack.Id;
 

@@ -206,7 +206,7 @@ public sealed record Orders(ImmutableDictionary<OrderId, Order> All, ImmutableDi
     }
 
     /// <summary>The order whose payment opened a pocket; null where none did.</summary>
-    internal Order? OfPocket(PocketId pocket)
+    public Order? OfPocket(PocketId pocket)
     {
         foreach (var order in All.Values)
         {

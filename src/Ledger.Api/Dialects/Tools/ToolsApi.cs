@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Ledger.Api.Access;
 using Ledger.Api.Application;
+using Ledger.Api.Decisions;
 using Ledger.Api.Http;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
@@ -18,9 +19,11 @@ public sealed class ToolsApi
     private const int MaxItems = 1000;
     private readonly LedgerService _ledger;
     private readonly Doorkeeper _door;
+    private readonly RefusalBook _refusals;
     private readonly TimeProvider _time;
 
-    private ToolsApi(LedgerService ledger, Doorkeeper door, TimeProvider time) => (_ledger, _door, _time) = (ledger, door, time);
+    private ToolsApi(LedgerService ledger, Doorkeeper door, RefusalBook refusals, TimeProvider time) =>
+        (_ledger, _door, _refusals, _time) = (ledger, door, refusals, time);
 
     /// <summary>Maps the routes.</summary>
     public static void Map(WebApplication app)
@@ -29,6 +32,7 @@ public sealed class ToolsApi
         var api = new ToolsApi(
             app.Services.GetRequiredService<LedgerService>(),
             app.Services.GetRequiredService<Doorkeeper>(),
+            app.Services.GetRequiredService<RefusalBook>(),
             app.Services.GetRequiredService<TimeProvider>()
         );
 
@@ -136,6 +140,7 @@ public sealed class ToolsApi
         var (account, _, now) = await CurrentAsync(owner);
         if (account.RefusesWork(owner.By, now) is { } refusal)
         {
+            _refusals.Take(account, owner.By, context.TraceIdentifier, refusal, now);
             await ToolsErrors.SendAsync(context, ToolsErrors.Of(refusal));
             return;
         }

@@ -58,7 +58,7 @@ public sealed class CheckTests(SharedApp shared) : IClassFixture<SharedApp>
         var account = await _app.OpenAccountAsync(credits: 10);
         var first = (await CheckAsync(account)).ShouldHave("content-type", "application/json").ShouldHave("x-ledger-spend-id", null);
         var second = await CheckAsync(account);
-        first.Header("x-request-id")!.Length.ShouldBe(16);
+        first.Header("x-request-id")!.Length.ShouldBe(20);
         second.Header("x-request-id").ShouldNotBe(first.Header("x-request-id"));
     }
 
