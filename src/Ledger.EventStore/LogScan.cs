@@ -179,7 +179,9 @@ public sealed class LogScan(NpgsqlDataSource database)
         command.CommandTimeout = NpgsqlEventLog.Patience;
         command.Parameters.Add(new() { Value = streamId });
         command.Parameters.Add(new() { Value = first });
-        command.Parameters.Add(new() { Value = Math.Min(first + most, await VersionAtAsync(streamId, to + TimeSpan.FromMicroseconds(1), ct)) });
+        command.Parameters.Add(
+            new() { Value = Math.Min(first + most, await VersionAtAsync(streamId, to + TimeSpan.FromMicroseconds(1), ct)) }
+        );
         command.Parameters.Add(new() { Value = to });
         command.Parameters.Add(new() { Value = request });
         return await NpgsqlEventLog.ReadAsync(command, ct);

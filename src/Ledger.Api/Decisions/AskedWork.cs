@@ -50,7 +50,8 @@ internal sealed record AskedWork(
     private const int MaxText = 1000;
 
     /// <summary>What a command is called: <c>spend</c>, <c>create_key</c>.</summary>
-    public static string KindOf(AccountCommand command) => Kinds.GetOrAdd(command.GetType(), static type => EventTypes.SnakeCase(type.Name));
+    public static string KindOf(AccountCommand command) =>
+        Kinds.GetOrAdd(command.GetType(), static type => EventTypes.SnakeCase(type.Name));
 
     private static readonly System.Collections.Concurrent.ConcurrentDictionary<Type, string> Kinds = new();
 
@@ -135,11 +136,7 @@ internal sealed record AskedWork(
     private AskedWork By(in Credential by) =>
         by.IsKey ? this with { Secret = by.Secret }
         : by.SignIn == default ? this
-        : this with
-        {
-            SignIn = by.SignIn,
-            SignedInAt = by.SignedInAt,
-        };
+        : this with { SignIn = by.SignIn, SignedInAt = by.SignedInAt };
 
     /// <summary>
     /// What a call asked for, as far as the bounds that it was held for tell: of a call that was clamped, the bound it was clamped to. What might be written

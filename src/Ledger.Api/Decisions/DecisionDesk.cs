@@ -24,17 +24,23 @@ internal sealed class DecisionDesk(
     RefusalRecords records,
     RefusalWriter writer,
     TimeProvider time
-)
+) : IDisposable
 {
     /// <summary>The most events of an account that are looked at for a request.</summary>
     public const int MaxLooked = 200_000;
 
     private const int Page = 1000;
 
+    // Each may look at many events: so many at a time, whoever asks.
+    private readonly SemaphoreSlim _places = new(4);
+
     // A clock may be set back while a request waits; few requests are decided later than the second, none that was not read for minutes later than the third.
     private static readonly TimeSpan Before = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Late = TimeSpan.FromMinutes(10);
+
+    /// <inheritdoc/>
+    public void Dispose() => _places.Dispose();
 
     /// <summary>What was decided in a request of an account, or in a charge or hold of it; null where there is nothing that is known.</summary>
     /// <param name="id">The account.</param>
@@ -44,6 +50,19 @@ internal sealed class DecisionDesk(
     /// <param name="ct">Gives up.</param>
     /// <exception cref="LedgerUnavailableException">The database is away.</exception>
     public async Task<ExplainedRequest?> FindAsync(AccountId id, string request, int skip, int limit, CancellationToken ct)
+    {
+        await _places.WaitAsync(ct);
+        try
+        {
+            return await FindOneAsync(id, request, skip, limit, ct);
+        }
+        finally
+        {
+            _places.Release();
+        }
+    }
+
+    private async Task<ExplainedRequest?> FindOneAsync(AccountId id, string request, int skip, int limit, CancellationToken ct)
     {
         List<Found> found;
         if (Guid.TryParseExact(request, "D", out var @event))
@@ -96,9 +115,7 @@ internal sealed class DecisionDesk(
             .ToList();
         if (ends.Count > 0)
             accepted.AddRange(
-                Decisions(
-                    (await log.FindAsync([.. ends.Select(end => (id.StreamId, end))], ct)).Where(end => end.CorrelationId == request)
-                )
+                Decisions((await log.FindAsync([.. ends.Select(end => (id.StreamId, end))], ct)).Where(end => end.CorrelationId == request))
             );
         found.AddRange(accepted);
         return found;

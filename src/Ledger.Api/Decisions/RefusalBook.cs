@@ -179,18 +179,6 @@ public sealed class RefusalBook(IOptions<LedgerOptions> options, LedgerMetrics m
     )
     {
         public RefusalSample ToSample() =>
-            new(
-                Account,
-                RequestId,
-                Command,
-                Key,
-                Code,
-                Kind,
-                On.At,
-                On.Version,
-                On.Card,
-                Asked?.Write(),
-                ShortfallText.Write(Shortfall)
-            );
+            new(Account, RequestId, Command, Key, Code, Kind, On.At, On.Version, On.Card, Asked?.Write(), ShortfallText.Write(Shortfall));
     }
 }

@@ -259,13 +259,7 @@ public sealed class InferenceApi
         CallHeaders.SetBucket(context, route.Protocol, passage, _time.GetUtcNow());
         if (passage.MayPass)
             return true;
-        _refusals.Take(
-            account,
-            identity.By,
-            context.TraceIdentifier,
-            RefusalBook.RateLimited,
-            LedgerTime.Later(_time, account.LastAt)
-        );
+        _refusals.Take(account, identity.By, context.TraceIdentifier, RefusalBook.RateLimited, LedgerTime.Later(_time, account.LastAt));
         await CallErrors.SendTooManyAsync(context, route.Protocol, passage.RetryAfter);
         return false;
     }

@@ -273,7 +273,8 @@ public sealed record PlaceCallHold(
     public static string ModelEntry(PricedModel model) => "models/" + ModelDirectory.NameOf(model);
 
     /// <summary>How many tokens a subscription's quota must have left for it.</summary>
-    public long WorstTokens(IReadOnlyList<PricedModel> chain) => chain.Max(model => Input(model).AllInput) + (MostOutput(chain) * Ask.Choices);
+    public long WorstTokens(IReadOnlyList<PricedModel> chain) =>
+        chain.Max(model => Input(model).AllInput) + (MostOutput(chain) * Ask.Choices);
 
     private static string PackEntry(PricedPack pack) => "packs/" + pack.Id;
 

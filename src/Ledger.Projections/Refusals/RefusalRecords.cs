@@ -289,9 +289,7 @@ public sealed class RefusalRecords(NpgsqlDataSource database)
     public async Task<long> TotalAsync(RefusalAsk ask, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(ask);
-        await using var command = database.CreateCommand(
-            $"select coalesce(sum(c.count), 0)::bigint from refusal_counts c where {Wanted}"
-        );
+        await using var command = database.CreateCommand($"select coalesce(sum(c.count), 0)::bigint from refusal_counts c where {Wanted}");
         AddAsk(command, ask);
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
@@ -369,7 +367,5 @@ public sealed class RefusalRecords(NpgsqlDataSource database)
         command.Parameters.Add(new() { Value = value ?? DBNull.Value, NpgsqlDbType = type });
 
     private static void Add<TRow, T>(NpgsqlCommand command, NpgsqlDbType type, IReadOnlyCollection<TRow> rows, Func<TRow, T> value) =>
-        command.Parameters.Add(
-            new NpgsqlParameter<T[]> { TypedValue = [.. rows.Select(value)], NpgsqlDbType = NpgsqlDbType.Array | type }
-        );
+        command.Parameters.Add(new NpgsqlParameter<T[]> { TypedValue = [.. rows.Select(value)], NpgsqlDbType = NpgsqlDbType.Array | type });
 }

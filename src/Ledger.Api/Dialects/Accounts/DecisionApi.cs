@@ -32,7 +32,12 @@ public sealed class DecisionApi
         var api = new DecisionApi(app.Services);
         app.MapGet("/v1/account/decisions/{request_id}", api.ShowAsync)
             .WithTags("Account")
-            .Describe<DecisionsAnswer>("What a request was charged or refused, made again: limits, funds and price of then.", 200, 400, 404);
+            .Describe<DecisionsAnswer>(
+                "What a request was charged or refused, made again: limits, funds and price of then.",
+                200,
+                400,
+                404
+            );
     }
 
     private async Task ShowAsync(HttpContext context, [FromRoute(Name = "request_id")] string requestId, string? limit, string? cursor)
@@ -54,11 +59,6 @@ public sealed class DecisionApi
         }
 
         var next = request.IsWhole ? null : (skip + request.Decisions.Count).ToString(CultureInfo.InvariantCulture);
-        await ApiErrors.SendAsync(
-            context,
-            200,
-            DecisionTranslation.ToAnswer(request, next),
-            DecisionJson.Default.DecisionsAnswer
-        );
+        await ApiErrors.SendAsync(context, 200, DecisionTranslation.ToAnswer(request, next), DecisionJson.Default.DecisionsAnswer);
     }
 }

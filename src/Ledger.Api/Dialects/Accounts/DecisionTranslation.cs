@@ -134,7 +134,8 @@ internal static class DecisionTranslation
             AskedWork.Access => one.Recorded.Code == RefusalBook.RateLimited ? [.. Access, ("rate_limit", [])] : Access,
             _ => [],
         };
-        var refusing = one.Recorded.Code is not { } code ? checks.Length
+        var refusing =
+            one.Recorded.Code is not { } code ? checks.Length
             : code == RefusalBook.RateLimited ? checks.Length - 1
             : Array.FindIndex(checks, check => check.Codes.Any(known => Application.LedgerMetrics.CodeName(known) == code));
         var views = new List<CheckView>(checks.Length);
@@ -175,14 +176,15 @@ internal static class DecisionTranslation
         {
             var scope = ModelDirectory.NameOf(model);
             var pocket = one.Account.Wallet.FirstPack(scope, one.At);
-            return pocket is not null
-                && PackRates.EntryOf(scope, one.Account.Orders.OfPocket(pocket.Id), book, inForce) is var (card, pack)
+            return pocket is not null && PackRates.EntryOf(scope, one.Account.Orders.OfPocket(pocket.Id), book, inForce) is var (card, pack)
                 ? (card, "packs/" + pack.Id)
                 : null;
         }
 
         return key?.Billing == KeyBilling.Subscription
-            ? one.Account.Subscription.Terms is { } terms && book.Find(terms.Card) is { } agreed ? (agreed, "tiers/" + terms.Tier) : null
+            ? one.Account.Subscription.Terms is { } terms && book.Find(terms.Card) is { } agreed
+                ? (agreed, "tiers/" + terms.Tier)
+                : null
             : (inForce, PlaceCallHold.ModelEntry(model));
     }
 
@@ -352,13 +354,7 @@ internal static class DecisionTranslation
             && one.Asked?.ToCommand(one.Account.Id) is PlaceCallHold call
             && call.Ask.ChainOn(one.Card!, one.Account.Keys.Find(one.Key)) is { Count: > 0 } chain
         )
-            return new(
-                short_.Source,
-                call.WorstTokens(chain),
-                one.Account.Subscription.QuotaLeft(one.At),
-                "tokens",
-                short_.Affordable
-            );
+            return new(short_.Source, call.WorstTokens(chain), one.Account.Subscription.QuotaLeft(one.At), "tokens", short_.Affordable);
         return new(
             short_.Source,
             WireNumber.Of(short_.Needed),
@@ -387,7 +383,8 @@ internal static class DecisionTranslation
     {
         if (one.Recorded.Code is not { } code)
         {
-            var paid = one.Recorded.QuotaTokens is { } tokens ? Invariant($"{tokens} tokens of the subscription's quota")
+            var paid =
+                one.Recorded.QuotaTokens is { } tokens ? Invariant($"{tokens} tokens of the subscription's quota")
                 : one.Recorded.Cost is { } cost ? $"{cost.ToDecimalString()} {cost.Unit.Name()}"
                 : null;
             return one.Kind switch
@@ -420,7 +417,11 @@ internal static class DecisionTranslation
     private static IEnumerable<ChangeView> ToChanges(Explained one, ExplainedRequest request)
     {
         var (then, now) = (one.Account, request.Now);
-        if (one.Card is { } card && EntryOf(one, card, request.Book) is var (priced, entry) && request.Book.InForce(request.At) is { } today)
+        if (
+            one.Card is { } card
+            && EntryOf(one, card, request.Book) is var (priced, entry)
+            && request.Book.InForce(request.At) is { } today
+        )
         {
             var (before, after) = (Text(RatesOf(priced, entry)), Text(RatesOf(today, entry)));
             if (before != after)
