@@ -2,7 +2,6 @@ using Ledger.Api.Application;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Metering;
-using Ledger.EventStore;
 using Ledger.Projections.Refusals;
 using Microsoft.Extensions.Options;
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using Ledger.Api.Application;
 using Ledger.Api.Decisions;
 using Ledger.Domain;
-using Ledger.Domain.Money;
 using Ledger.Testing;
 using Microsoft.Extensions.DependencyInjection;
 
