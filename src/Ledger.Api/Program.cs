@@ -2,6 +2,7 @@ using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Audit;
 using Ledger.Api.Cli;
+using Ledger.Api.Dashboard;
 using Ledger.Api.Dialects.Accounts;
 using Ledger.Api.Dialects.Admin;
 using Ledger.Api.Dialects.Credits;
@@ -56,7 +57,8 @@ await using (database)
         .AddAccess(builder.Configuration)
         .AddPayments(builder.Configuration)
         .AddNotifications(builder.Configuration)
-        .AddGateway(builder.Configuration, serveMissingBySandbox: database.IsEmbedded);
+        .AddGateway(builder.Configuration, serveMissingBySandbox: database.IsEmbedded)
+        .AddDashboard();
     builder.Services.AddSingleton(await OperatorKey.LoadAsync(builder.Configuration, database.DataFolder, CancellationToken.None));
     builder.Services.AddApiDescription();
 
@@ -71,6 +73,7 @@ await using (database)
         TenantApi.Shape,
         .. InferenceApi.AnthropicShapes,
         OpenAiErrors.Shape,
+        PageErrors.Shape,
     ]);
     app.UseRegions();
     Health.Map(app);
@@ -99,6 +102,7 @@ await using (database)
     SandboxPages.Map(app);
     NotificationApi.Map(app);
     StripeWebhook.Map(app);
+    app.MapDashboard();
     app.MapOpenApi();
 
     using var telemetry = new Telemetry(app.Configuration);

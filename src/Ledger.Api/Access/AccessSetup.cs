@@ -42,7 +42,7 @@ public static class AccessSetup
                     options.Cookie.Name = Doorkeeper.Session;
                     options.Cookie.HttpOnly = true;
                     options.Cookie.SameSite = SameSiteMode.Lax;
-                    options.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
+                    options.Cookie.SecurePolicy = CookieSecurePolicy.Always;
                     options.ExpireTimeSpan = Sessions.Lifetime;
                     options.SlidingExpiration = false;
                 }
@@ -50,10 +50,13 @@ public static class AccessSetup
         services.AddAntiforgery(options =>
         {
             options.HeaderName = Doorkeeper.CsrfHeader;
-            options.Cookie.Name = "ledger_csrf";
-            options.Cookie.HttpOnly = true;
-            options.Cookie.SameSite = SameSiteMode.Strict;
-            options.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
+            options.Cookie = new SecureCookie
+            {
+                Name = "ledger_csrf",
+                HttpOnly = true,
+                SameSite = SameSiteMode.Strict,
+                IsEssential = true,
+            };
         });
         return services;
     }
@@ -67,6 +70,20 @@ public static class AccessSetup
             options.XmlRepository = new ProtectionKeyRepository(provider.GetRequiredService<ProtectionKeys>())
         ));
         return services;
+    }
+
+    /// <summary>
+    /// A cookie that is always <c>Secure</c>. Antiforgery refuses that setting for requests that do not come over TLS themselves, which behind a proxy none does;
+    /// browsers take such a cookie from a loopback address too.
+    /// </summary>
+    private sealed class SecureCookie : CookieBuilder
+    {
+        public override CookieOptions Build(HttpContext context, DateTimeOffset expiresFrom)
+        {
+            var options = base.Build(context, expiresFrom);
+            options.Secure = true;
+            return options;
+        }
     }
 
     /// <summary>Keeps data protection's keys in the database, so that every node reads every node's cookies.</summary>

@@ -119,6 +119,16 @@ internal static class Sessions
     private const string ExpiresAt = "exp";
     private const string Country = "country";
 
+    /// <summary>Gives the browser a session of a sign-in, which this request has from now on, too.</summary>
+    public static Task OpenAsync(HttpContext context, SignIn signIn)
+    {
+        context.User = Write(signIn);
+        return context.SignInAsync(Doorkeeper.Session, context.User, new() { IsPersistent = true, ExpiresUtc = signIn.ExpiresAt });
+    }
+
+    /// <summary>Takes the browser's session away; that the sign-in holds no more, the account must be told besides.</summary>
+    public static Task CloseAsync(HttpContext context) => context.SignOutAsync(Doorkeeper.Session);
+
     /// <summary>A sign-in as claims.</summary>
     public static ClaimsPrincipal Write(SignIn signIn)
     {

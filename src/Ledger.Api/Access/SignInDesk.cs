@@ -151,12 +151,18 @@ public sealed class SignInDesk(
         if (regions.IsBlocked(account.Country))
             return new SignInAttempt.RegionBlocked();
 
-        // Later than what ended the sign-ins before, also within the same microsecond.
+        return new SignInAttempt.Done(Of(account, lifetime));
+    }
+
+    /// <summary>A new sign-in of somebody of whom it is known who they are: later than what ended the sign-ins before, also within the same microsecond.</summary>
+    /// <param name="account">The account as it is now.</param>
+    /// <param name="lifetime">How long the sign-in shall hold.</param>
+    public SignIn Of(Account account, TimeSpan lifetime)
+    {
+        ArgumentNullException.ThrowIfNull(account);
         var now = LedgerTime.Later(time, account.LastAt);
         var at = now <= account.SignIns.EndedAt ? account.SignIns.EndedAt.Value.AddMicroseconds(1) : now;
-        return new SignInAttempt.Done(
-            new(person.Account, new Guid(RandomNumberGenerator.GetBytes(16)), at, now + lifetime, account.Country)
-        );
+        return new(account.Id, new Guid(RandomNumberGenerator.GetBytes(16)), at, now + lifetime, account.Country);
     }
 
     private static byte[] HashOf(AccountId account, string code) =>

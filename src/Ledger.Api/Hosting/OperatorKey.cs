@@ -12,6 +12,10 @@ public sealed class OperatorKey(string text)
     /// <summary>The key itself, for the welcome and for <c>demo.json</c>.</summary>
     public string Text => text;
 
+    /// <summary>A name of the key by which it cannot be found out: what is derived from it is another for every key.</summary>
+    public string Fingerprint { get; } =
+        Convert.ToHexStringLower(SHA256.HashData([.. "ledger.operator:"u8, .. SHA256.HashData(Encoding.UTF8.GetBytes(text))]));
+
     /// <summary>Reads the key, or makes one.</summary>
     public static async Task<OperatorKey> LoadAsync(IConfiguration configuration, string dataFolder, CancellationToken ct)
     {

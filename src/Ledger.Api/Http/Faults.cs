@@ -7,7 +7,11 @@ namespace Ledger.Api.Http;
 /// <summary>How a dialect speaks of what no handler has answered: bad requests, unknown routes, outages, bugs.</summary>
 /// <param name="Prefix">The routes that it speaks for.</param>
 /// <param name="SendAsync">Sends a fault in the dialect's shape.</param>
-public sealed record FaultShape(string Prefix, Func<HttpContext, Fault, Task> SendAsync);
+public sealed record FaultShape(string Prefix, Func<HttpContext, Fault, Task> SendAsync)
+{
+    /// <summary>Whether it is wanted by a request; null where its routes say enough.</summary>
+    public Func<HttpContext, bool>? IsWanted { get; init; }
+}
 
 /// <summary>What went wrong, in words that may be shown: never a stack trace, never SQL.</summary>
 /// <param name="Status">The HTTP status.</param>
@@ -67,7 +71,10 @@ internal static partial class Faults
     {
         foreach (var shape in shapes)
         {
-            if (context.Request.Path.StartsWithSegments(shape.Prefix, StringComparison.OrdinalIgnoreCase))
+            if (
+                context.Request.Path.StartsWithSegments(shape.Prefix, StringComparison.OrdinalIgnoreCase)
+                && shape.IsWanted?.Invoke(context) != false
+            )
                 return shape.SendAsync(context, fault);
         }
 

@@ -1,18 +1,15 @@
-using System.Net.Mail;
-using System.Text;
 using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Http;
 using Ledger.Domain.Accounts;
 using Microsoft.AspNetCore.Antiforgery;
-using Microsoft.AspNetCore.Authentication;
 
 namespace Ledger.Api.Dialects.Tools;
 
 /// <summary>Registering, signing in by password or one-time code, sessions for pages, and signing out.</summary>
 public sealed class AuthApi
 {
-    private const int MaxEmail = 254;
+    private const int MaxEmail = Newcomers.MaxEmail;
     private readonly LedgerService _ledger;
     private readonly Registrar _registrar;
     private readonly SignInDesk _desk;
@@ -173,9 +170,7 @@ public sealed class AuthApi
             return;
         }
 
-        var principal = Sessions.Write(signIn);
-        await context.SignInAsync(Doorkeeper.Session, principal, new() { IsPersistent = true, ExpiresUtc = signIn.ExpiresAt });
-        context.User = principal;
+        await Sessions.OpenAsync(context, signIn);
         await SendSessionAsync(context, signIn);
     }
 
@@ -204,7 +199,7 @@ public sealed class AuthApi
         var caller = new Caller(identity.Actor, context.TraceIdentifier, _regions.AddressOf(context));
         await _ledger.ExecuteAsync(new SignOut(signIn.Account, signIn.Id, signIn.At, signIn.ExpiresAt), caller);
         if (context.Request.Cookies.ContainsKey(Doorkeeper.Session))
-            await context.SignOutAsync(Doorkeeper.Session);
+            await Sessions.CloseAsync(context);
         context.Response.StatusCode = 204;
     }
 
@@ -295,7 +290,7 @@ public sealed class AuthApi
     private static string Email(JsonMembers body, JsonFaults faults)
     {
         var email = body.Text("email", MaxEmail, required: true);
-        if (email is not null && !IsAddress(email))
+        if (email is not null && !Newcomers.IsAddress(email))
             faults.Add("email", "must be an e-mail address");
         return email ?? "";
     }
@@ -320,16 +315,10 @@ public sealed class AuthApi
     private static string? CountryOf(JsonMembers body, JsonFaults faults)
     {
         var country = body.Text("country", 2);
-        if (country is not null && !(country.Length == 2 && country.All(char.IsAsciiLetter)))
+        if (country is not null && !Newcomers.IsCountry(country))
             faults.Add("country", "must be two letters of ISO 3166-1, such as DE");
         return country?.ToUpperInvariant();
     }
-
-    private static bool IsAddress(string email) =>
-        Ascii.IsValid(email)
-        && MailAddress.TryCreate(email, out var address)
-        && address.Address == email
-        && !email.Contains('"', StringComparison.Ordinal);
 
     private static bool IsText(string text, int max) =>
         text.Length is >= 1 && text.Length <= max && !text.Contains('\0', StringComparison.Ordinal);

@@ -1,0 +1,39 @@
+using Ledger.Api.Dashboard.Access;
+using Ledger.Api.Dashboard.Keys;
+using Ledger.Api.Dashboard.Operator;
+using Ledger.Api.Dashboard.Overview;
+
+namespace Ledger.Api.Dashboard;
+
+/// <summary>The dashboard: the pages of accounts, and the operator's.</summary>
+public static class DashboardSetup
+{
+    /// <summary>Registers what the pages need.</summary>
+    public static IServiceCollection AddDashboard(this IServiceCollection services)
+    {
+        services.AddSingleton<AssetLibrary>();
+        services.AddSingleton<PageRenderer>();
+        services.AddSingleton<PageDoor>();
+        services.AddSingleton<OperatorDoor>();
+        services.AddSingleton<AccountSecurity>();
+        services.AddSingleton<OverviewDesk>();
+        return services;
+    }
+
+    /// <summary>Maps the pages.</summary>
+    public static void MapDashboard(this WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        app.Services.GetRequiredService<AssetLibrary>().Map(app);
+        var (door, operatorDoor) = (app.Services.GetRequiredService<PageDoor>(), app.Services.GetRequiredService<OperatorDoor>());
+        var guests = new PageRoutes<GuestVisit>(app, PageAudience.Guest, door.GreetAsync);
+        var customers = new PageRoutes<CustomerVisit>(app, PageAudience.Customer, door.EnterAsync);
+        var operatorGuests = new PageRoutes<GuestVisit>(app, PageAudience.Guest, operatorDoor.GreetAsync);
+        var operators = new PageRoutes<OperatorVisit>(app, PageAudience.Operator, operatorDoor.EnterAsync);
+
+        SignInPages.Map(app.Services, guests, customers);
+        OverviewPages.Map(app.Services, customers);
+        KeyPages.Map(app.Services, customers);
+        OperatorPages.Map(app.Services, operatorGuests, operators);
+    }
+}

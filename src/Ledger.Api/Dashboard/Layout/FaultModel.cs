@@ -1,0 +1,8 @@
+namespace Ledger.Api.Dashboard.Layout;
+
+/// <summary>What went wrong, in words that may be shown.</summary>
+/// <param name="Status">The HTTP status.</param>
+/// <param name="Title">In a few words.</param>
+/// <param name="Message">In a sentence.</param>
+/// <param name="RequestId">By which the operator finds it in the log.</param>
+public sealed record FaultModel(int Status, string Title, string Message, string RequestId);
