@@ -116,11 +116,22 @@ public sealed class Visitor : IAsyncDisposable
         var target = Page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true })
             .Or(Page.GetByRole(AriaRole.Link, new() { Name = name, Exact = true }))
             .First;
-        await Page.RunAndWaitForNavigationAsync(() => target.ClickAsync());
+        var arrived = new TaskCompletionSource();
+        void Arrive(object? page, IFrame frame)
+        {
+            if (frame == Page.MainFrame)
+                arrived.TrySetResult();
+        }
+
+        Page.FrameNavigated += Arrive;
+        await target.ClickAsync();
+        await arrived.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        Page.FrameNavigated -= Arrive;
+        await Page.WaitForLoadStateAsync();
     }
 
     /// <summary>What stands on the page for somebody who reads it.</summary>
-    public Task<string> TextAsync() => Page.Locator("main").InnerTextAsync();
+    public async Task<string> TextAsync() => (await Page.Locator("main").InnerTextAsync()).Replace('\u00a0', ' ');
 
     /// <summary>Opens an account, which leaves one signed in.</summary>
     public async Task SignUpAsync(string email, string password = DashboardWorld.Password)
@@ -156,12 +167,10 @@ public sealed class Visitor : IAsyncDisposable
     public async Task LookAsync(string name)
     {
         var found = new List<string>();
-        foreach (var (width, size) in (ReadOnlySpan<(string, ViewportSize)>)[("wide", Wide), ("narrow", Narrow)])
+        foreach (var (width, size) in ((string, ViewportSize)[])[("wide", Wide), ("narrow", Narrow)])
         {
             await Page.SetViewportSizeAsync(size.Width, size.Height);
-            foreach (
-                var (scheme, colours) in (ReadOnlySpan<(string, ColorScheme)>)[("light", ColorScheme.Light), ("dark", ColorScheme.Dark)]
-            )
+            foreach (var (scheme, colours) in ((string, ColorScheme)[])[("light", ColorScheme.Light), ("dark", ColorScheme.Dark)])
             {
                 await Page.EmulateMediaAsync(new() { ColorScheme = colours });
                 if (Environment.GetEnvironmentVariable("LEDGER_SHOTS") is { Length: > 0 } folder)

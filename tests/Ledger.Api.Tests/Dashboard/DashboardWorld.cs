@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Ledger.Domain;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
@@ -34,20 +35,58 @@ public sealed class DashboardWorld(Browser browser) : IAsyncLifetime
     /// <summary>An address that nobody has yet.</summary>
     public string NewEmail() => $"person{Interlocked.Increment(ref _made)}@example.com";
 
-    /// <summary>An account with a person, signed in.</summary>
+    /// <summary>An account with a person, whose browser is signed in and shows the overview.</summary>
     public async Task<(Visitor Visitor, AccountId Account, string Email)> SignUpAsync(bool scripts = true)
     {
         var email = NewEmail();
+        (await App.PostAsync("/api/v1/auth/register", null, new { email, password = Password })).ShouldBe(201);
+        return (await SignInAsync(email, scripts), await AccountOfAsync(email), email);
+    }
+
+    /// <summary>A browser that is signed in and shows the overview.</summary>
+    public async Task<Visitor> SignInAsync(string email, bool scripts = true)
+    {
+        var session = (await App.PostAsync("/api/v1/auth/session", null, new { email, password = Password })).ShouldBe(200);
         var visitor = await VisitAsync(scripts);
-        await visitor.SignUpAsync(email);
-        return (visitor, await AccountOfAsync(email), email);
+        await visitor.Context.AddCookiesAsync([
+            new()
+            {
+                Name = "ledger_session",
+                Value = Regex.Match(session.Header("Set-Cookie")!, "ledger_session=([^;]+)").Groups[1].Value,
+                Url = App.Http.BaseAddress!.ToString(),
+                HttpOnly = true,
+            },
+        ]);
+        (await visitor.GoAsync("/")).ShouldBe(200);
+        return visitor;
     }
 
     /// <summary>Whose an address is.</summary>
     public async Task<AccountId> AccountOfAsync(string email) =>
         new((string)(await App.QueryAsync($"select account_id from people where email = '{email}'"))!);
 
-    /// <summary>Gives an account something in every kind of pocket, and a week of use.</summary>
+    /// <summary>The same with something in every kind of pocket, two keys, and a month of use by them.</summary>
+    public async Task<(Visitor Visitor, AccountId Account, KeyId Key)> SignUpWithHistoryAsync()
+    {
+        var (now, email) = (App.Clock.Now, NewEmail());
+        App.Clock.Now = now.AddDays(-29);
+        var registered = (await App.PostAsync("/api/v1/auth/register", null, new { email, password = Password })).ShouldBe(201);
+        var account = new AccountId(registered.Text("account_id")!);
+        var (key, secret) = await FurnishAsync(account);
+        var (_, other) = await App.CreateKeyAsync(account, change: made => made with { Name = "Nightly export", Environment = "staging" });
+        for (var day = 0; day < 30; day++)
+        {
+            App.Clock.Now = now.AddDays(day - 29);
+            (await SpendAsync(other, "chat", 5 + (day * 7 % 23))).ShouldBe(200);
+            if (day % 5 == 2)
+                (await SpendAsync(other, "stem_extraction", 1 + (day % 3))).ShouldBe(200);
+        }
+
+        App.Clock.Now = now;
+        return (await SignInAsync(email), account, key);
+    }
+
+    /// <summary>Gives an account something in every kind of pocket, a key with a limit, and use on several days.</summary>
     public async Task<(KeyId Key, string Secret)> FurnishAsync(AccountId account)
     {
         await App.GrantAsync(account, Amount.Credits(25_000));
@@ -59,18 +98,21 @@ public sealed class DashboardWorld(Browser browser) : IAsyncLifetime
             limit: 100,
             change: key => key with { Name = "Billing worker", Environment = "production" }
         );
-        for (var i = 0; i < 12; i++)
-        {
-            var tool = i % 3 == 0 ? "voice_cloning_training" : "chat";
-            (
-                await App.PostAsync(
-                    "/api/v1/tools/spend",
-                    secret,
-                    $$"""{"tool":"chat","units":{{1 + (i % 4)}},"reference":"{{tool}}{{i}}"}"""
-                )
-            ).Status.ShouldBeOneOf(200, 402);
-        }
-
+        foreach (var (units, tool) in ((int, string)[])[(3, "chat"), (1, "voice_cloning_training"), (5, "chat")])
+            (await SpendAsync(secret, tool, units)).ShouldBe(tool == "chat" ? 200 : 402);
         return (key, secret);
     }
+
+    /// <summary>Spends by a key.</summary>
+    public Task<Answer> SpendAsync(string key, string tool = "chat", int units = 1) =>
+        App.PostAsync(
+            "/api/v1/tools/spend",
+            key,
+            new
+            {
+                tool,
+                units,
+                reference = $"r{Interlocked.Increment(ref _made)}",
+            }
+        );
 }

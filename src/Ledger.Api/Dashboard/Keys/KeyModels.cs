@@ -63,7 +63,7 @@ public sealed record KeyLine(Key Key, Amount Month, Amount Total, DateTimeOffset
         : ("Stopped with its minter", "warn");
 
     /// <summary>What may be told of its secret.</summary>
-    public string Masked => $"{Key.Prefix}…{Key.LastFour}";
+    public string Masked => $"{Key.Prefix}_live_…{Key.LastFour}";
 }
 
 /// <summary>One key with what can be done to it.</summary>

@@ -67,7 +67,7 @@ public sealed class OverviewDesk(ActivityQueries activity)
             var since = today.AddDays(1 - RunwayDays);
             var spent = days.Where(line => DateOnly.FromDateTime(line.At!.Value.UtcDateTime) >= since)
                 .Sum(line => unit == Unit.Credits ? line.Sums.Credits : line.Sums.Usd);
-            var perDay = new Amount(Math.Max(0, spent) / RunwayDays, unit);
+            var perDay = Rounded(new(Math.Max(0, spent) / RunwayDays, unit));
             var available = wallet.Available(unit, visit.Now);
             var held = new Amount(
                 wallet.Open.Where(pocket => pocket.Unit == unit && pocket.Scope is null).Sum(pocket => pocket.Held),
@@ -80,6 +80,15 @@ public sealed class OverviewDesk(ActivityQueries activity)
     /// <summary>How long an amount lasts; null where nothing is spent, a hundred years at most.</summary>
     internal static TimeSpan? RunwayOf(Amount available, Amount perDay) =>
         perDay.IsPositive ? TimeSpan.FromMinutes((long)Int128.Min((Int128)available.Parts * 1440 / perDay.Parts, 36_500 * 1440)) : null;
+
+    /// <summary>An average to two places, where it has as much: it is no sum that must come out.</summary>
+    private static Amount Rounded(Amount average) =>
+        average.Unit.PartsPerWhole() / 100 is var hundredth && average.Parts >= hundredth
+            ? average with
+            {
+                Parts = average.Parts - (average.Parts % hundredth),
+            }
+            : average;
 
     private static IEnumerable<Unit> Units(Account account) =>
         account.Wallet.Usd.Granted > 0 || account.Wallet.Usd.Debt > 0 ? [Unit.Credits, Unit.Usd] : [Unit.Credits];
