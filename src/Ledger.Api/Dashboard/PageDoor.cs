@@ -69,7 +69,7 @@ public sealed class PageDoor(LedgerService ledger, People people, Regions region
         }
     }
 
-    private async Task<SignIn?> SignInOfAsync(HttpContext context)
+    private static async Task<SignIn?> SignInOfAsync(HttpContext context)
     {
         context.User = Nobody;
         if (!context.Request.Cookies.ContainsKey(Doorkeeper.Session))

@@ -17,14 +17,13 @@ public sealed class DashboardWorld(Browser browser) : IAsyncLifetime
     /// <summary>The server.</summary>
     public LedgerApp App { get; private set; } = null!;
 
-    // The browser lets cookies lapse by its own clock, which no test can set.
+    // The browser lets cookies lapse by its own clock, which no test can set; and the price list must be older than what is to have happened.
     public async ValueTask InitializeAsync()
     {
         var now = TimeProvider.System.GetUtcNow();
-        App = await LedgerApp.StartAsync(
-            clock: new() { Now = new(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero) },
-            onKestrel: true
-        );
+        now = new(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero);
+        App = await LedgerApp.StartAsync(clock: new() { Now = now.AddDays(-40) }, onKestrel: true);
+        App.Clock.Now = now;
     }
 
     public ValueTask DisposeAsync() => App is null ? ValueTask.CompletedTask : App.DisposeAsync();
@@ -79,7 +78,7 @@ public sealed class DashboardWorld(Browser browser) : IAsyncLifetime
             App.Clock.Now = now.AddDays(day - 29);
             (await SpendAsync(other, "chat", 5 + (day * 7 % 23))).ShouldBe(200);
             if (day % 5 == 2)
-                (await SpendAsync(other, "stem_extraction", 1 + (day % 3))).ShouldBe(200);
+                (await SpendAsync(other, "dub", 1 + (day % 3))).ShouldBe(200);
         }
 
         App.Clock.Now = now;

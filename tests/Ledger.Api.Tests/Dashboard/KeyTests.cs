@@ -1,4 +1,3 @@
-using Ledger.Testing;
 using Microsoft.Playwright;
 
 namespace Ledger.Api.Tests.Dashboard;

@@ -244,7 +244,7 @@ public sealed partial class RuleTests(SharedApp shared) : IClassFixture<SharedAp
                 .ShouldHave("Cache-Control", "public, max-age=31536000, immutable");
         }
 
-        Asset.Matches(page.Body).Count.ShouldBe(3);
+        Asset.Count(page.Body).ShouldBe(3);
         (await _app.GetAsync("/assets/ledger.000000000000.css")).ShouldBe(404);
     }
 

@@ -1,4 +1,3 @@
-using Ledger.Api.Keys;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
 
