@@ -68,6 +68,18 @@ public sealed class EventTypes
                 ?? throw new InvalidDataException($"{stored.StreamId} version {stored.Version} has no data.");
     }
 
+    /// <summary>Reads the members of an event as they came over the wire; null where a newer version of the server wrote it.</summary>
+    public object? Find(in RawEvent raw)
+    {
+        // Nearly always the same few names: a text of each is made once.
+        Span<char> name = stackalloc char[256];
+        return
+            raw.Type.Length > name.Length
+            || !_byName.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name[..Encoding.UTF8.GetChars(raw.Type, name)], out var type)
+            ? null
+            : JsonSerializer.Deserialize(raw.Data, type.Json) ?? throw new InvalidDataException("An event has no data.");
+    }
+
     /// <summary>The stored name of a .NET type: <c>CreditsSpent</c> becomes <c>credits_spent</c>.</summary>
     public static string SnakeCase(string name)
     {

@@ -25,6 +25,14 @@ public sealed class LogScan(NpgsqlDataSource database)
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
+    /// <summary>How many events the streams count.</summary>
+    public async Task<long> CountEventsAsync(CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("select coalesce(sum(s.version), 0)::bigint from mt_streams s");
+        command.CommandTimeout = 0;
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
     /// <summary>The next streams in the order of ids, at most <paramref name="limit"/>.</summary>
     /// <param name="type">The aggregate's alias; null for all.</param>
     /// <param name="after">The id before the first; empty to begin with.</param>
@@ -102,11 +110,51 @@ public sealed class LogScan(NpgsqlDataSource database)
         return await NpgsqlEventLog.ReadAsync(command, ct);
     }
 
+    /// <summary>The hashes of single events, by stream; of what is not there none.</summary>
+    public async Task<IReadOnlyDictionary<string, byte[]>> HashesAsync(IReadOnlyCollection<StreamHead> events, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(events);
+        await using var command = database.CreateCommand(
+            """
+            select
+              w.stream_id,
+              m.headers::text
+            from unnest($1::varchar[], $2::bigint[]) as w (stream_id, version)
+            cross join lateral (
+              select e.headers
+              from mt_events e
+              where e.stream_id = w.stream_id
+                and e.version = w.version
+              offset 0
+            ) m
+            """
+        );
+        command.Parameters.Add(new() { Value = events.Select(head => head.Id).ToArray() });
+        command.Parameters.Add(new() { Value = events.Select(head => head.Version).ToArray() });
+        var hashes = new Dictionary<string, byte[]>(StringComparer.Ordinal);
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+        {
+            if (!rows.IsDBNull(1) && HashChain.FromHeaders(rows.GetString(1), "hash") is { } hash)
+                hashes[rows.GetString(0)] = hash;
+        }
+
+        return hashes;
+    }
+
     /// <summary>
     /// The first version of a stream that was recorded at a time or later; one more than the last where there is none. Found by halves: times never
     /// fall along a stream.
     /// </summary>
-    public async Task<long> VersionAtAsync(string streamId, DateTimeOffset at, CancellationToken ct)
+    public Task<long> VersionAtAsync(string streamId, DateTimeOffset at, CancellationToken ct) =>
+        FirstAsync(streamId, "m.timestamp < $3", at, ct);
+
+    /// <summary>The last version of a stream that stands at a position or before it; 0 where none does. Found by halves: positions grow along a stream.</summary>
+    public async Task<long> VersionUpToAsync(string streamId, long position, CancellationToken ct) =>
+        await FirstAsync(streamId, "m.seq_id <= $3", position, ct) - 1;
+
+    /// <summary>The first version of a stream that does not come before something; one more than the last where there is none.</summary>
+    private async Task<long> FirstAsync<T>(string streamId, string isBefore, T bound, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var head = new NpgsqlCommand("select coalesce((select s.version from mt_streams s where s.id = $1), 0)", connection)
@@ -116,8 +164,8 @@ public sealed class LogScan(NpgsqlDataSource database)
         var (low, high) = (1L, (long)(await head.ExecuteScalarAsync(ct))! + 1);
         var version = new NpgsqlParameter<long>();
         await using var probe = new NpgsqlCommand(
-            """
-            select m.timestamp
+            $"""
+            select {isBefore}
             from mt_events m
             where m.stream_id = $1
               and m.version = $2
@@ -129,13 +177,14 @@ public sealed class LogScan(NpgsqlDataSource database)
             {
                 new() { Value = streamId },
                 version,
+                new NpgsqlParameter<T> { TypedValue = bound },
             },
         };
         while (low < high)
         {
             version.TypedValue = low + ((high - low) / 2);
             await using var row = await probe.ExecuteReaderAsync(ct);
-            if (await row.ReadAsync(ct) && row.GetFieldValue<DateTimeOffset>(0) < at)
+            if (await row.ReadAsync(ct) && row.GetBoolean(0))
                 low = version.TypedValue + 1;
             else
                 high = version.TypedValue;

@@ -65,6 +65,27 @@ public sealed class AccountWrites
         _usage.Add(n, id, facts);
     }
 
+    /// <summary>
+    /// Adds the rows of an account that has none yet, as of a version, however many events led to it. Rows that are about single events, of usage and of the
+    /// access trail, are the caller's.
+    /// </summary>
+    /// <param name="n">The index of its stream in the batch, from 1.</param>
+    /// <param name="account">Its state.</param>
+    /// <param name="hash">The hash of its last event.</param>
+    public void AddWhole(int n, Account account, ReadOnlyMemory<byte> hash)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        var (id, empty) = (account.Id.Value, Account.Empty(account.Id));
+        _accounts.Add(n, empty, account, hash);
+        _pockets.Add(n, id, empty.Wallet, account.Wallet);
+        _holds.AddWhole(n, id, account.Wallet);
+        _referrals.Add(n, id, empty.Referral, account.Referral);
+        _billing.Add(n, empty, account);
+        _orders.Add(n, id, empty.Orders, account.Orders);
+        _keys.Add(n, id, empty.Keys, account.Keys);
+        _signIns.Add(n, id, empty.SignIns, account.SignIns);
+    }
+
     /// <summary>Empties every column.</summary>
     public void Clear()
     {

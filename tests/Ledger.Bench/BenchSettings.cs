@@ -6,4 +6,5 @@ namespace Ledger.Bench;
 /// <param name="Connections">Connections, or callers, at once.</param>
 /// <param name="Lanes">Lanes of the server.</param>
 /// <param name="Events">How many events the log holds before anything is measured.</param>
-internal sealed record BenchSettings(TimeSpan Duration, int Accounts, int Connections, int Lanes, long Events);
+/// <param name="Folder">Where the database is kept for the next run; null where it is thrown away.</param>
+internal sealed record BenchSettings(TimeSpan Duration, int Accounts, int Connections, int Lanes, long Events, string? Folder = null);

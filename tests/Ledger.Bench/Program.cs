@@ -19,6 +19,10 @@ var accounts = new Option<int>("--accounts") { Description = "Accounts the load 
 var connections = new Option<int>("--connections") { Description = "Connections, or callers, at once.", DefaultValueFactory = _ => 64 };
 var lanes = new Option<int>("--lanes") { Description = "Lanes of the server.", DefaultValueFactory = _ => 1 };
 var events = new Option<long>("--events") { Description = "Spends that are in the log before anything is measured." };
+var folder = new Option<DirectoryInfo?>("--keep")
+{
+    Description = "Keeps the database in this folder, and goes on with what is there: for scenarios that make a long log.",
+};
 var json = new Option<FileInfo?>("--json") { Description = "Also writes the results to this file." };
 var scenario = new Argument<string>("scenario") { Description = "One of: " + string.Join(", ", Catalogue.Names) + ", or all." };
 
@@ -30,6 +34,7 @@ var root = new RootCommand("Measures the ledger, each scenario next to its basel
     connections,
     lanes,
     events,
+    folder,
     json,
 };
 root.SetAction(
@@ -40,7 +45,8 @@ root.SetAction(
             parsed.GetValue(accounts),
             parsed.GetValue(connections),
             parsed.GetValue(lanes),
-            parsed.GetValue(events)
+            parsed.GetValue(events),
+            parsed.GetValue(folder)?.FullName
         );
         var wanted = Catalogue.Find(parsed.GetValue(scenario)!);
         if (wanted.Count == 0)
@@ -52,7 +58,7 @@ root.SetAction(
         }
 
         var report = new Report();
-        await using (var bed = await TestBed.CreateAsync(settings, ct))
+        await using (var bed = await TestBed.CreateAsync(settings, wanted.Any(each => !Catalogue.IsOfHistory(each)), ct))
         {
             foreach (var each in wanted)
                 await each.RunAsync(bed, report, ct);
@@ -61,7 +67,7 @@ root.SetAction(
         report.Print();
         if (parsed.GetValue(json) is { } file)
             await report.WriteAsync(file.FullName, ct);
-        return 0;
+        return report.HasErrors ? 1 : 0;
     }
 );
 return await root.Parse(args).InvokeAsync();

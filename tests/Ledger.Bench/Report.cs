@@ -53,6 +53,9 @@ internal sealed class Report
         return row;
     }
 
+    /// <summary>Whether anything went wrong: an answer other than success, or a figure that is not what it must be.</summary>
+    public bool HasErrors => _rows.Exists(row => row.Errors > 0);
+
     public Row? Find(string scenario) => _rows.Find(row => row.Scenario == scenario);
 
     public void Print()
@@ -76,7 +79,7 @@ internal sealed class Report
                 Console.WriteLine(
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"| {row.Scenario} | {micros.Server:0} | {micros.Postgres:0} | {micros.Load:0} | {micros.Idle:0} |"
+                        $"| {row.Scenario} | {micros.Server:0.#} | {micros.Postgres:0.#} | {micros.Load:0.#} | {micros.Idle:0.#} |"
                     )
                 );
             }

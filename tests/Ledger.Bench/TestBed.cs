@@ -5,6 +5,7 @@ using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Hosting;
 using Ledger.Api.Keys;
+using Ledger.Bench.Load;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
@@ -34,17 +35,23 @@ internal sealed class TestBed : IAsyncDisposable
 
     public IReadOnlyList<BenchAccount> Accounts { get; private set; } = [];
 
-    public static async Task<TestBed> CreateAsync(BenchSettings settings, CancellationToken ct)
+    public static async Task<TestBed> CreateAsync(BenchSettings settings, bool fills, CancellationToken ct)
     {
-        var folder = Directory.CreateTempSubdirectory("ledger-bench-").FullName;
+        var folder = settings.Folder is { } kept
+            ? Directory.CreateDirectory(kept).FullName
+            : Directory.CreateTempSubdirectory("ledger-bench-").FullName;
+        var isNew = !Directory.Exists(Path.Combine(folder, "data"));
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(folder, (UnixFileMode)0b111_001_001);
         var postgres = await EmbeddedPostgres.StartAsync(new(Path.Combine(folder, "data")), NullLogger.Instance, TimeProvider.System, ct);
         var bed = new TestBed(settings, postgres, folder);
+        if (!isNew)
+            return bed;
         await using var ledger = await bed.OpenLedgerAsync(1, ct);
         var service = ledger.GetRequiredService<LedgerService>();
         bed.Accounts = await MakeAccountsAsync(service, settings.Accounts);
-        await FillAsync(service, bed.Accounts, settings.Events);
+        if (fills)
+            await FillAsync(service, bed.Accounts, settings.Events);
         await bed.SettleAsync(ct);
         return bed;
     }
@@ -199,6 +206,40 @@ internal sealed class TestBed : IAsyncDisposable
         );
     }
 
+    /// <summary>One command of the server's command line, as a process of its own.</summary>
+    /// <param name="arguments">The command.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<CommandRun> RunCommandAsync(string[] arguments, CancellationToken ct)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Ledger.Api.dll"), .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["ConnectionStrings__Ledger"] = ConnectionString;
+        start.Environment["Ledger__Data"] = Path.Combine(_folder, "server");
+        start.Environment["Ledger__AdminKey"] = "bench";
+        start.Environment["Logging__LogLevel__Default"] = "Warning";
+        var started = Stopwatch.GetTimestamp();
+        using var process = Process.Start(start)!;
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(ct), process.StandardError.ReadToEndAsync(ct));
+        var exited = process.WaitForExitAsync(ct);
+        var (times, peak) = (await ProcessorTime.OfAsync(process.Id, ConnectionString, ct), 0L);
+        var (before, used) = (times?.Now().Postgres ?? 0, default(ProcessorTime.Use));
+        while (await Task.WhenAny(exited, Task.Delay(50, ct)) != exited)
+        {
+            process.Refresh();
+            peak = Math.Max(peak, process.HasExited ? 0 : process.PeakWorkingSet64);
+            if (times?.Now() is { Server: > 0 } now)
+                used = now;
+        }
+
+        var took = Stopwatch.GetElapsedTime(started);
+        if (process.ExitCode != 0)
+            await Console.Error.WriteLineAsync(await errors + await output);
+        return new(process.ExitCode, took, peak / 1_000_000d, used.Server, used.Postgres - before, await output);
+    }
+
     /// <summary>The echoing baseline as a process of its own.</summary>
     public static Task<ServerProcess> StartEchoAsync(CancellationToken ct)
     {
@@ -210,7 +251,8 @@ internal sealed class TestBed : IAsyncDisposable
     {
         NpgsqlConnection.ClearAllPools();
         await _postgres.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        if (Settings.Folder is null)
+            Directory.Delete(_folder, recursive: true);
     }
 
     /// <summary>Accounts with funds.</summary>
@@ -276,6 +318,22 @@ internal sealed class TestBed : IAsyncDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }
+
+/// <summary>What a command came to.</summary>
+/// <param name="ExitCode">0 where all is well.</param>
+/// <param name="Took">How long it ran, start included.</param>
+/// <param name="PeakMegabytes">The most memory that it had.</param>
+/// <param name="OwnSeconds">Processor time of its own.</param>
+/// <param name="PostgresSeconds">PostgreSQL's meanwhile.</param>
+/// <param name="Output">What it said.</param>
+internal sealed record CommandRun(
+    int ExitCode,
+    TimeSpan Took,
+    double PeakMegabytes,
+    double OwnSeconds,
+    double PostgresSeconds,
+    string Output
+);
 
 /// <summary>A server as a process of its own, which this one starts and ends.</summary>
 internal sealed class ServerProcess : IAsyncDisposable

@@ -1,5 +1,6 @@
 using Ledger.Domain.Money;
 using Ledger.Projections.Audit;
+using Ledger.Projections.Journal;
 
 namespace Ledger.Projections.Tests;
 
@@ -16,7 +17,7 @@ public sealed class AuditTests
         var report = await AuditAsync(ledger);
         report.Findings.ShouldBeEmpty();
         report.IsWhole.ShouldBeTrue();
-        report.Checks.Select(check => check.Name).ShouldBe(["checkpoints", "streams", "read_models"]);
+        report.Checks.Select(check => check.Name).ShouldBe(["checkpoints", "streams", "read_models", "trial_balance"]);
         report.Checks[1].Counted.ShouldContain(counted => counted.Key == "events" && counted.Value > 100);
         report.Inside.ShouldBe(AuditCoverage.None);
     }
@@ -50,14 +51,64 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task An_event_that_cannot_be_read_is_named_though_read_models_cannot_be_compared_then()
+    public async Task A_stream_that_cannot_be_read_is_named_and_the_rows_of_all_others_are_compared()
     {
         await using var ledger = await FilledAsync(21);
-        await ledger.ExecuteAsync("update mt_events set type = 'x' where stream_id = 'account-a000' and version = 2");
+        await ledger.ExecuteAsync(
+            """
+            update mt_events set type = 'x' where stream_id = 'account-a000' and version = 2;
+            update pockets set remaining = remaining + 1 where account_id = 'a000' and pocket = 1;
+            update pockets set remaining = remaining + 1 where account_id = 'a001' and pocket = 1;
+            update prices set credits_nanos = 7 where card = 1 and tool = 'chat'
+            """
+        );
         var report = await AuditAsync(ledger);
         report
-            .Findings.Select(finding => (finding.Check, finding.Code))
-            .ShouldBe([("streams", "hash_mismatch"), ("read_models", "not_checked")]);
+            .Findings.Select(finding => (finding.Check, finding.Code, finding.Place))
+            .ShouldBe([
+                ("streams", "hash_mismatch", "account-a000 version 2"),
+                ("read_models", "row_differs", """pockets {"pocket": 1, "account_id": "a001"}"""),
+                ("read_models", "row_differs", """prices {"card": 1, "entry": "tools/chat"}"""),
+                ("read_models", "not_checked", "account-a000 version 2"),
+                ("trial_balance", "not_checked", "account-a000 version 2"),
+            ]);
+    }
+
+    [Fact]
+    public async Task A_price_list_that_cannot_be_read_is_named_and_the_rows_of_accounts_are_compared()
+    {
+        await using var ledger = await FilledAsync(21);
+        await ledger.ExecuteAsync(
+            """
+            update mt_events set type = 'x' where stream_id = 'rate-card';
+            update pockets set remaining = remaining + 1 where account_id = 'a001' and pocket = 1
+            """
+        );
+        (await AuditAsync(ledger))
+            .Findings.Where(finding => finding.Check == "read_models")
+            .Select(finding => (finding.Code, finding.Place))
+            .ShouldBe(
+                [("row_differs", """pockets {"pocket": 1, "account_id": "a001"}"""), ("not_checked", "rate-card version 1")],
+                ignoreOrder: true
+            );
+    }
+
+    [Theory]
+    [InlineData(
+        "update journal_days set parts = parts + 1 where (day, debit, credit, unit) = (select day, debit, credit, unit from journal_days limit 1)"
+    )]
+    [InlineData(
+        "update journal_days set worth = worth + 1 where (day, debit, credit, unit) = (select day, debit, credit, unit from journal_days limit 1)"
+    )]
+    [InlineData("delete from journal_days where (day, debit, credit, unit) = (select day, debit, credit, unit from journal_days limit 1)")]
+    [InlineData("insert into journal_days values ('2021-01-01', 'promotion:operator', 'liability:bonus', 'credits', 1, 0)")]
+    public async Task A_sum_of_the_books_that_was_changed_is_named(string tamper)
+    {
+        await using var ledger = await FilledAsync(21);
+        await ledger.ExecuteAsync(tamper);
+        var finding = (await AuditAsync(ledger)).Findings.ShouldHaveSingleItem();
+        (finding.Check, finding.Code).ShouldBe(("trial_balance", "books_differ"));
+        finding.Place.ShouldStartWith("journal_days 2021-");
     }
 
     [Fact]
@@ -74,11 +125,13 @@ public sealed class AuditTests
     }
 
     private static Task<AuditReport> AuditAsync(LedgerDatabase ledger) =>
-        new Auditor(ledger.Database, TimeProvider.System, [new CheckpointCheck(), new StreamCheck(), new ReadModelCheck()]).RunAsync(
-            null,
-            null,
-            default
-        );
+        new Auditor(
+            ledger.Database,
+            TimeProvider.System,
+            [new CheckpointCheck(), new StreamCheck(), new ReadModelCheck(), new TrialBalanceCheck(BooksOf(ledger))]
+        ).RunAsync(null, null, default);
+
+    private static JournalSums BooksOf(LedgerDatabase ledger) => new(ledger.Database, ledger.Log, ledger.Snapshots);
 
     private static async Task<LedgerDatabase> FilledAsync(int seed)
     {
@@ -87,6 +140,7 @@ public sealed class AuditTests
         await using var history = await ledger.OpenHistoryAsync(seed, 12);
         for (var step = 0; step < 60; step++)
             await history.StepAsync();
+        await BooksOf(ledger).AddAsync(await ledger.Log.ReadLogAsync(0, 10_000, default), default);
         return ledger;
     }
 

@@ -138,7 +138,7 @@ public sealed class RebuildTests
         var reports = new List<RebuildProgress>();
         await RebuilderOf(ledger).RebuildAsync("all", new Reports(reports.Add), default);
         (await ledger.DumpAsync()).ShouldBe(before);
-        reports.Last(report => report.Model == "all").ShouldBe(new("all", 1, 1, 12_003));
+        reports.Last(report => report.Model == "all").ShouldBe(new("all", 1, 1, 12_003, 12_003));
     }
 
     [Fact]

@@ -22,6 +22,7 @@ internal static class AuditSetup
         services.AddSingleton<IAuditCheck, CheckpointCheck>();
         services.AddSingleton<IAuditCheck, StreamCheck>();
         services.AddSingleton<IAuditCheck, ReadModelCheck>();
+        services.AddSingleton<IAuditCheck, TrialBalanceCheck>();
         services.AddSingleton<Auditor>();
         return services;
     }

@@ -17,14 +17,28 @@ internal sealed class CliProgress(CliConsole console) : IProgress<RebuildProgres
     private int _written;
 
     /// <inheritdoc/>
-    public void Report(RebuildProgress value) =>
-        Tell(
-            value.Model,
-            value.AccountsDone,
-            value.AccountsTotal,
-            string.Create(CultureInfo.InvariantCulture, $"{value.AccountsDone} of {value.AccountsTotal} accounts, {value.Events} events"),
-            "accounts"
-        );
+    public void Report(RebuildProgress value)
+    {
+        if (value.EventsTotal > 0)
+            Tell(
+                value.Model,
+                value.Events,
+                value.EventsTotal,
+                string.Create(CultureInfo.InvariantCulture, $"{value.Events} of {Math.Max(value.EventsTotal, value.Events)} events"),
+                "events"
+            );
+        else
+            Tell(
+                value.Model,
+                value.AccountsDone,
+                value.AccountsTotal,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{value.AccountsDone} of {value.AccountsTotal} accounts, {value.Events} events"
+                ),
+                "accounts"
+            );
+    }
 
     /// <inheritdoc/>
     public void Report(AuditProgress value) =>

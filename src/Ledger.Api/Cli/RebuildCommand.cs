@@ -97,11 +97,12 @@ internal static class RebuildCommand
             foreach (var difference in await books.CompareAsync(ct))
             {
                 wrong++;
-                await host.Console.Output.WriteLineAsync($"journal_days {difference} differs");
+                await host.Console.Output.WriteLineAsync($"{difference} differs");
             }
         }
 
-        foreach (var drift in model == Journal ? [] : await rebuilder.CompareAsync(model, progress, ct))
+        var unreadable = new List<UnreadableStream>();
+        foreach (var drift in model == Journal ? [] : await rebuilder.CompareAsync(model, progress, ct, unreadable))
         {
             wrong++;
             var what =
@@ -109,6 +110,14 @@ internal static class RebuildCommand
                 : drift.Rebuilt is null ? "should not be there"
                 : "differs";
             await host.Console.Output.WriteLineAsync($"{drift.Table} {drift.Key} {what}");
+        }
+
+        foreach (var stream in unreadable)
+        {
+            wrong++;
+            await host.Console.Output.WriteLineAsync(
+                string.Create(CultureInfo.InvariantCulture, $"{stream.StreamId} cannot be compared from version {stream.Version} on")
+            );
         }
 
         if (wrong > 0)

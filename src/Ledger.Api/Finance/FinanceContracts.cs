@@ -107,12 +107,16 @@ public sealed record PaymentLineView(string Provider, string Kind, string? Item,
 public sealed record UpToView(long Position, DateTimeOffset? At);
 
 /// <summary>A trial balance.</summary>
-/// <param name="At">The last day that it counts.</param>
+/// <param name="At">The last day that it counts, by the days on which things are booked; null where a time or a position was asked for.</param>
+/// <param name="AsOf">The time up to which it counts what was recorded; null where none was asked for.</param>
+/// <param name="Position">The position of the log up to which it counts; null where none was asked for.</param>
 /// <param name="UpTo">Up to where the log is in it.</param>
 /// <param name="Data">The accounts of the books.</param>
 /// <param name="Totals">Their sums by unit; the balance is zero, always.</param>
 public sealed record TrialBalanceView(
-    DateOnly At,
+    DateOnly? At,
+    DateTimeOffset? AsOf,
+    long? Position,
     UpToView UpTo,
     IReadOnlyList<TrialBalanceLine> Data,
     IReadOnlyList<TrialBalanceTotal> Totals

@@ -16,13 +16,22 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
     private readonly TimeProvider _time = services.GetRequiredService<TimeProvider>();
 
     /// <summary>The journal, oldest first.</summary>
-    public async Task ListJournalAsync(HttpContext context, Account account, string? from, string? to, string? cursor, string? limit)
+    public async Task ListJournalAsync(
+        HttpContext context,
+        Account account,
+        string? from,
+        string? to,
+        string? position,
+        string? cursor,
+        string? limit
+    )
     {
         var faults = new JsonFaults();
         var (first, last) = WireDate.ReadRange(from, to, faults);
         long after = 0;
         if (cursor is not null && !(long.TryParse(cursor, NumberStyles.None, CultureInfo.InvariantCulture, out after) && after > 0))
             faults.Add("cursor", "must be the next of the page before");
+        var place = ReadPosition(position, faults);
         if (await ApiErrors.PageSizeAsync(context, limit, faults) is not { } size)
             return;
 
@@ -32,6 +41,8 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
         var upTo = account.Version;
         if (last is { } end)
             upTo = Math.Min(upTo, await _journal.VersionBeforeAsync(account.Id, WireDate.StartOf(end.AddDays(1)), ct));
+        if (place is { } asOf)
+            upTo = Math.Min(upTo, await _journal.VersionUpToAsync(account.Id, asOf, ct));
         var page = await _journal.ReadAsync(account.Id, after, upTo, size, ct);
         await ApiErrors.SendAsync(context, 200, FinanceView.Of(page), FinanceJson.Default.JournalList);
     }
@@ -55,8 +66,19 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
         await ApiErrors.SendAsync(context, 200, new(periods, null), FinanceJson.Default.StatementList);
     }
 
-    /// <summary>One month, as of its end or of a moment in it.</summary>
-    public async Task ShowStatementAsync(HttpContext context, Account account, string period, string? at)
+    /// <summary>Reads a position of the log; null where none is asked for, and where it is none, and then a fault.</summary>
+    public static long? ReadPosition(string? position, JsonFaults faults)
+    {
+        if (position is null)
+            return null;
+        if (long.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var place) && place > 0)
+            return place;
+        faults.Add("position", "must be a whole number above 0");
+        return null;
+    }
+
+    /// <summary>One month, as of its end, or of a moment or a position in it.</summary>
+    public async Task ShowStatementAsync(HttpContext context, Account account, string period, string? at, string? position)
     {
         var (faults, now) = (new JsonFaults(), LedgerTime.Now(_time));
         var month = WireDate.ReadMonth(period);
@@ -67,6 +89,20 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
         var moment = WireDate.ReadMoment(at, "at", now, faults);
         if (moment is { } asked && month is { } own && (asked < WireDate.StartOf(own) || asked >= WireDate.StartOf(own.AddMonths(1))))
             faults.Add("at", "must lie in the period");
+        if (at is not null && position is not null)
+            faults.Add("position", "must not be there beside at");
+        var version = 0L;
+        if (ReadPosition(position, faults) is { } place && month is { } within && faults.IsEmpty)
+        {
+            version = await _journal.VersionUpToAsync(account.Id, place, context.RequestAborted);
+            var (before, beyond) = (WireDate.StartOf(within), WireDate.StartOf(within.AddMonths(1)));
+            if (
+                version <= await _journal.VersionBeforeAsync(account.Id, before, context.RequestAborted)
+                || version > await _journal.VersionBeforeAsync(account.Id, beyond, context.RequestAborted)
+            )
+                faults.Add("position", "must be one behind which the account's last event lies in the period");
+        }
+
         if (!faults.IsEmpty)
         {
             await ApiErrors.SendAsync(context, faults);
@@ -75,7 +111,11 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
 
         var (start, end) = (WireDate.StartOf(month!.Value), WireDate.StartOf(month.Value.AddMonths(1)));
         var close = moment ?? (end <= now ? end.AddMicroseconds(-1) : now);
-        var statement = await _journal.StateAsync(account.Id, start, close.AddMicroseconds(1), now, context.RequestAborted);
+        var statement = position is null
+            ? await _journal.StateAsync(account.Id, start, close.AddMicroseconds(1), now, context.RequestAborted)
+            : await _journal.StateAsync(account.Id, start, version, context.RequestAborted);
+        if (position is not null)
+            close = statement.To;
         var view = FinanceView.Of(account.Id, month.Value, statement, close);
 
         // A part of a period says nothing final about it, however long ago it was.

@@ -46,7 +46,7 @@ internal static class FinanceView
 
     public static UpToView Of(SummedUpTo upTo) => new(upTo.Position, upTo.At);
 
-    public static TrialBalanceView OfTrialBalance(DateOnly at, Totals totals, SummedUpTo upTo)
+    public static TrialBalanceView OfTrialBalance(DateOnly? at, DateTimeOffset? asOf, long? position, Totals totals, SummedUpTo upTo)
     {
         var sums = new SortedDictionary<(string Account, Unit Unit), (Int128 Debit, Int128 Credit, Worth Worth)>(
             Comparer<(string Account, Unit Unit)>.Create(
@@ -65,6 +65,8 @@ internal static class FinanceView
 
         return new(
             at,
+            asOf,
+            position,
             Of(upTo),
             [
                 .. sums.Select(sum => new TrialBalanceLine(

@@ -6,6 +6,7 @@ using Ledger.Domain.Referrals;
 using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
+using Npgsql;
 using NpgsqlTypes;
 
 namespace Ledger.Projections.Accounts;
@@ -54,6 +55,28 @@ public sealed class TrailRows : InlineWrite
             _version.Add(fact.Version);
             _eventId.Add(fact.Id);
         }
+    }
+
+    /// <summary>Writes whole rows.</summary>
+    internal static async Task CopyAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<(AccountId Account, long Version, Guid Event)> trail,
+        CancellationToken ct
+    )
+    {
+        await using var rows = await connection.BeginBinaryImportAsync(
+            "copy trail (account_id, version, event_id) from stdin (format binary)",
+            ct
+        );
+        foreach (var (account, version, id) in trail)
+        {
+            await rows.StartRowAsync(ct);
+            await rows.WriteAsync(account.Value, NpgsqlDbType.Varchar, ct);
+            await rows.WriteAsync(version, NpgsqlDbType.Bigint, ct);
+            await rows.WriteAsync(id, NpgsqlDbType.Uuid, ct);
+        }
+
+        await rows.CompleteAsync(ct);
     }
 
     /// <summary>Whether an event says who may act for an account; money that moves does not.</summary>

@@ -1,5 +1,7 @@
 using Ledger.EventStore;
 using Ledger.EventStore.Checkpoints;
+using Ledger.Projections.Journal;
+using Ledger.Projections.Rebuild;
 using Npgsql;
 
 namespace Ledger.Projections.Audit;
@@ -34,6 +36,8 @@ public sealed class AuditRun(NpgsqlDataSource database, TimeProvider time, Check
     private readonly List<KeyValuePair<string, long>> _counted = [];
     private string _check = "";
     private long _ofCheck;
+    private BookSums? _books;
+    private PreparedRows? _rows;
 
     /// <summary>Connections for reading.</summary>
     public NpgsqlDataSource Database => database;
@@ -76,6 +80,21 @@ public sealed class AuditRun(NpgsqlDataSource database, TimeProvider time, Check
     /// <summary>Says how far the check has come.</summary>
     public void Report(long done, long total, string unit) => progress?.Report(new(_check, done, total, unit));
 
+    /// <summary>The checks of this audit: one that goes over the whole log may do others' part of it on the way.</summary>
+    internal IReadOnlyList<IAuditCheck> Checks { get; init; } = [];
+
+    /// <summary>Leaves the books, posted anew, to the check that compares them.</summary>
+    internal void Leave(BookSums books) => _books = books;
+
+    /// <summary>Takes them; null where nobody has left them.</summary>
+    internal BookSums? TakeBooks() => Interlocked.Exchange(ref _books, null);
+
+    /// <summary>Leaves rows, made anew, to the check that compares them.</summary>
+    internal void Leave(PreparedRows rows) => _rows = rows;
+
+    /// <summary>Takes them; null where nobody has left them. Whoever takes them disposes of them.</summary>
+    internal PreparedRows? TakeRows() => Interlocked.Exchange(ref _rows, null);
+
     internal void Begin(string check)
     {
         (_check, _ofCheck) = (check, 0);
@@ -98,27 +117,36 @@ public sealed class Auditor(NpgsqlDataSource database, TimeProvider time, IEnume
     public async Task<AuditReport> RunAsync(CheckpointFile? outside, IProgress<AuditProgress>? progress, CancellationToken ct)
     {
         var startedAt = Now();
-        var run = new AuditRun(database, time, outside, progress);
+        List<IAuditCheck> all = [.. checks];
+        var run = new AuditRun(database, time, outside, progress) { Checks = all };
         long head;
         await using (
             var command = database.CreateCommand("select coalesce((select m.seq_id from mt_events m order by m.seq_id desc limit 1), 0)")
         )
             head = (long)(await command.ExecuteScalarAsync(ct))!;
         var results = new List<AuditCheckResult>();
-        foreach (var check in checks)
+        try
         {
-            run.Begin(check.Name);
-            try
+            foreach (var check in all)
             {
-                await check.RunAsync(run, ct);
-            }
-            catch (Exception e) when (e is not OperationCanceledException && !Outage.Is(e))
-            {
-                // What is so wrong that a check cannot go on is the worst of findings, and no reason to leave out the others.
-                run.Find("not_checked", "-", $"The check could not be carried through: {e.Message}");
-            }
+                run.Begin(check.Name);
+                try
+                {
+                    await check.RunAsync(run, ct);
+                }
+                catch (Exception e) when (e is not OperationCanceledException && !Outage.Is(e))
+                {
+                    // What is so wrong that a check cannot go on is the worst of findings, and no reason to leave out the others.
+                    run.Find("not_checked", "-", $"The check could not be carried through: {e.Message}");
+                }
 
-            results.Add(run.End(check));
+                results.Add(run.End(check));
+            }
+        }
+        finally
+        {
+            if (run.TakeRows() is { } rows)
+                await rows.DisposeAsync();
         }
 
         return new(startedAt, Now(), head, run.Outside, run.Inside, results, run.Findings, run.FindingsTotal);

@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using System.Runtime.Intrinsics;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
@@ -9,6 +9,8 @@ using Ledger.Domain.Referrals;
 using Ledger.Domain.Subscriptions;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
+using Ledger.Projections.Journal;
+using Ledger.Projections.Rebuild;
 using Npgsql;
 
 namespace Ledger.Projections.Audit;
@@ -19,18 +21,9 @@ namespace Ledger.Projections.Audit;
 /// </summary>
 public sealed class StreamCheck : IAuditCheck
 {
-    private const int StreamsPerPage = 500;
+    private const int StreamsPerPage = 1000;
     private const int EventsPerPage = 1000;
     private const int LookUpsAtOnce = 500;
-
-    private static readonly string[] Charges =
-    [
-        LedgerEvents.Types.NameOf<CreditsSpent>(),
-        LedgerEvents.Types.NameOf<HoldSettled>(),
-        LedgerEvents.Types.NameOf<HoldSettledLate>(),
-    ];
-
-    private static readonly string[] Holds = [LedgerEvents.Types.NameOf<HoldPlaced>()];
 
     /// <inheritdoc/>
     public string Name => "streams";
@@ -46,41 +39,156 @@ public sealed class StreamCheck : IAuditCheck
         await new Pass(run).RunAsync(ct);
     }
 
-    /// <summary>Something that an event names, and that must stand in its stream.</summary>
-    private readonly record struct Named(string StreamId, long Version, Guid Id, string[] Types, string What);
+    /// <summary>Something that an event names, and that must stand in its stream; with the account, where a pass has met it that can still leave it to a closer look.</summary>
+    private readonly record struct Named(string StreamId, long Version, EarlierEvent Earlier);
 
-    private sealed class Pass(AuditRun run)
+    private sealed class Pass
     {
-        private readonly LogScan _scan = new(run.Database);
-        private readonly NpgsqlEventLog _log = new(run.Database, []);
+        private readonly AuditRun _run;
+        private readonly LogScan _scan;
+        private readonly NpgsqlEventLog _log;
         private readonly List<Named> _named = [];
         private RateBook _book = RateBook.Empty;
+        private EventNames _names = null!;
+        private string _place = "";
+        private string _type = "";
         private long _total;
         private long _events;
         private long _streams;
 
+        public Pass(AuditRun run) => (_run, _scan, _log) = (run, new(run.Database), new(run.Database, []));
+
         public async Task RunAsync(CancellationToken ct)
         {
-            _total = await TotalAsync(ct);
+            _total = await _scan.CountEventsAsync(ct);
 
             // The price list first: every charge names a version of it.
             await FoldCardsAsync(ct);
-            for (var after = ""; await _scan.ListAsync(null, after, StreamsPerPage, ct) is { Count: > 0 } heads; after = heads[^1].Id)
+            _names = new(_book, Miss);
+
+            // One pass over the log does it for every check that would read all of it. What does not simply follow in it is looked at once more, event by event.
+            var books = _run.Checks.OfType<TrialBalanceCheck>().FirstOrDefault() is { } trial ? await trial.BeginAsync(ct) : null;
+            var unreadable = new List<UnreadableStream>();
+            var shadow = _run.Checks.Any(check => check is ReadModelCheck) ? await OpenShadowAsync(unreadable, ct) : null;
+            var review = shadow is null ? null : new CheckpointReview(_run.Database, null, unreadable);
+            LogPassWork work = null!;
+            work = new()
             {
-                foreach (var head in heads)
+                Verifies = true,
+                Names = new(_book, (_, _) => work.IsNameMissing = true),
+                Books = books,
+                Checkpoints = review,
+                Progress = Count,
+                Earlier = NameAsync,
+            };
+            try
+            {
+                if (shadow is not null)
                 {
-                    await ReadAsync(head, ct);
-                    _streams++;
+                    await review!.BeginAsync(ct);
+                    await shadow.FillAsync(
+                        work,
+                        async (pass, above, upTo) =>
+                        {
+                            await LookCloserAsync(pass, above, upTo, books, ct);
+                            await Rebuilder.RestOf(review)!(pass, above, upTo);
+                        },
+                        ct
+                    );
+                    _run.Leave(new PreparedRows(shadow, review, unreadable, _events));
+                    shadow = null;
+                }
+                else
+                {
+                    await GoOverAsync(work, books, ct);
                 }
             }
+            finally
+            {
+                if (shadow is not null)
+                    await shadow.DisposeAsync();
+            }
 
+            if (books is not null)
+                _run.Leave(books);
             await LookUpAsync(ct);
             await FindOrphansAsync(ct);
             await FindSequenceAsync(ct);
-            run.Counted("streams", _streams);
-            run.Counted("events", _events);
-            run.Report(_events, _events, "events");
+            _run.Counted("streams", _streams);
+            _run.Counted("events", _events);
+            _run.Report(_events, _events, "events");
         }
+
+        private async Task<Shadow?> OpenShadowAsync(List<UnreadableStream> unreadable, CancellationToken ct)
+        {
+            try
+            {
+                return await Shadow.OpenAsync(_run.Database, ReadModel.Of("all"), _run.Time, null, ct, unreadable);
+            }
+            catch (Exception e) when (e is RebuildRefusedException or PostgresException)
+            {
+                // The check whose part it is tries again, and says why not.
+                return null;
+            }
+        }
+
+        private async Task GoOverAsync(LogPassWork work, BookSums? books, CancellationToken ct)
+        {
+            var (pass, above, settled) = (new LogPass(_run.Database, work), (string?)null, await _scan.SettledAsync(_run.Time, ct));
+            foreach (var upTo in await LogPass.PartsAsync(_run.Database, Shadow.AccountsAtOnce, ct))
+            {
+                await pass.RunAsync(
+                    above,
+                    upTo,
+                    settled,
+                    _ =>
+                    {
+                        pass.Usage.Clear();
+                        pass.Trail.Clear();
+                        return Task.CompletedTask;
+                    },
+                    ct
+                );
+                await LookCloserAsync(pass, above, upTo, books, ct);
+                above = upTo;
+            }
+        }
+
+        /// <summary>Goes over the streams of a part: those that the pass has not come to the end of are read on from where it has left them.</summary>
+        private async Task LookCloserAsync(LogPass pass, string? above, string? upTo, BookSums? books, CancellationToken ct)
+        {
+            for (var after = above ?? ""; await _scan.ListAsync(null, after, StreamsPerPage, ct) is { Count: > 0 } heads; )
+            {
+                after = heads[^1].Id;
+                foreach (var head in heads)
+                {
+                    if (upTo is not null && string.CompareOrdinal(head.Id, upTo) > 0)
+                        return;
+                    _streams++;
+                    var folded = pass.Accounts.GetValueOrDefault(head.Id);
+                    if (folded is null || folded.IsLeft || folded.Account.Version != head.Version)
+                        await ReadAsync(head, folded, ct);
+                    if (folded is { IsLeft: true } && books is not null)
+                        await books.FollowAsync(folded, ct);
+                }
+            }
+        }
+
+        private void Count(int events)
+        {
+            _events += events;
+            _run.Report(_events, _total, "events");
+        }
+
+        private async ValueTask NameAsync(FoldedAccount account, long version, EarlierEvent earlier, CancellationToken ct)
+        {
+            _named.Add(new(account.StreamId, version, earlier));
+            if (_named.Count >= LookUpsAtOnce)
+                await LookUpAsync(ct);
+        }
+
+        private void Miss(string what, string name) =>
+            _run.Find("reference_missing", _place, $"A {_type} names the {what} {name}, and there is none.");
 
         private async Task FoldCardsAsync(CancellationToken ct)
         {
@@ -92,9 +200,9 @@ public sealed class StreamCheck : IAuditCheck
                         _book = RateBook.Evolve(_book, (RateCardEvent)LedgerEvents.Types.Read(stored), stored.At);
                 }
             }
-            catch (Exception e) when (IsUnfoldable(e))
+            catch (Exception e) when (UnreadableStream.IsMeantBy(e))
             {
-                run.Find(
+                _run.Find(
                     "not_foldable",
                     $"{RateBook.StreamId} version {_book.Version + 1}",
                     $"The price list cannot be read on: {e.Message}"
@@ -102,12 +210,20 @@ public sealed class StreamCheck : IAuditCheck
             }
         }
 
-        private async Task ReadAsync(StreamHead head, CancellationToken ct)
+        /// <summary>Reads a stream, or the rest of one, event by event.</summary>
+        private async Task ReadAsync(StreamHead head, FoldedAccount? folded, CancellationToken ct)
         {
             var account = head.Id.StartsWith("account-", StringComparison.Ordinal)
-                ? Account.Empty(new(head.Id["account-".Length..]))
+                ? folded?.Account ?? Account.Empty(new(head.Id["account-".Length..]))
                 : null;
             var (version, hash, position, at) = (0L, HashChain.Start, 0L, DateTimeOffset.MinValue);
+            if (folded is { Account.Version: > 0 })
+            {
+                var last = new byte[HashChain.Size];
+                Vector256.CopyTo(folded.Hash, last);
+                (version, hash, position, at) = (folded.Account.Version, last, folded.Position, folded.Account.LastAt);
+            }
+
             var isWhole = true;
             while (await _scan.ReadAsync([new(head.Id, version, version + EventsPerPage)], ct) is { Count: > 0 } page)
             {
@@ -117,37 +233,37 @@ public sealed class StreamCheck : IAuditCheck
                     if (ChainVerifier.FaultOf(stored, version + 1, hash.Span) is { } fault)
                     {
                         // What comes behind a break follows on nothing that is known.
-                        run.Find(Code(fault), $"{head.Id} version {version + 1}", Message(fault));
+                        _run.Find(Code(fault), $"{head.Id} version {version + 1}", Message(fault));
                         return;
                     }
 
                     if (stored.Position <= position)
-                        run.Find(
+                        _run.Find(
                             "position_order",
                             $"{head.Id} version {stored.Version}",
                             $"It stands at position {stored.Position}, before the version before it: events were exchanged in the log."
                         );
                     if (stored.At < at)
-                        run.Find("time_order", $"{head.Id} version {stored.Version}", "It is dated before the version before it.");
+                        _run.Find("time_order", $"{head.Id} version {stored.Version}", "It is dated before the version before it.");
                     (version, position, at) = (stored.Version, stored.Position, stored.At);
                     hash = HashChain.FromHeaders(stored.Headers, "hash")!;
                     if (account is not null && isWhole)
                         (account, isWhole) = Follow(account, stored);
                 }
 
-                run.Report(_events, _total, "events");
+                _run.Report(_events, _total, "events");
                 if (_named.Count >= LookUpsAtOnce)
                     await LookUpAsync(ct);
             }
 
             if (version < head.Version)
-                run.Find(
+                _run.Find(
                     "version_missing",
                     $"{head.Id} version {version + 1}",
                     $"The stream counts {head.Version} events and has {version}: its end was removed."
                 );
             else if (version > head.Version && version > await VersionAsync(head.Id, ct))
-                run.Find("version_uncounted", $"{head.Id} version {version}", "The stream has an event that it does not count.");
+                _run.Find("version_uncounted", $"{head.Id} version {version}", "The stream has an event that it does not count.");
         }
 
         /// <summary>The state after one more event, once what it names was looked at.</summary>
@@ -157,7 +273,9 @@ public sealed class StreamCheck : IAuditCheck
             try
             {
                 var fact = LedgerEvents.ToFact(stored);
-                CheckNames(account, stored, fact.Event, place);
+                (_place, _type) = (place, stored.Type);
+                if (_names.Check(account, fact.Event) is { } earlier)
+                    _named.Add(new(stored.StreamId, stored.Version, earlier));
                 account = Account.Evolve(account, fact);
                 foreach (var unit in (ReadOnlySpan<Unit>)[Unit.Credits, Unit.Usd])
                 {
@@ -169,7 +287,7 @@ public sealed class StreamCheck : IAuditCheck
                     );
                     if (given == taken)
                         continue;
-                    run.Find(
+                    _run.Find(
                         "not_conserved",
                         place,
                         $"In {unit.Name()}, granted + reversed + debt is {given} parts, and posted + spent + expired + clawed back is {taken}."
@@ -181,150 +299,14 @@ public sealed class StreamCheck : IAuditCheck
             }
             catch (UnknownEventTypeException e)
             {
-                run.Find("event_unknown", place, e.Message);
+                _run.Find("event_unknown", place, e.Message);
             }
-            catch (Exception e) when (IsUnfoldable(e))
+            catch (Exception e) when (UnreadableStream.IsMeantBy(e))
             {
-                run.Find("not_foldable", place, $"It cannot follow on what is before it: {e.Message}");
+                _run.Find("not_foldable", place, $"It cannot follow on what is before it: {e.Message}");
             }
 
             return (account, false);
-        }
-
-        private void CheckNames(Account account, StoredEvent stored, AccountEvent @event, string place)
-        {
-            switch (@event)
-            {
-                case CreditsGranted e:
-                    Must(e.Pocket == account.Wallet.NextPocket, "pocket", e.Pocket.ToString());
-                    break;
-                case CreditsSpent e:
-                    Key(e.Key);
-                    Card(e.Card, e.Entry);
-                    Pockets(e.Paid);
-                    break;
-                case HoldPlaced e:
-                    Key(e.Key);
-                    Card(e.Card, e.Entry);
-                    Pockets(e.Allocated);
-                    break;
-                case HoldExtended e:
-                    OpenHold(e.Hold);
-                    break;
-                case HoldSettled e:
-                    OpenHold(e.Hold);
-                    Key(e.Key);
-                    Card(e.Card, e.Entry);
-                    Pockets([.. e.FromHold, .. e.FromAvailable]);
-                    break;
-                case HoldReleased e:
-                    OpenHold(e.Hold);
-                    break;
-                case HoldExpired e:
-                    OpenHold(e.Hold);
-                    break;
-                case HoldSettledLate e:
-                    _named.Add(new(stored.StreamId, stored.Version, e.Hold.Value, Holds, "hold"));
-                    Key(e.Key);
-                    Card(e.Card, e.Entry);
-                    Pockets(e.Paid);
-                    break;
-                case SpendReversed e:
-                    _named.Add(new(stored.StreamId, stored.Version, e.Spend.Value, Charges, "spend"));
-                    Pockets(e.Returned);
-                    break;
-                case PocketExpired e:
-                    Pocket(e.Pocket);
-                    break;
-                case DebtRepaid e:
-                    Pocket(e.Pocket);
-                    break;
-                case CreditsClawedBack e:
-                    Order(e.Order);
-                    Pockets(e.Taken);
-                    break;
-                case ClawbackReturned e:
-                    Order(e.Order);
-                    Pockets(e.Returned);
-                    break;
-                case OrderOpened e:
-                    Must(_book.Find(e.Card) is not null, "rate card version", $"{e.Card}");
-                    break;
-                case OrderSessionOpened e:
-                    Order(e.Order);
-                    break;
-                case OrderPaid e:
-                    Order(e.Order);
-                    break;
-                case OrderFailed e:
-                    Order(e.Order);
-                    break;
-                case OrderExpired e:
-                    Order(e.Order);
-                    break;
-                case OrderRefunded e:
-                    Order(e.Order);
-                    break;
-                case OrderDisputed e:
-                    Order(e.Order);
-                    break;
-                case DisputeWon e:
-                    Order(e.Order);
-                    break;
-                case SubscriptionStarted e:
-                    Card(e.Card, "tiers/" + e.Tier);
-                    break;
-                case SubscriptionChanged e:
-                    Card(e.Card, "tiers/" + e.Tier);
-                    break;
-                case SubscriptionChangeScheduled e:
-                    Card(e.Card, "tiers/" + e.Tier);
-                    break;
-                case ReferralApplied e:
-                    Must(_book.Find(e.Card) is not null, "rate card version", $"{e.Card}");
-                    break;
-                case KeyCreated { MintedBy: { } minter }:
-                    Key(minter);
-                    break;
-                case KeyChanged e:
-                    Key(e.Key);
-                    break;
-                case KeyRotated e:
-                    Key(e.Key);
-                    break;
-                case KeyRevoked e:
-                    Key(e.Key);
-                    break;
-            }
-
-            void Key(KeyId key) => Must(key == default || account.Keys.Find(key) is not null, "key", key.Value);
-
-            void Order(OrderId order) => Must(account.Orders.Find(order) is not null, "order", order.Value);
-
-            void OpenHold(HoldId hold) => Must(account.Wallet.Holds.ContainsKey(hold), "open hold", hold.ToString());
-
-            void Pocket(PocketId pocket) =>
-                Must(pocket.Number >= 1 && pocket.Number < account.Wallet.NextPocket.Number, "pocket", pocket.ToString());
-
-            void Pockets(ImmutableArray<PocketShare> shares)
-            {
-                foreach (var share in shares)
-                    Pocket(share.Pocket);
-            }
-
-            void Card(long version, string entry)
-            {
-                if (_book.Find(version) is not { } card)
-                    Must(false, "rate card version", $"{version}");
-                else
-                    Must(RateCardEntries.Has(card, entry), "entry of its rate card", entry);
-            }
-
-            void Must(bool exists, string what, string name)
-            {
-                if (!exists)
-                    run.Find("reference_missing", place, $"A {stored.Type} names the {what} {name}, and there is none.");
-            }
         }
 
         /// <summary>Looks up what was named and is no longer part of any state.</summary>
@@ -332,20 +314,20 @@ public sealed class StreamCheck : IAuditCheck
         {
             foreach (var page in _named.Chunk(LookUpsAtOnce))
             {
-                var found = (await _log.FindAsync([.. page.Select(named => (named.StreamId, named.Id)).Distinct()], ct)).ToDictionary(
-                    stored => (stored.StreamId, stored.Id)
-                );
+                var found = (
+                    await _log.FindAsync([.. page.Select(named => (named.StreamId, named.Earlier.Id)).Distinct()], ct)
+                ).ToDictionary(stored => (stored.StreamId, stored.Id));
                 foreach (var named in page)
                 {
                     if (
-                        !found.TryGetValue((named.StreamId, named.Id), out var stored)
+                        !found.TryGetValue((named.StreamId, named.Earlier.Id), out var stored)
                         || stored.Version >= named.Version
-                        || !named.Types.Contains(stored.Type)
+                        || !named.Earlier.Types.Contains(stored.Type)
                     )
-                        run.Find(
+                        _run.Find(
                             "reference_missing",
                             $"{named.StreamId} version {named.Version}",
-                            $"It names the {named.What} {named.Id}, and there is none before it."
+                            $"It names the {named.Earlier.What} {named.Earlier.Id}, and there is none before it."
                         );
                 }
             }
@@ -355,8 +337,8 @@ public sealed class StreamCheck : IAuditCheck
 
         private async Task FindOrphansAsync(CancellationToken ct)
         {
-            await foreach (var (stream, version) in new ChainVerifier(run.Database).OrphansAsync(ct))
-                run.Find(
+            await foreach (var (stream, version) in new ChainVerifier(_run.Database).OrphansAsync(ct))
+                _run.Find(
                     "stream_missing",
                     $"{stream} version {version}",
                     "There are events of this stream, and no such stream: its row was removed."
@@ -365,7 +347,7 @@ public sealed class StreamCheck : IAuditCheck
 
         private async Task FindSequenceAsync(CancellationToken ct)
         {
-            await using var command = run.Database.CreateCommand(
+            await using var command = _run.Database.CreateCommand(
                 """
                 select
                   case when s.is_called then s.last_value else 0 end,
@@ -376,32 +358,21 @@ public sealed class StreamCheck : IAuditCheck
             await using var row = await command.ExecuteReaderAsync(ct);
             await row.ReadAsync(ct);
             if (row.GetInt64(0) < row.GetInt64(1))
-                run.Find(
+                _run.Find(
                     "sequence_behind",
                     "mt_events_sequence",
                     $"It stands at {row.GetInt64(0)}, and the log ends at {row.GetInt64(1)}."
                 );
         }
 
-        private async Task<long> TotalAsync(CancellationToken ct)
-        {
-            await using var command = run.Database.CreateCommand("select coalesce(sum(s.version), 0)::bigint from mt_streams s");
-            command.CommandTimeout = 0;
-            return (long)(await command.ExecuteScalarAsync(ct))!;
-        }
-
         private async Task<long> VersionAsync(string stream, CancellationToken ct)
         {
-            await using var command = run.Database.CreateCommand(
+            await using var command = _run.Database.CreateCommand(
                 "select coalesce((select s.version from mt_streams s where s.id = $1), 0)"
             );
             command.Parameters.Add(new() { Value = stream });
             return (long)(await command.ExecuteScalarAsync(ct))!;
         }
-
-        // What a fold throws at events that cannot follow on each other; an outage is no such thing.
-        private static bool IsUnfoldable(Exception e) =>
-            e is not (OperationCanceledException or NpgsqlException or TimeoutException or IOException);
 
         private static string Code(ChainFault fault) => EventTypes.SnakeCase(fault.ToString());
 

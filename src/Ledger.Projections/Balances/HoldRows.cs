@@ -53,6 +53,14 @@ public sealed class HoldRows
         }
     }
 
+    /// <summary>Adds every open hold of an account that has no rows yet.</summary>
+    public void AddWhole(int n, string accountId, Wallet wallet)
+    {
+        ArgumentNullException.ThrowIfNull(wallet);
+        foreach (var hold in wallet.Holds.Values)
+            _placed.Add(n, accountId, hold);
+    }
+
     /// <summary>The shares of a hold as its two columns hold them.</summary>
     internal static ImmutableArray<PocketShare> Shares(int[] pockets, long[] parts) =>
         [.. pockets.Zip(parts, static (pocket, share) => new PocketShare(new(pocket), share))];

@@ -52,6 +52,10 @@ public sealed class AccountJournal(NpgsqlDataSource database, IEventLog log, Acc
     public async Task<long> VersionBeforeAsync(AccountId id, DateTimeOffset at, CancellationToken ct) =>
         await scan.VersionAtAsync(id.StreamId, at, ct) - 1;
 
+    /// <summary>The last version that stands at a position of the log or before it; 0 where none does.</summary>
+    public Task<long> VersionUpToAsync(AccountId id, long position, CancellationToken ct) =>
+        scan.VersionUpToAsync(id.StreamId, position, ct);
+
     /// <summary>The state at a moment, with what was due by then, whether it was recorded by then or not.</summary>
     public async Task<Account> StateAtAsync(AccountId id, DateTimeOffset at, CancellationToken ct)
     {
@@ -162,6 +166,18 @@ public sealed class AccountJournal(NpgsqlDataSource database, IEventLog log, Acc
         // Times never fall along a stream: once it has gone on past the end, nothing can come before it any more.
         var isFinal = to + Settling <= now || (to <= now && await HasAfterAsync(id, upTo, ct));
         return new(from, to, version, isFinal, Statement.Between(opening, closing));
+    }
+
+    /// <summary>The statement of a time as of a version in it, of what was recorded by then and of nothing else.</summary>
+    /// <param name="id">The account.</param>
+    /// <param name="from">The first moment.</param>
+    /// <param name="version">The last version that it counts.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<PeriodStatement> StateAsync(AccountId id, DateTimeOffset from, long version, CancellationToken ct)
+    {
+        var (_, opening) = await CloseAsync(id, from, ct);
+        var (account, closing) = await TotalsAsync(id, version, ct);
+        return new(from, account.LastAt, account.Version, false, Statement.Between(opening, closing));
     }
 
     /// <summary>What was moved before a moment, with what was due before it.</summary>

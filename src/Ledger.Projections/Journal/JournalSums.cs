@@ -8,6 +8,7 @@ using Ledger.Domain.Payments;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Accounts;
+using Ledger.Projections.Rebuild;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -31,7 +32,14 @@ public sealed record PeriodTotals(DateOnly From, Totals Totals);
 /// <param name="log">The log.</param>
 /// <param name="snapshots">States as of a version, for the few events whose postings depend on what has changed since.</param>
 /// <param name="journal">Keeps the totals of accounts with a long history; null where nobody does.</param>
-public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, AccountSnapshots snapshots, AccountJournal? journal = null)
+/// <param name="markEvery">How many positions apart marks are, a page more or less.</param>
+public sealed class JournalSums(
+    NpgsqlDataSource database,
+    IEventLog log,
+    AccountSnapshots snapshots,
+    AccountJournal? journal = null,
+    long markEvery = 20_000
+)
 {
     /// <summary>The name under which the reader's checkpoint stands.</summary>
     public const string Reader = "journal";
@@ -42,6 +50,8 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
     private const int MaxLots = 200_000;
 
     private const int MaxRunning = 20_000;
+
+    private const int Page = 2000;
 
     private readonly Dictionary<(string Account, PocketId Pocket), Lot> _lots = [];
     private readonly Dictionary<AccountId, (long Version, Totals Totals)> _running = [];
@@ -64,6 +74,8 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
         await using var transaction = await connection.BeginTransactionAsync(ct);
         await TakeTurnAsync(connection, transaction, before.Position, ct);
         await SaveAsync(connection, sums, page[^1], ct);
+        if (before.Position / markEvery != page[^1].Position / markEvery)
+            await MarkAsync(connection, ct);
         await transaction.CommitAsync(ct);
 
         if (journal is not null)
@@ -85,6 +97,42 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
         return (opening, upTo);
     }
 
+    /// <summary>
+    /// Everything that was recorded up to a position of the log, as far as it is summed; and up to where that is. Begins at the nearest mark, so that some
+    /// 20,000 events are read at most.
+    /// </summary>
+    public async Task<(Totals Totals, SummedUpTo UpTo)> AsOfAsync(long position, CancellationToken ct)
+    {
+        var (all, upTo) = await UpToAsync(DateOnly.MaxValue.AddDays(-1), ct);
+        if (position >= upTo.Position)
+            return (all, upTo);
+        var (from, totals) = await FindMarkAsync("m.position <= $1", position, ct) ?? (default, Totals.None);
+        return await ReadOnAsync(from, totals, upTo.Position, stored => stored.Position > position ? null : true, ct);
+    }
+
+    /// <summary>Everything that was recorded up to a moment, as far as it is summed; and up to where that is.</summary>
+    /// <remarks>
+    /// Events of different accounts may stand in the log in another order than that of their times, by as much as clocks are apart: a mark counts where
+    /// none of its events is later, and the log is read on until events are later by more than that.
+    /// </remarks>
+    public async Task<(Totals Totals, SummedUpTo UpTo)> AsOfAsync(DateTimeOffset moment, CancellationToken ct)
+    {
+        var (all, upTo) = await UpToAsync(DateOnly.MaxValue.AddDays(-1), ct);
+        if (moment >= upTo.At)
+            return (all, upTo);
+        var (from, totals) = await FindMarkAsync("m.at <= $1", moment, ct) ?? (default, Totals.None);
+        return await ReadOnAsync(
+            from,
+            totals,
+            upTo.Position,
+            stored =>
+                stored.At <= moment ? true
+                : stored.At <= moment + AccountJournal.Settling ? false
+                : null,
+            ct
+        );
+    }
+
     /// <summary>What was moved before a time, and in each day or month of it, both ends inclusive; parts in which nothing was are left out.</summary>
     /// <param name="from">The first day.</param>
     /// <param name="to">The last day.</param>
@@ -100,39 +148,64 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
     /// <summary>Empties the sums. The reader, wherever it runs, notices and reads the log from its beginning.</summary>
     public async Task ResetAsync(CancellationToken ct)
     {
-        await using var command = database.CreateCommand("truncate journal_days, journal_position, journal_totals");
+        await using var command = database.CreateCommand("truncate journal_days, journal_position, journal_totals, journal_marks");
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>Sums the whole log anew, as far as the sums go, and tells where the two differ; nothing where all is well.</summary>
-    public async Task<IReadOnlyList<string>> CompareAsync(CancellationToken ct)
+    /// <summary>Posts the whole log anew, as far as the sums go, and tells where the two differ; nothing where all is well.</summary>
+    /// <param name="ct">Gives up.</param>
+    /// <param name="unreadable">Takes the streams whose events cannot be booked; then nothing is compared. Where it is null, such a stream is an exception.</param>
+    public async Task<IReadOnlyList<string>> CompareAsync(CancellationToken ct, ICollection<UnreadableStream>? unreadable = null)
     {
-        var (opening, live, upTo) = await ReadAsync(DateOnly.MinValue, DateOnly.MaxValue, "day", ct);
-        var anew = new SortedDictionary<DateOnly, Totals>();
-        for (var after = 0L; after < upTo.Position; )
+        var sums = await BeginAsync(ct);
+        var pass = new LogPass(database, new() { Books = sums });
+        string? above = null;
+        foreach (var upTo in await LogPass.PartsAsync(database, Shadow.AccountsAtOnce, ct))
         {
-            var page = await log.ReadLogAsync(after, 2000, ct);
-            if (page.Count == 0)
-                break;
-            after = page[^1].Position;
-            foreach (var (day, totals) in await SumAsync([.. page.Where(stored => stored.Position <= upTo.Position)], ct))
-                anew[day] = totals.Moves.Aggregate(
-                    anew.GetValueOrDefault(day, Totals.None),
-                    (sums, move) => sums.Plus(move.Key, move.Value)
-                );
+            await pass.RunAsync(
+                above,
+                upTo,
+                sums.UpTo,
+                _ =>
+                {
+                    pass.Usage.Clear();
+                    pass.Trail.Clear();
+                    return Task.CompletedTask;
+                },
+                ct
+            );
+            foreach (var account in pass.Accounts.Values.Where(account => account.IsLeft))
+                await sums.FollowAsync(account, ct);
+            above = upTo;
         }
 
-        foreach (var day in live)
-            anew[day.From] = anew.GetValueOrDefault(day.From, Totals.None).Since(day.Totals);
-        return
-        [
-            .. opening.Moves.Keys.Select(move => $"before all days: {move.Debit} {move.Credit}"),
-            .. anew.SelectMany(day =>
-                day.Value.Moves.Keys.Select(move =>
-                    $"{day.Key.ToString("O", CultureInfo.InvariantCulture)} {move.Debit} {move.Credit} {Wire.Of(move.Unit)}"
-                )
-            ),
-        ];
+        if (unreadable is null && sums.Unreadable.Count > 0)
+            throw new InvalidDataException($"{sums.Unreadable[0].StreamId}: {sums.Unreadable[0].Message}");
+        foreach (var stream in sums.Unreadable)
+            unreadable!.Add(stream);
+        return sums.Differences();
+    }
+
+    /// <summary>The sums as they stand, to post the log beside them.</summary>
+    internal async Task<BookSums> BeginAsync(CancellationToken ct)
+    {
+        var (opening, days, upTo) = await ReadAsync(DateOnly.MinValue, DateOnly.MaxValue, "day", ct);
+        await using var command = database.CreateCommand(
+            """
+            select
+              m.position,
+              m.moves::text
+            from journal_marks m
+            where m.position <= $1
+            order by m.position
+            """
+        );
+        command.Parameters.Add(new() { Value = upTo.Position });
+        var marks = new List<(long, Totals)>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+            marks.Add((rows.GetInt64(0), JournalTotals.Read(rows.GetString(1))));
+        return new(log, new(opening, days, upTo, marks));
     }
 
     /// <summary>What events moved, by day; nothing of it is kept.</summary>
@@ -421,6 +494,102 @@ public sealed class JournalSums(NpgsqlDataSource database, IEventLog log, Accoun
         command.Parameters.Add(new() { Value = last.Position });
         command.Parameters.Add(new() { Value = last.At });
         await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Keeps what is summed by now, in the transaction that has summed it.</summary>
+    private static async Task MarkAsync(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            insert into journal_marks (position, at, moves)
+            select
+              p.position,
+              p.at,
+              coalesce(
+                (
+                  select
+                    jsonb_agg(
+                      jsonb_build_object(
+                        'debit', s.debit, 'credit', s.credit, 'unit', s.unit, 'parts', s.parts::text, 'worth', s.worth::text
+                      )
+                    )
+                  from (
+                    select
+                      d.debit,
+                      d.credit,
+                      d.unit,
+                      sum(d.parts) as parts,
+                      sum(d.worth) as worth
+                    from journal_days d
+                    group by d.debit, d.credit, d.unit
+                  ) s
+                ),
+                '[]'
+              )
+            from journal_position p
+            on conflict (position) do update
+            set
+              at = excluded.at,
+              moves = excluded.moves
+            """,
+            connection
+        );
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>The latest mark of which something holds; null where there is none.</summary>
+    private async Task<(SummedUpTo UpTo, Totals Totals)?> FindMarkAsync<T>(string condition, T value, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select
+              m.position,
+              m.at,
+              m.moves::text
+            from journal_marks m
+            where {condition}
+            order by m.position desc
+            limit 1
+            """
+        );
+        command.Parameters.Add(new NpgsqlParameter<T> { TypedValue = value });
+        await using var row = await command.ExecuteReaderAsync(ct);
+        return await row.ReadAsync(ct)
+            ? (new(row.GetInt64(0), row.GetFieldValue<DateTimeOffset>(1)), JournalTotals.Read(row.GetString(2)))
+            : null;
+    }
+
+    /// <summary>Totals with what the log has behind them.</summary>
+    /// <param name="from">Up to where they go.</param>
+    /// <param name="totals">The totals.</param>
+    /// <param name="end">The last position that is read.</param>
+    /// <param name="counts">Whether an event counts; null where it ends the reading.</param>
+    /// <param name="ct">Gives up.</param>
+    private async Task<(Totals Totals, SummedUpTo UpTo)> ReadOnAsync(
+        SummedUpTo from,
+        Totals totals,
+        long end,
+        Func<StoredEvent, bool?> counts,
+        CancellationToken ct
+    )
+    {
+        for (var after = from.Position; after < end; )
+        {
+            var page = await log.ReadLogAsync(after, Page, ct);
+            if (page.Count == 0)
+                break;
+            after = page[^1].Position;
+            var own = page.Where(stored => stored.Position <= end).TakeWhile(stored => counts(stored) is not null).ToList();
+            var counted = own.Where(stored => counts(stored) is true).ToList();
+            foreach (var (_, sums) in await SumAsync(counted, ct))
+                totals = sums.Moves.Aggregate(totals, (all, move) => all.Plus(move.Key, move.Value));
+            if (counted.Count > 0)
+                from = new(counted[^1].Position, counted.Max(stored => stored.At));
+            if (own.Count < page.Count)
+                break;
+        }
+
+        return (totals, from);
     }
 
     private static NpgsqlParameter<BigInteger[]> Numbers(IEnumerable<Int128> numbers) =>

@@ -102,7 +102,8 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
             Json.ImmutableArrayKeptMove
         );
 
-    private static Totals Read(string text) =>
+    /// <summary>Totals as a column holds them.</summary>
+    public static Totals Read(string text) =>
         JsonSerializer
             .Deserialize(text, Json.ImmutableArrayKeptMove)
             .Aggregate(

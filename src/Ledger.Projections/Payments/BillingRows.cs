@@ -89,7 +89,7 @@ public sealed class BillingRows : InlineWrite
             )
             """;
 
-    /// <summary>Adds the row of one account, where it changed.</summary>
+    /// <summary>Adds the row of one account, where it changed; when a sweep must look at it depends on more than what the row holds.</summary>
     public void Add(int n, Account before, Account after)
     {
         ArgumentNullException.ThrowIfNull(before);
@@ -99,6 +99,7 @@ public sealed class BillingRows : InlineWrite
             && ReferenceEquals(before.Orders, after.Orders)
             && ReferenceEquals(before.AutoTopup, after.AutoTopup)
             && ReferenceEquals(before.Alerts, after.Alerts)
+            && before.NextScheduled == after.NextScheduled
         )
             return;
         var subscription = after.Subscription;

@@ -10,7 +10,11 @@ namespace Ledger.Projections.Rebuild;
 /// Compares state checkpoints with the log, and mends them. What a checkpoint must hold follows from events that never change, so neither
 /// needs a lock or a moment of rest; a checkpoint that is missing is no fault.
 /// </summary>
-internal sealed class CheckpointReview(NpgsqlDataSource database, IProgress<RebuildProgress>? progress)
+internal sealed class CheckpointReview(
+    NpgsqlDataSource database,
+    IProgress<RebuildProgress>? progress,
+    ICollection<UnreadableStream>? unreadable = null
+)
 {
     private const string Model = "checkpoints";
     private const int AccountsPerPage = 500;
@@ -21,6 +25,115 @@ internal sealed class CheckpointReview(NpgsqlDataSource database, IProgress<Rebu
     private long _total;
     private long _done;
     private long _events;
+    private long _version;
+    private long _after;
+
+    /// <summary>What was found so far.</summary>
+    public IReadOnlyList<Drift> Drifts => _drifts;
+
+    /// <summary>Whether a pass mends, and does not only compare.</summary>
+    public bool Mends { get; init; }
+
+    /// <summary>Begins what a pass over the log does: finds, or deletes, checkpoints that nobody can use.</summary>
+    public Task BeginAsync(CancellationToken ct) => Mends ? DeleteUselessAsync(ct) : FindUselessAsync(ct);
+
+    /// <summary>The versions of which some accounts have checkpoints, the latest of each account first.</summary>
+    /// <param name="above">The stream below the first; null for the first of all.</param>
+    /// <param name="upTo">The last stream; null for the last of all.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<IReadOnlyList<(string Stream, long Version)>> KeptAsync(string? above, string? upTo, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              'account-' || c.account_id,
+              c.version
+            from account_checkpoints c
+            where c.format = $1
+              and ($2 is null or 'account-' || c.account_id > $2 collate "C")
+              and ($3 is null or 'account-' || c.account_id <= $3 collate "C")
+            order by
+              c.account_id,
+              c.version desc
+            """
+        );
+        command.CommandTimeout = 0;
+        command.Parameters.Add(new() { Value = AccountCheckpoints.Format });
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = above, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = upTo, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        var kept = new List<(string, long)>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+            kept.Add((rows.GetString(0), rows.GetInt64(1)));
+        return kept;
+    }
+
+    /// <summary>Whether an account stands at a version that has a checkpoint, or should have one.</summary>
+    public bool IsDue(FoldedAccount account)
+    {
+        var version = account.Account.Version;
+        if (account.Kept is { } kept)
+        {
+            while (kept.TryPeek(out var next) && next < version)
+                kept.Pop();
+            if (kept.TryPeek(out var kin) && kin < version + _checkpoints.Every)
+                return kin == version;
+        }
+
+        return Mends && version % _checkpoints.Every == 0;
+    }
+
+    /// <summary>Compares, or mends, the checkpoint of a state.</summary>
+    public async Task TakeAsync(Account account, CancellationToken ct)
+    {
+        var hashes = await new LogScan(database).HashesAsync([new(account.Id.StreamId, account.Version)], ct);
+        if (!hashes.TryGetValue(account.Id.StreamId, out var hash))
+            throw new InvalidDataException($"{account.Id.StreamId} version {account.Version} has no hash.");
+        var snapshot = new AccountSnapshot(account, hash);
+        if (!Mends)
+        {
+            if (await DriftAsync(snapshot, ct) is { } drift)
+                _drifts.Add(drift);
+        }
+        else if (await DriftAsync(snapshot, ct) is not null || !await ExistsAsync(account, ct))
+        {
+            await _checkpoints.SaveAsync([snapshot], ct);
+        }
+    }
+
+    /// <summary>Goes over the rest of a stream event by event, where a pass has left it.</summary>
+    public async Task FollowAsync(FoldedAccount account, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("select s.version from mt_streams s where s.id = $1");
+        command.Parameters.Add(new() { Value = account.StreamId });
+        if (await command.ExecuteScalarAsync(ct) is not long head)
+            return;
+        _after = account.Account.Version;
+        try
+        {
+            await ReviewAsync(account.Account.Id, head, Mends, ct);
+        }
+        catch (Exception e) when (unreadable is not null && UnreadableStream.IsMeantBy(e))
+        {
+            if (unreadable.All(known => known.StreamId != account.StreamId))
+                unreadable.Add(new(account.StreamId, _version, e.Message));
+        }
+        finally
+        {
+            _after = 0;
+        }
+    }
+
+    private async Task<bool> ExistsAsync(Account account, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            "select exists (select from account_checkpoints c where c.account_id = $1 and c.version = $2 and c.format = $3)"
+        );
+        command.Parameters.Add(new() { Value = account.Id.Value });
+        command.Parameters.Add(new() { Value = account.Version });
+        command.Parameters.Add(new() { Value = AccountCheckpoints.Format });
+        return (bool)(await command.ExecuteScalarAsync(ct))!;
+    }
 
     /// <summary>The checkpoints that do not hold what the log says.</summary>
     public async Task<IReadOnlyList<Drift>> CompareAsync(CancellationToken ct)
@@ -32,14 +145,16 @@ internal sealed class CheckpointReview(NpgsqlDataSource database, IProgress<Rebu
     /// <summary>Deletes checkpoints that nobody can use, rewrites those that are wrong, and writes those that are missing.</summary>
     public async Task MendAsync(CancellationToken ct)
     {
-        await using (var useless = database.CreateCommand($"delete from account_checkpoints c where c.format <> $1 or {HasNoEvent}"))
-        {
-            useless.CommandTimeout = 0;
-            useless.Parameters.Add(new() { Value = AccountCheckpoints.Format });
-            await useless.ExecuteNonQueryAsync(ct);
-        }
-
+        await DeleteUselessAsync(ct);
         await ReviewAsync(mend: true, ct);
+    }
+
+    private async Task DeleteUselessAsync(CancellationToken ct)
+    {
+        await using var useless = database.CreateCommand($"delete from account_checkpoints c where c.format <> $1 or {HasNoEvent}");
+        useless.CommandTimeout = 0;
+        useless.Parameters.Add(new() { Value = AccountCheckpoints.Format });
+        await useless.ExecuteNonQueryAsync(ct);
     }
 
     private const string HasNoEvent = """
@@ -61,7 +176,16 @@ internal sealed class CheckpointReview(NpgsqlDataSource database, IProgress<Rebu
         {
             foreach (var head in heads)
             {
-                await ReviewAsync(new(head.Id["account-".Length..]), head.Version, mend, ct);
+                try
+                {
+                    await ReviewAsync(new(head.Id["account-".Length..]), head.Version, mend, ct);
+                }
+                catch (Exception e) when (unreadable is not null && UnreadableStream.IsMeantBy(e))
+                {
+                    if (unreadable.All(known => known.StreamId != head.Id))
+                        unreadable.Add(new(head.Id, _version, e.Message));
+                }
+
                 _done++;
                 Report();
             }
@@ -82,9 +206,12 @@ internal sealed class CheckpointReview(NpgsqlDataSource database, IProgress<Rebu
                 throw new InvalidDataException($"{id.StreamId} has no version {snapshot.Account.Version + 1}.");
             foreach (var stored in page)
             {
+                _version = snapshot.Account.Version + 1;
                 snapshot = snapshot.Then(stored);
                 _events++;
                 var version = snapshot.Account.Version;
+                if (version <= _after)
+                    continue;
                 if (kept.Contains(version))
                 {
                     if (await DriftAsync(snapshot, ct) is not { } drift)

@@ -7,7 +7,8 @@ namespace Ledger.Projections.Rebuild;
 /// <param name="AccountsDone">Accounts whose rows stand; those that are written to meanwhile are brought up to date again later.</param>
 /// <param name="AccountsTotal">Accounts there were at the start.</param>
 /// <param name="Events">Events read.</param>
-public readonly record struct RebuildProgress(string Model, long AccountsDone, long AccountsTotal, long Events);
+/// <param name="EventsTotal">Events there were at the start; 0 where they are not what is counted.</param>
+public readonly record struct RebuildProgress(string Model, long AccountsDone, long AccountsTotal, long Events, long EventsTotal = 0);
 
 /// <summary>A row of a read model that is not what the log says.</summary>
 /// <param name="Table">The table.</param>
@@ -26,7 +27,8 @@ public sealed class RebuildRefusedException(string message) : Exception(message)
 /// </summary>
 /// <param name="database">The database. Its role must own the read models.</param>
 /// <param name="time">The clock, for pauses between attempts.</param>
-public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time)
+/// <param name="accountsAtOnce">How many accounts are folded at once: what bounds the memory.</param>
+public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time, int accountsAtOnce = Shadow.AccountsAtOnce)
 {
     /// <summary>The names of the read models; <c>all</c> among them.</summary>
     public static IReadOnlyList<string> Models { get; } = [.. ReadModel.All.Select(model => model.Name)];
@@ -37,34 +39,51 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time)
     public async Task RebuildAsync(string model, IProgress<RebuildProgress>? progress, CancellationToken ct)
     {
         var wanted = ReadModel.Of(model);
-        await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct);
-        if (wanted.Tables.Count > 0)
+        var review = wanted.HasCheckpoints ? new CheckpointReview(database, progress) { Mends = true } : null;
+        if (wanted.Tables.Count == 0)
         {
-            await shadow.RefuseDependentsAsync(ct);
-            await shadow.FillAsync(ct);
-            await shadow.SwapAsync(ct);
+            await (review?.MendAsync(ct) ?? Task.CompletedTask);
+            return;
         }
 
-        if (wanted.HasCheckpoints)
-            await new CheckpointReview(database, progress).MendAsync(ct);
+        await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct, accountsAtOnce: accountsAtOnce);
+        await shadow.RefuseDependentsAsync(ct);
+        await (review?.BeginAsync(ct) ?? Task.CompletedTask);
+        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review), ct);
+        await shadow.SwapAsync(ct);
     }
 
     /// <summary>Rebuilds a read model beside the one that stands, and tells where the two differ; nothing where all is well.</summary>
     /// <exception cref="ArgumentException">There is no such model.</exception>
     /// <exception cref="RebuildRefusedException">Another rebuild or comparison runs.</exception>
-    public async Task<IReadOnlyList<Drift>> CompareAsync(string model, IProgress<RebuildProgress>? progress, CancellationToken ct)
+    /// <param name="model">Its name.</param>
+    /// <param name="progress">Told how far it has come.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <param name="unreadable">Takes the streams that cannot be folded; all others are compared. Where it is null, such a stream is an exception.</param>
+    public async Task<IReadOnlyList<Drift>> CompareAsync(
+        string model,
+        IProgress<RebuildProgress>? progress,
+        CancellationToken ct,
+        ICollection<UnreadableStream>? unreadable = null
+    )
     {
         var wanted = ReadModel.Of(model);
-        await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct);
-        var drifts = new List<Drift>();
-        if (wanted.Tables.Count > 0)
-        {
-            await shadow.FillAsync(ct);
-            drifts.AddRange(await shadow.CompareAsync(ct));
-        }
-
-        if (wanted.HasCheckpoints)
-            drifts.AddRange(await new CheckpointReview(database, progress).CompareAsync(ct));
-        return drifts;
+        var review = wanted.HasCheckpoints ? new CheckpointReview(database, progress, unreadable) : null;
+        if (wanted.Tables.Count == 0)
+            return review is null ? [] : await review.CompareAsync(ct);
+        await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct, unreadable, accountsAtOnce);
+        await (review?.BeginAsync(ct) ?? Task.CompletedTask);
+        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review), ct);
+        return [.. await shadow.CompareAsync(ct), .. review?.Drifts ?? []];
     }
+
+    /// <summary>What a pass has left, checkpoints are reviewed of event by event.</summary>
+    internal static Func<LogPass, string?, string?, Task>? RestOf(CheckpointReview? review) =>
+        review is null
+            ? null
+            : async (pass, _, _) =>
+            {
+                foreach (var account in pass.Accounts.Values.Where(account => account.IsLeft))
+                    await review.FollowAsync(account, default);
+            };
 }

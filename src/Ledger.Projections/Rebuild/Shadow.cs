@@ -16,6 +16,10 @@ internal sealed class Shadow : IAsyncDisposable
     private const string Schema = "ledger_rebuild";
     private const long AdvisoryLock = 0x4C65_6467_6572_02;
     private const int StreamsPerPage = 500;
+
+    /// <summary>Accounts that are folded at once: so many states fit into the memory that a rebuild may take.</summary>
+    internal const int AccountsAtOnce = 100_000;
+
     private const int EventsPerPage = 5000;
     private const int PositionsPerWindow = 50_000;
 
@@ -31,13 +35,17 @@ internal sealed class Shadow : IAsyncDisposable
     private readonly AccountWrites _writes = new();
     private readonly CardWrites _prices = new();
     private readonly InlineWriter _accountWriter;
+    private readonly InlineWriter _wholeWriter;
     private readonly InlineWriter _priceWriter;
     private readonly string _live;
+    private readonly ICollection<UnreadableStream>? _unreadable;
+    private readonly HashSet<string> _left = new(StringComparer.Ordinal);
     private RateBook _book = RateBook.Empty;
     private long _settled;
     private long _total;
     private long _done;
     private long _events;
+    private long _eventsTotal;
 
     private Shadow(
         ReadModel model,
@@ -45,13 +53,16 @@ internal sealed class Shadow : IAsyncDisposable
         IProgress<RebuildProgress>? progress,
         NpgsqlDataSource log,
         NpgsqlConnection connection,
-        string live
+        string live,
+        ICollection<UnreadableStream>? unreadable
     )
     {
         (_model, _time, _progress, _log, _connection, _live) = (model, time, progress, log, connection, live);
+        _unreadable = unreadable;
         _scan = new(log);
         // The state is always written, whatever the model: later events of an account are folded onto what is read back from here.
         _accountWriter = new(connection, [.. _writes.All.Where(write => model.HasUsage || write is not UsageRows)]);
+        _wholeWriter = new(connection, [.. _writes.All.Where(write => write is not (UsageRows or TrailRows))]);
         _priceWriter = new(connection, _prices.All);
     }
 
@@ -60,7 +71,9 @@ internal sealed class Shadow : IAsyncDisposable
         ReadModel model,
         TimeProvider time,
         IProgress<RebuildProgress>? progress,
-        CancellationToken ct
+        CancellationToken ct,
+        ICollection<UnreadableStream>? unreadable = null,
+        int accountsAtOnce = AccountsAtOnce
     )
     {
         // A few connections of its own: under the lock, everybody else's may be waiting for us.
@@ -71,6 +84,9 @@ internal sealed class Shadow : IAsyncDisposable
             MaxPoolSize = 4,
             CommandTimeout = 0,
         };
+
+        // One core is ours, the other one PostgreSQL's.
+        settings.Options = string.Join(' ', settings.Options, "-c max_parallel_workers_per_gather=0").Trim();
         var log = NpgsqlDataSource.Create(template.CloneWith(settings.ConnectionString).ConnectionString);
 
         // Planned like a writer of the log; a crash may lose what is not swapped in yet.
@@ -110,7 +126,7 @@ internal sealed class Shadow : IAsyncDisposable
                 )
             )
                 await create.ExecuteNonQueryAsync(ct);
-            return new(model, time, progress, log, connection, live);
+            return new(model, time, progress, log, connection, live, unreadable) { PartSize = accountsAtOnce };
         }
         catch
         {
@@ -120,8 +136,14 @@ internal sealed class Shadow : IAsyncDisposable
         }
     }
 
+    /// <summary>How many accounts are folded at once.</summary>
+    public int PartSize { get; init; } = AccountsAtOnce;
+
     /// <summary>Fills the shadow from the log, until little is left that was appended meanwhile.</summary>
-    public async Task FillAsync(CancellationToken ct)
+    /// <param name="work">What else is done in the same pass.</param>
+    /// <param name="seen">Told of every part, once it is folded.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task FillAsync(LogPassWork work, Func<LogPass, string?, string?, Task>? seen, CancellationToken ct)
     {
         if (_model.HasPrices)
             _book = await FollowCardsAsync(ct);
@@ -129,23 +151,93 @@ internal sealed class Shadow : IAsyncDisposable
         {
             _settled = await _scan.SettledAsync(_time, ct);
             _total = await _scan.CountAsync(Account.StreamType, ct);
+            _eventsTotal = await _scan.CountEventsAsync(ct);
             Report();
-            for (
-                var after = "";
-                await _scan.ListAsync(Account.StreamType, after, StreamsPerPage, ct) is { Count: > 0 } heads;
-                after = heads[^1].Id
-            )
+
+            // Rows of single hours and events come as they are done, in no order: their indexes are made at the end.
+            foreach (var table in PassTables)
+                await ExecuteAsync($"alter table {table.Name} drop constraint {table.Name}_pkey", ct);
+            var (pass, above, behind) = (new LogPass(_log, work), (string?)null, new List<StreamHead>());
+            foreach (var upTo in await LogPass.PartsAsync(_log, PartSize, ct))
             {
-                await FollowAsync(heads, ct);
-                _done += heads.Count;
-                Report();
+                await pass.RunAsync(above, upTo, _settled, token => SpillAsync(pass, token), ct);
+                await WritePartAsync(pass, above, upTo, behind, ct);
+                if (seen is not null)
+                    await seen(pass, above, upTo);
+                above = upTo;
             }
 
+            foreach (var table in PassTables)
+                await ExecuteAsync($"alter table {table.Name} add primary key ({string.Join(", ", table.Key)})", ct);
             await CatchUpAsync(ct);
+
+            // Whatever has not followed by now was left by the pass, or is missing.
+            await FollowAsync(behind, ct);
         }
 
         foreach (var table in _model.Tables)
             await ExecuteAsync($"analyze {table.Name}", ct);
+    }
+
+    /// <summary>Counts events that a pass has folded.</summary>
+    public void Count(int events)
+    {
+        _events += events;
+        Report();
+    }
+
+    private static IReadOnlyList<ReadModelTable> PassTables { get; } =
+    [.. ReadModel.Of("all").Tables.Where(table => table.Name is "usage_hourly" or "trail")];
+
+    /// <summary>Writes rows of usage and of the trail, which never change once an hour is over.</summary>
+    private async Task SpillAsync(LogPass pass, CancellationToken ct)
+    {
+        if (_model.HasUsage && pass.Usage.Count > 0)
+            await UsageRows.CopyAsync(_connection, pass.Usage, ct);
+        if (pass.Trail.Count > 0)
+            await TrailRows.CopyAsync(_connection, pass.Trail, ct);
+        pass.Usage.Clear();
+        pass.Trail.Clear();
+    }
+
+    /// <summary>Writes the states of a part, in the order of their keys, by the statements that write them live.</summary>
+    private async Task WritePartAsync(LogPass pass, string? above, string? upTo, List<StreamHead> behind, CancellationToken ct)
+    {
+        for (var after = above ?? ""; ; )
+        {
+            var heads = await _scan.ListAsync(Account.StreamType, after, StreamsPerPage, ct);
+            if (heads.Count == 0)
+                return;
+            after = heads[^1].Id;
+            var own = heads.Where(head => upTo is null || string.CompareOrdinal(head.Id, upTo) <= 0).ToList();
+            var folded = own.Where(head => pass.Accounts.TryGetValue(head.Id, out var known) && known.Account.Version > 0)
+                .Select(head => pass.Accounts[head.Id])
+                .ToList();
+            var hashes = await _scan.HashesAsync(
+                [.. folded.Select(account => new StreamHead(account.StreamId, account.Account.Version))],
+                ct
+            );
+            foreach (var account in folded)
+            {
+                if (hashes.TryGetValue(account.StreamId, out var hash))
+                    _writes.AddWhole(1, account.Account, hash);
+                else if (_unreadable is null)
+                    throw new InvalidDataException($"{account.StreamId} version {account.Account.Version} has no hash.");
+                else
+                    Leave(account.StreamId, account.Account.Version, "It has no hash.");
+            }
+
+            if (folded.Count > 0)
+                await _wholeWriter.WriteAsync(ct);
+            behind.AddRange(
+                own.Where(head =>
+                    !pass.Accounts.TryGetValue(head.Id, out var known) || known.IsLeft || known.Account.Version < head.Version
+                )
+            );
+            _done += own.Count;
+            if (own.Count < heads.Count)
+                return;
+        }
     }
 
     /// <summary>
@@ -261,18 +353,18 @@ internal sealed class Shadow : IAsyncDisposable
             )
                 moved = (string[])(await command.ExecuteScalarAsync(ct))!;
             foreach (var table in _model.Tables.Where(table => table.IsOfAccounts))
-                await CompareAsync(connection, table, "t.account_id <> all ($1)", moved, drifts, ct);
+                await CompareAsync(connection, table, "t.account_id <> all ($1) and t.account_id <> all ($2)", moved, drifts, ct);
         }
 
         await LockedAsync(
             "share",
             async _ =>
             {
-                foreach (var table in _model.Tables)
+                foreach (var table in _model.Tables.Where(table => table.IsOfAccounts || !_left.Contains(RateBook.StreamId)))
                     await CompareAsync(
                         _connection,
                         table,
-                        table.IsOfAccounts ? "t.account_id = any ($1)" : "$1 is not null",
+                        table.IsOfAccounts ? "t.account_id = any ($1) and t.account_id <> all ($2)" : "$1 is not null and $2 is not null",
                         moved,
                         drifts,
                         ct
@@ -287,6 +379,7 @@ internal sealed class Shadow : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _accountWriter.DisposeAsync();
+        await _wholeWriter.DisposeAsync();
         await _priceWriter.DisposeAsync();
         try
         {
@@ -375,7 +468,7 @@ internal sealed class Shadow : IAsyncDisposable
     /// <summary>Brings accounts up to a version, from wherever they stand in the shadow.</summary>
     private async Task FollowAsync(IReadOnlyList<StreamHead> heads, CancellationToken ct)
     {
-        foreach (var page in heads.Chunk(StreamsPerPage))
+        foreach (var page in heads.Where(head => !_left.Contains(head.Id)).Chunk(StreamsPerPage))
         {
             var ids = page.ToDictionary(head => head.Id, head => new AccountId(head.Id["account-".Length..]), StringComparer.Ordinal);
             var states = await AccountSnapshots.ReadAsync(_connection, ids.Values, inTransaction: true, null, ct);
@@ -408,23 +501,32 @@ internal sealed class Shadow : IAsyncDisposable
     {
         var events = (await _scan.ReadAsync(ranges, ct)).ToLookup(stored => stored.StreamId, StringComparer.Ordinal);
         _writes.Clear();
-        foreach (var range in ranges)
+        foreach (var range in ranges.Where(range => !_left.Contains(range.StreamId)))
         {
             var id = ids[range.StreamId];
             var before = states.GetValueOrDefault(id) ?? AccountSnapshot.Missing(id);
             var (account, hash, facts) = (before.Account, before.LastHash, new List<Fact>());
-            foreach (var stored in events[range.StreamId])
+            try
             {
-                var fact = LedgerEvents.ToFact(stored);
-                if (fact.Version != account.Version + 1)
-                    break;
-                account = Account.Evolve(account, fact);
-                hash = stored.ReadHash();
-                facts.Add(fact);
+                foreach (var stored in events[range.StreamId])
+                {
+                    var fact = LedgerEvents.ToFact(stored);
+                    if (fact.Version != account.Version + 1)
+                        break;
+                    account = Account.Evolve(account, fact);
+                    hash = stored.ReadHash();
+                    facts.Add(fact);
+                }
+
+                if (account.Version != range.UpTo)
+                    throw new InvalidDataException($"{range.StreamId} has no version {account.Version + 1}.");
+            }
+            catch (Exception e) when (_unreadable is not null && UnreadableStream.IsMeantBy(e))
+            {
+                Leave(range.StreamId, account.Version + 1, e.Message);
+                continue;
             }
 
-            if (account.Version != range.UpTo)
-                throw new InvalidDataException($"{range.StreamId} has no version {account.Version + 1}.");
             _writes.Add(1, before.Account, account, facts, hash);
             states[id] = new(account, hash);
             _events += facts.Count;
@@ -434,11 +536,35 @@ internal sealed class Shadow : IAsyncDisposable
         ranges.Clear();
     }
 
+    /// <summary>Leaves a stream out: what rests on it is not compared.</summary>
+    private void Leave(string stream, long version, string message)
+    {
+        if (_left.Add(stream))
+            _unreadable!.Add(new(stream, version, message));
+    }
+
+    private static bool IsOfAccount(string stream) => stream.StartsWith("account-", StringComparison.Ordinal);
+
     /// <summary>Writes the prices of the cards that were published since.</summary>
     /// <returns>What the shadow holds then; not kept by itself, since a transaction may take it back.</returns>
     private async Task<RateBook> FollowCardsAsync(CancellationToken ct)
     {
         var book = _book;
+        if (_left.Contains(RateBook.StreamId))
+            return book;
+        try
+        {
+            return await FollowCardsAsync(book, ct);
+        }
+        catch (Exception e) when (_unreadable is not null && UnreadableStream.IsMeantBy(e))
+        {
+            Leave(RateBook.StreamId, book.Version + 1, e.Message);
+            return book;
+        }
+    }
+
+    private async Task<RateBook> FollowCardsAsync(RateBook book, CancellationToken ct)
+    {
         var log = new NpgsqlEventLog(_log, []);
         while (await log.ReadStreamAsync(RateBook.StreamId, book.Version, 100, ct) is { Count: > 0 } page)
         {
@@ -519,7 +645,11 @@ internal sealed class Shadow : IAsyncDisposable
             connection
         )
         {
-            Parameters = { new() { Value = accounts } },
+            Parameters =
+            {
+                new() { Value = accounts },
+                new() { Value = _left.Where(IsOfAccount).Select(stream => stream["account-".Length..]).ToArray() },
+            },
         };
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
@@ -534,5 +664,5 @@ internal sealed class Shadow : IAsyncDisposable
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    private void Report() => _progress?.Report(new(_model.Name, Math.Min(_done, _total), _total, _events));
+    private void Report() => _progress?.Report(new(_model.Name, Math.Min(_done, _total), _total, _events, _eventsTotal));
 }

@@ -3,6 +3,8 @@ using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
+using Ledger.Projections.Rebuild;
+using Npgsql;
 using NpgsqlTypes;
 
 namespace Ledger.Projections.Usage;
@@ -73,23 +75,7 @@ public readonly record struct UsageDelta(
 /// <summary>Adds up usage per UTC hour, account, key, tool and model.</summary>
 public sealed class UsageRows : InlineWrite
 {
-    private static readonly string[] Names =
-    [
-        "requests",
-        "input_tokens",
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "output_tokens",
-        "quota_tokens",
-        "credits",
-        "pack_credits",
-        "usd",
-        "credits_reversed",
-        "pack_credits_reversed",
-        "usd_reversed",
-    ];
-
-    private readonly Dictionary<(KeyId Key, DateTimeOffset Hour, string Tool, string Model), Sums> _sums = [];
+    private readonly Dictionary<(KeyId Key, DateTimeOffset Hour, string Tool, string Model), UsageSums> _sums = [];
     private readonly InlineColumn<int> _n;
     private readonly InlineColumn<string> _accountId;
     private readonly InlineColumn<DateTimeOffset> _hour;
@@ -109,7 +95,7 @@ public sealed class UsageRows : InlineWrite
         _tool = Column<string>("tool", NpgsqlDbType.Varchar);
         _model = Column<string>("model", NpgsqlDbType.Varchar);
         _units = Column<decimal>("units_nanos", NpgsqlDbType.Numeric);
-        _figures = [.. Names.Select(name => Column<long>(name, NpgsqlDbType.Bigint))];
+        _figures = [.. UsageSums.Names.Select(name => Column<long>(name, NpgsqlDbType.Bigint))];
     }
 
     /// <inheritdoc/>
@@ -152,6 +138,7 @@ public sealed class UsageRows : InlineWrite
             _sums[key] = sums.Plus(delta);
         }
 
+        Span<long> figures = stackalloc long[UsageSums.Names.Length];
         foreach (var ((key, hour, tool, model), sums) in _sums)
         {
             _n.Add(n);
@@ -161,21 +148,7 @@ public sealed class UsageRows : InlineWrite
             _tool.Add(tool);
             _model.Add(model);
             _units.Add((decimal)sums.Units);
-            ReadOnlySpan<long> figures =
-            [
-                sums.Requests,
-                sums.Tokens.Input,
-                sums.Tokens.CacheRead,
-                sums.Tokens.CacheWrite + sums.Tokens.CacheWrite1h,
-                sums.Tokens.Output,
-                sums.QuotaTokens,
-                sums.Charged.Credits,
-                sums.Charged.Packs,
-                sums.Charged.Usd,
-                sums.Reversed.Credits,
-                sums.Reversed.Packs,
-                sums.Reversed.Usd,
-            ];
+            sums.Figures(figures);
             for (var i = 0; i < figures.Length; i++)
                 _figures[i].Add(figures[i]);
         }
@@ -183,38 +156,32 @@ public sealed class UsageRows : InlineWrite
         _sums.Clear();
     }
 
-    private static string List(Func<string, string> write) => string.Join(", ", Names.Select(write));
-
-    private static DateTimeOffset HourOf(DateTimeOffset at) => new(at.UtcTicks - (at.UtcTicks % TimeSpan.TicksPerHour), TimeSpan.Zero);
-
-    /// <summary>What was charged, or given back, in parts.</summary>
-    private readonly record struct Money(long Credits, long Packs, long Usd)
+    /// <summary>Writes whole rows into a table that has none of the same keys.</summary>
+    internal static async Task CopyAsync(NpgsqlConnection connection, IReadOnlyList<UsageRow> usage, CancellationToken ct)
     {
-        public Money Plus(Amount amount, bool isPack) =>
-            amount.Unit switch
-            {
-                Unit.Credits when isPack => this with { Packs = Packs + amount.Parts },
-                Unit.Credits => this with { Credits = Credits + amount.Parts },
-                Unit.Usd => this with { Usd = Usd + amount.Parts },
-            };
+        await using var rows = await connection.BeginBinaryImportAsync(
+            $"copy usage_hourly (account_id, hour, key_id, tool, model, units_nanos, {List(name => name)}) from stdin (format binary)",
+            ct
+        );
+        var figures = new long[UsageSums.Names.Length];
+        foreach (var row in usage)
+        {
+            await rows.StartRowAsync(ct);
+            await rows.WriteAsync(row.Account.Value, NpgsqlDbType.Varchar, ct);
+            await rows.WriteAsync(row.Hour, NpgsqlDbType.TimestampTz, ct);
+            await rows.WriteAsync(row.Key.Value, NpgsqlDbType.Varchar, ct);
+            await rows.WriteAsync(row.Tool, NpgsqlDbType.Varchar, ct);
+            await rows.WriteAsync(row.Model, NpgsqlDbType.Varchar, ct);
+            await rows.WriteAsync((decimal)row.Sums.Units, NpgsqlDbType.Numeric, ct);
+            row.Sums.Figures(figures);
+            foreach (var figure in figures)
+                await rows.WriteAsync(figure, NpgsqlDbType.Bigint, ct);
+        }
+
+        await rows.CompleteAsync(ct);
     }
 
-    private readonly record struct Sums(long Requests, Int128 Units, TokenUse Tokens, long QuotaTokens, Money Charged, Money Reversed)
-    {
-        public Sums Plus(in UsageDelta delta) =>
-            new(
-                Requests + delta.Requests,
-                Units + delta.Units.Nanos,
-                new(
-                    Tokens.Input + delta.Tokens.Input,
-                    Tokens.CacheRead + delta.Tokens.CacheRead,
-                    Tokens.CacheWrite + delta.Tokens.CacheWrite,
-                    Tokens.CacheWrite1h + delta.Tokens.CacheWrite1h,
-                    Tokens.Output + delta.Tokens.Output
-                ),
-                QuotaTokens + delta.QuotaTokens,
-                Charged.Plus(delta.Charged, delta.IsPack),
-                Reversed.Plus(delta.Reversed, delta.IsPack)
-            );
-    }
+    private static string List(Func<string, string> write) => string.Join(", ", UsageSums.Names.Select(write));
+
+    internal static DateTimeOffset HourOf(DateTimeOffset at) => new(at.UtcTicks - (at.UtcTicks % TimeSpan.TicksPerHour), TimeSpan.Zero);
 }

@@ -138,6 +138,21 @@ public sealed class BooksTests : IAsyncLifetime
         await IsAsync($"&version={events.Single(stored => stored.Type == "order_paid").Version}", "0", "0");
         await IsAsync($"&version={events.Single(stored => stored.Type == "order_paid").Version + 1}", "150000", "150000");
         (await _app.AdminGetAsync($"/audit/balance?account={_buyer.Id}&at=2026-07-02")).Text("status").ShouldBe("missing");
+
+        // At a position of the log: the same, between any two events.
+        var paid = events.Single(stored => stored.Type == "order_paid");
+        await IsAsync($"&position={paid.Position}", "0", "0");
+        await IsAsync($"&position={paid.Position + 1}", "150000", "150000");
+        await IsAsync("&position=999999999", "148600", "148600");
+        (await _app.AdminGetAsync($"/audit/balance?account={_buyer.Id}&position={events[0].Position}")).Text("version").ShouldBe("1");
+        Lines(await _app.GetAsync($"/v1/account/journal?position={paid.Position}", _owner))
+            .ShouldHaveSingleItem()
+            .ShouldStartWith("order_paid");
+        Lines(await _app.GetAsync("/v1/account/journal?position=1", _owner)).ShouldBeEmpty();
+        var part = (await _app.GetAsync($"/v1/account/statements/2026-07?position={paid.Position + 1}", _owner)).ShouldBe(200);
+        part.Text("data", "final").ShouldBe("false");
+        part.Text("data", "version").ShouldBe($"{paid.Version + 1}");
+        Amounts(part, "closing").ShouldContain("credits payg 150000");
         (await _app.AdminGetAsync($"/accounts/{_buyer.Id}/statements/2026-07?at={WireTime(before)}"))
             .ShouldBe(200)
             .Text("final")
@@ -197,6 +212,24 @@ public sealed class BooksTests : IAsyncLifetime
                 "revenue:chat credits 0 1000 -1000",
             ]);
         july.Json.GetProperty("totals").EnumerateArray().ShouldAllBe(total => total.GetProperty("balance").GetRawText() == "0");
+
+        // A time is one of recording, a day one of booking: the bonus lapsed on August 2 and was noticed on the 10th.
+        var events = await _app.EventsAsync(_buyer.Id);
+        var lapse = events.Single(stored => stored.Type == "pocket_expired");
+        await HasLapsedAsync("at=2026-08-01", false, "2026-08-01", "null", "null");
+        await HasLapsedAsync("at=2026-08-02", true, "2026-08-02", "null", "null");
+        await HasLapsedAsync("at=2026-08-09T23:00:00Z", false, "null", "2026-08-09T23:00:00Z", "null");
+        await HasLapsedAsync("at=2026-08-10T00:00:00Z", true, "null", "2026-08-10T00:00:00Z", "null");
+        await HasLapsedAsync($"position={lapse.Position - 1}", false, "null", "null", $"{lapse.Position - 1}");
+        await HasLapsedAsync($"position={lapse.Position}", true, "null", "null", $"{lapse.Position}");
+
+        async Task HasLapsedAsync(string when, bool has, params string[] said)
+        {
+            var answer = (await _app.AdminGetAsync("/reports/trial-balance?" + when)).ShouldBe(200);
+            Rows(answer, "account", "balance").Contains("breakage:bonus -100").ShouldBe(has, when);
+            new[] { answer.Text("at"), answer.Text("as_of"), answer.Text("position") }.ShouldBe(said);
+            answer.Json.GetProperty("totals").EnumerateArray().ShouldAllBe(total => total.GetProperty("balance").GetRawText() == "0");
+        }
 
         var deferred = (await _app.AdminGetAsync("/reports/deferred-revenue?from=2026-07-01&to=2026-08-31&group=month")).ShouldBe(200);
         Rows(deferred, "date", "source", "opening", "sold", "given", "spent", "expired", "closing", "earned_usd", "closing_usd")
@@ -272,6 +305,13 @@ public sealed class BooksTests : IAsyncLifetime
     [InlineData("/v1/account/statements/2026-07?at=2026-07-30", "at")]
     [InlineData("/v1/account/statements/2026-07?at=now", "at")]
     [InlineData("/admin/reports/trial-balance?at=now", "at")]
+    [InlineData("/admin/reports/trial-balance?at=2999-01-01T00:00:00Z", "at")]
+    [InlineData("/admin/reports/trial-balance?position=0", "position")]
+    [InlineData("/admin/reports/trial-balance?position=1&at=2026-07-01", "position")]
+    [InlineData("/v1/account/journal?position=x", "position")]
+    [InlineData("/v1/account/statements/2026-07?position=-1", "position")]
+    [InlineData("/v1/account/statements/2026-06?position=5", "position")]
+    [InlineData("/v1/account/statements/2026-07?position=5&at=2026-07-03", "position")]
     [InlineData("/admin/reports/deferred-revenue?from=2026-07-04&to=2026-07-03", "to")]
     [InlineData("/admin/reports/deferred-revenue?from=2020-01-01&to=2026-07-03", "from")]
     [InlineData("/admin/reports/deferred-revenue?group=week", "group")]

@@ -30,7 +30,9 @@ internal sealed class ProcessorTime
     /// <summary>Seconds used so far.</summary>
     public Use Now()
     {
-        var postgres = Stat(_postmaster)?.Own ?? 0;
+        // Those of its processes that have ended count with it.
+        var postmaster = Stat(_postmaster);
+        var postgres = (postmaster?.Own ?? 0) + (postmaster?.Children ?? 0);
         foreach (var folder in Directory.EnumerateDirectories("/proc"))
         {
             if (

@@ -43,13 +43,23 @@ internal static class Catalogue
         new("million", MillionAccountsAsync),
     ];
 
+    /// <summary>Over a log of their own, as long as <c>--events</c> says: not among all, since what it leaves would weigh on the others.</summary>
+    private static readonly Scenario[] OfHistory =
+    [
+        new("rebuild", HistoryScenarios.RebuildAsync),
+        new("verify", HistoryScenarios.VerifyAsync),
+    ];
+
     /// <summary>Not a measurement: everything set up and left running until the input ends, for a profiler.</summary>
     private static readonly Scenario Serve = new("serve", ServeAsync);
 
-    public static IEnumerable<string> Names => All.Append(Serve).Select(scenario => scenario.Name);
+    public static IEnumerable<string> Names => All.Concat(OfHistory).Append(Serve).Select(scenario => scenario.Name);
 
     public static IReadOnlyList<Scenario> Find(string name) =>
-        name == "all" ? All : [.. All.Append(Serve).Where(scenario => scenario.Name == name)];
+        name == "all" ? All : [.. All.Concat(OfHistory).Append(Serve).Where(scenario => scenario.Name == name)];
+
+    /// <summary>Whether a scenario makes its log by itself.</summary>
+    public static bool IsOfHistory(Scenario scenario) => OfHistory.Contains(scenario);
 
     private static async Task ServeAsync(TestBed bed, Report report, CancellationToken ct)
     {

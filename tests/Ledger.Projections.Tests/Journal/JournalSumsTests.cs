@@ -85,6 +85,43 @@ public sealed class JournalSumsTests
         Holds((await sums.UpToAsync(new(9000, 1, 1), default)).Totals, history.States.Values.Select(state => state.Account));
     }
 
+    [Theory]
+    [InlineData(4)]
+    [InlineData(5)]
+    public async Task The_books_are_known_as_of_every_position_and_every_moment(int seed)
+    {
+        await using var ledger = await LedgerDatabase.CreateAsync();
+        await using var history = await ledger.OpenHistoryAsync(seed, 6);
+        for (var step = 0; step < 50; step++)
+            await history.StepAsync();
+        var sums = new JournalSums(ledger.Database, ledger.Log, ledger.Snapshots, markEvery: 25);
+        var all = await ledger.Log.ReadLogAsync(0, 10_000, default);
+        foreach (var page in all.Chunk(11))
+            await sums.AddAsync(page, default);
+        (await ledger.QueryAsync<long>("select count(*) from journal_marks")).ShouldBeGreaterThan(5);
+        for (var n = 1; n <= all.Count; n += 17)
+        {
+            var (position, at) = (all[n - 1].Position, all[n - 1].At);
+            var (totals, upTo) = await sums.AsOfAsync(position, default);
+            Same(totals, await SumAsync(all.Take(n)));
+            upTo.Position.ShouldBe(position);
+            Same((await sums.AsOfAsync(at, default)).Totals, await SumAsync(all.Where(stored => stored.At <= at)));
+        }
+
+        (await sums.AsOfAsync(long.MaxValue, default)).UpTo.Position.ShouldBe(all[^1].Position);
+        Same((await sums.AsOfAsync(0, default)).Totals, Totals.None);
+        Same((await sums.AsOfAsync(LedgerDatabase.Start.AddDays(-1), default)).Totals, Totals.None);
+
+        // Marks are not needed, and a later one never counts for an earlier moment.
+        await ledger.ExecuteAsync("delete from journal_marks where position > 30");
+        Same((await sums.AsOfAsync(all[^2].Position, default)).Totals, await SumAsync(all.SkipLast(1)));
+
+        async Task<Totals> SumAsync(IEnumerable<StoredEvent> events) =>
+            (await sums.SumAsync([.. events], default))
+                .Values.SelectMany(day => day.Moves)
+                .Aggregate(Totals.None, (all, move) => all.Plus(move.Key, move.Value));
+    }
+
     [Fact]
     public async Task A_changed_row_is_found()
     {
@@ -159,6 +196,8 @@ public sealed class JournalSumsTests
 
     private static string Text(Totals totals) =>
         string.Join('\n', totals.Moves.Select(move => $"{move.Key} {move.Value}").Order(StringComparer.Ordinal));
+
+    private static void Same(Totals left, Totals right) => left.Since(right).Moves.ShouldBeEmpty();
 
     private static void Holds(Totals totals, IEnumerable<Account> accounts)
     {

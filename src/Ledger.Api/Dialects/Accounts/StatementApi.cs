@@ -34,10 +34,10 @@ public sealed class StatementApi
             .Describe<StatementAnswer>("The statement of a month; a table where text/csv is wanted, a page where text/html is.", 200, 400);
     }
 
-    private async Task ListJournalAsync(HttpContext context, string? from, string? to, string? cursor, string? limit)
+    private async Task ListJournalAsync(HttpContext context, string? from, string? to, string? position, string? cursor, string? limit)
     {
         if (await _keys.EnterAsync(context) is var (account, _))
-            await _finance.ListJournalAsync(context, account, from, to, cursor, limit);
+            await _finance.ListJournalAsync(context, account, from, to, position, cursor, limit);
     }
 
     private async Task ListStatementsAsync(HttpContext context)
@@ -46,9 +46,9 @@ public sealed class StatementApi
             await _finance.ListStatementsAsync(context, account);
     }
 
-    private async Task ShowStatementAsync(HttpContext context, string period, string? at)
+    private async Task ShowStatementAsync(HttpContext context, string period, string? at, string? position)
     {
         if (await _keys.EnterAsync(context) is var (account, _))
-            await _finance.ShowStatementAsync(context, account, period, at);
+            await _finance.ShowStatementAsync(context, account, period, at, position);
     }
 }

@@ -80,13 +80,22 @@ public sealed class FinanceAdminApi
             );
         admin
             .MapGet("/audit/balance", api.ShowBalanceAsync)
-            .Describe<AuditBalance>("What an account had at a moment, or right after one of its events.", 200, 400, 404);
+            .Describe<AuditBalance>(
+                "What an account had at a moment, at a position of the log, or right after one of its events.",
+                200,
+                400,
+                404
+            );
         admin
             .MapGet("/audit/events", api.ListEventsAsync)
             .Describe<AuditEventList>("An account's events as they are stored, in their order.", 200, 400, 404);
         admin
             .MapGet("/reports/trial-balance", api.ShowTrialBalanceAsync)
-            .Describe<TrialBalanceView>("Every account of the books at the end of a day; CSV where text/csv is wanted.", 200, 400);
+            .Describe<TrialBalanceView>(
+                "Every account of the books at the end of a day, at a time or at a position of the log; CSV where text/csv is wanted.",
+                200,
+                400
+            );
         admin
             .MapGet("/reports/deferred-revenue", api.ShowDeferredRevenueAsync)
             .Describe<DeferredRevenueView>("What is still to be earned, by day or month; CSV where text/csv is wanted.", 200, 400);
@@ -95,10 +104,18 @@ public sealed class FinanceAdminApi
             .Describe<BreakageView>("What lapsed unspent, by day or month; CSV where text/csv is wanted.", 200, 400);
     }
 
-    private async Task ListJournalAsync(HttpContext context, string id, string? from, string? to, string? cursor, string? limit)
+    private async Task ListJournalAsync(
+        HttpContext context,
+        string id,
+        string? from,
+        string? to,
+        string? position,
+        string? cursor,
+        string? limit
+    )
     {
         if (await _desk.FindAsync(context, id) is { } account)
-            await _finance.ListJournalAsync(context, account, from, to, cursor, limit);
+            await _finance.ListJournalAsync(context, account, from, to, position, cursor, limit);
     }
 
     private async Task ListStatementsAsync(HttpContext context, string id)
@@ -107,13 +124,13 @@ public sealed class FinanceAdminApi
             await _finance.ListStatementsAsync(context, account);
     }
 
-    private async Task ShowStatementAsync(HttpContext context, string id, string period, string? at)
+    private async Task ShowStatementAsync(HttpContext context, string id, string period, string? at, string? position)
     {
         if (await _desk.FindAsync(context, id) is { } account)
-            await _finance.ShowStatementAsync(context, account, period, at);
+            await _finance.ShowStatementAsync(context, account, period, at, position);
     }
 
-    private async Task ShowBalanceAsync(HttpContext context, string? account, string? at, string? version)
+    private async Task ShowBalanceAsync(HttpContext context, string? account, string? at, string? version, string? position)
     {
         var (faults, now) = (new JsonFaults(), LedgerTime.Now(_time));
         var moment = WireDate.ReadMoment(at, "at", now, faults);
@@ -122,15 +139,19 @@ public sealed class FinanceAdminApi
             faults.Add("version", "must be a whole number above 0");
         if (version is not null && at is not null)
             faults.Add("version", "must not be there beside at");
+        var asOf = FinanceEndpoints.ReadPosition(position, faults);
+        if (position is not null && (at ?? version) is not null)
+            faults.Add("position", "must not be there beside at or version");
         if (await AccountAsync(context, account, faults) is not { } present)
             return;
 
         // A version is a moment too: nothing had lapsed by then that its event had not seen.
         var state =
             version is not null ? await _journal.StateAtAsync(present.Id, place, context.RequestAborted)
+            : asOf is { } behind ? await StateBehindAsync(present, behind, context.RequestAborted)
             : moment is { } asked ? await _journal.StateAtAsync(present.Id, asked, context.RequestAborted)
             : present;
-        var then = version is not null ? state.LastAt : moment ?? LedgerTime.Later(_time, present.LastAt);
+        var then = (version ?? position) is not null ? state.LastAt : moment ?? LedgerTime.Later(_time, present.LastAt);
         await ApiErrors.SendAsync(
             context,
             200,
@@ -149,6 +170,9 @@ public sealed class FinanceAdminApi
             AuditJson.Default.AuditBalance
         );
     }
+
+    private async Task<Account> StateBehindAsync(Account account, long position, CancellationToken ct) =>
+        await _journal.StateAtAsync(account.Id, await _journal.VersionUpToAsync(account.Id, position, ct), ct);
 
     private async Task ListEventsAsync(HttpContext context, string? account, string? after, string? limit)
     {
@@ -170,23 +194,33 @@ public sealed class FinanceAdminApi
         );
     }
 
-    private async Task ShowTrialBalanceAsync(HttpContext context, string? at)
+    private async Task ShowTrialBalanceAsync(HttpContext context, string? at, string? position)
     {
-        var faults = new JsonFaults();
-        var day = WireDate.Read(at, "at", faults) ?? WireDate.DayOf(LedgerTime.Now(_time));
+        // A time is a moment of recording, a day one of booking: what lapsed on a day and was noticed later is booked on that day.
+        var (faults, now) = (new JsonFaults(), LedgerTime.Now(_time));
+        var isTime = at?.Contains('T', StringComparison.Ordinal) == true;
+        var moment = isTime ? WireDate.ReadMoment(at, "at", now, faults) : null;
+        DateOnly? day = isTime || position is not null ? null : WireDate.Read(at, "at", faults) ?? WireDate.DayOf(now);
+        var place = FinanceEndpoints.ReadPosition(position, faults);
+        if (position is not null && at is not null)
+            faults.Add("position", "must not be there beside at");
         if (!faults.IsEmpty)
         {
             await ApiErrors.SendAsync(context, faults);
             return;
         }
 
-        var (totals, upTo) = await _sums.UpToAsync(day, context.RequestAborted);
-        var view = FinanceView.OfTrialBalance(day, totals, upTo);
+        var (totals, upTo) =
+            moment is { } time ? await _sums.AsOfAsync(time, context.RequestAborted)
+            : day is { } last ? await _sums.UpToAsync(last, context.RequestAborted)
+            : await _sums.AsOfAsync(place!.Value, context.RequestAborted);
+        var view = FinanceView.OfTrialBalance(day, moment, place, totals, upTo);
         context.Response.Headers.Vary = "Accept";
         if (CsvAnswer.IsWanted(context))
             await CsvAnswer.SendAsync(
                 context,
-                "trial-balance-" + WireDate.Format(day),
+                "trial-balance-"
+                    + (day is { } named ? WireDate.Format(named) : string.Create(CultureInfo.InvariantCulture, $"{upTo.Position}")),
                 TrialHeads,
                 view.Data.Select(line => new object?[] { line.Account, line.Unit, line.Debit, line.Credit, line.Balance, line.UsdValue })
             );

@@ -1,0 +1,155 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Journal;
+using Ledger.Domain.Money;
+using Ledger.Domain.Wallets;
+using Ledger.EventStore;
+using Ledger.Projections.Rebuild;
+
+namespace Ledger.Projections.Journal;
+
+/// <summary>The sums of the books as they stand, and up to where: what a whole log is posted anew to be compared with.</summary>
+/// <param name="Opening">What is booked before all days: nothing.</param>
+/// <param name="Days">What is booked per day.</param>
+/// <param name="UpTo">Up to where the log is in it.</param>
+/// <param name="Marks">What was booked up to some positions, in their order.</param>
+internal sealed record StandingSums(
+    Totals Opening,
+    IReadOnlyList<PeriodTotals> Days,
+    SummedUpTo UpTo,
+    IReadOnlyList<(long Position, Totals Totals)> Marks
+);
+
+/// <summary>Posts the whole log anew, account by account as a pass folds them, and tells where the sums that stand differ. Not safe for concurrent use.</summary>
+/// <param name="log">For what reversals reverse.</param>
+/// <param name="standing">The sums that stand.</param>
+internal sealed class BookSums(IEventLog log, StandingSums standing)
+{
+    private const int Page = 1000;
+
+    private readonly Dictionary<(int Mark, DateOnly Day, Move Move), Sum> _sums = [];
+    private readonly Dictionary<(string Stream, Guid Id), AccountEvent> _reversed = [];
+    private readonly long[] _marks = [.. standing.Marks.Select(mark => mark.Position)];
+
+    /// <summary>The last position that counts.</summary>
+    public long UpTo => standing.UpTo.Position;
+
+    /// <summary>Streams that could not be posted; then nothing can be compared.</summary>
+    public List<UnreadableStream> Unreadable { get; } = [];
+
+    /// <summary>Looks up what the reversals among some events reverse.</summary>
+    public async ValueTask LookUpAsync(List<PassEvent> events, CancellationToken ct)
+    {
+        List<(string, Guid)>? wanted = null;
+        foreach (var next in events)
+        {
+            if (next.Event is SpendReversed reversed && next.Position <= UpTo)
+                (wanted ??= []).Add((next.Account.StreamId, reversed.Spend.Value));
+        }
+
+        _reversed.Clear();
+        if (wanted is null)
+            return;
+        foreach (var stored in await log.FindAsync([.. wanted.Distinct()], ct))
+        {
+            if (LedgerEvents.Types.Find(stored) is AccountEvent spend)
+                _reversed[(stored.StreamId, stored.Id)] = spend;
+        }
+    }
+
+    /// <summary>Posts the next fact of an account.</summary>
+    public void Post(FoldedAccount account, in Fact fact, long position)
+    {
+        if (position > UpTo)
+            return;
+        var reversed = fact.Event is SpendReversed e ? _reversed.GetValueOrDefault((account.StreamId, e.Spend.Value)) : null;
+        var entry = account.Books.Post(fact, reversed);
+        account.Books = account.Books.After(fact);
+        if (entry.Transfers.IsEmpty)
+            return;
+        var mark = Array.BinarySearch(_marks, position);
+        var day = DateOnly.FromDateTime(entry.BookedAt.UtcDateTime);
+        foreach (var transfer in entry.Transfers)
+        {
+            ref var sum = ref CollectionsMarshal.GetValueRefOrAddDefault(
+                _sums,
+                (mark < 0 ? ~mark : mark, day, new(transfer.Debit, transfer.Credit, transfer.Amount.Unit)),
+                out _
+            );
+            sum = sum.Plus(new(transfer.Amount.Parts, transfer.Worth));
+        }
+    }
+
+    /// <summary>Posts the rest of a stream that a pass has left.</summary>
+    public async Task FollowAsync(FoldedAccount account, CancellationToken ct)
+    {
+        var version = account.Account.Version;
+        try
+        {
+            while (await log.ReadStreamAsync(account.StreamId, version, Page, ct) is { Count: > 0 } page)
+            {
+                List<PassEvent> events =
+                [
+                    .. page.Select(stored => new PassEvent(
+                        account,
+                        (AccountEvent)LedgerEvents.Types.Read(stored),
+                        stored.Id,
+                        stored.Position,
+                        stored.Version,
+                        stored.At,
+                        default,
+                        default
+                    )),
+                ];
+                await LookUpAsync(events, ct);
+                foreach (var next in events)
+                {
+                    if (next.Version != version + 1)
+                        throw new InvalidDataException($"{account.StreamId} has no version {version + 1}.");
+                    Post(account, new(next.Id, next.Version, next.At, next.Event!), next.Position);
+                    version = next.Version;
+                }
+            }
+        }
+        catch (Exception e) when (UnreadableStream.IsMeantBy(e))
+        {
+            Unreadable.Add(new(account.StreamId, version + 1, e.Message));
+        }
+    }
+
+    /// <summary>Where what stands is not what was posted; nothing where all is well.</summary>
+    public IReadOnlyList<string> Differences()
+    {
+        if (Unreadable.Count > 0)
+            return [];
+        var days = new SortedDictionary<DateOnly, Totals>();
+        foreach (var ((_, day, move), sum) in _sums)
+            days[day] = days.GetValueOrDefault(day, Totals.None).Plus(move, sum);
+        foreach (var day in standing.Days)
+            days[day.From] = days.GetValueOrDefault(day.From, Totals.None).Since(day.Totals);
+        var differences = new List<string>();
+        differences.AddRange(standing.Opening.Moves.Keys.Select(move => $"journal_days before all days: {Name(move)}"));
+        differences.AddRange(
+            days.SelectMany(day =>
+                day.Value.Moves.Keys.Select(move => $"journal_days {day.Key.ToString("O", CultureInfo.InvariantCulture)} {Name(move)}")
+            )
+        );
+        var byMark = _sums.ToLookup(sum => sum.Key.Mark);
+        var upTo = Totals.None;
+        for (var mark = 0; mark < _marks.Length; mark++)
+        {
+            foreach (var (key, sum) in byMark[mark])
+                upTo = upTo.Plus(key.Move, sum);
+            differences.AddRange(
+                upTo.Since(standing.Marks[mark].Totals)
+                    .Moves.Keys.Select(move => string.Create(CultureInfo.InvariantCulture, $"journal_marks {_marks[mark]} {Name(move)}"))
+            );
+        }
+
+        return differences;
+    }
+
+    private static string Name(Move move) => $"{move.Debit} {move.Credit} {Wire.Of(move.Unit)}";
+}

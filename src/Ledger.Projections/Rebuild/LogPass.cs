@@ -1,0 +1,376 @@
+using System.Runtime.Intrinsics;
+using System.Text;
+using System.Threading.Channels;
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Money;
+using Ledger.Domain.Wallets;
+using Ledger.EventStore;
+using Ledger.Projections.Accounts;
+using Ledger.Projections.Journal;
+using Ledger.Projections.Usage;
+using Npgsql;
+
+namespace Ledger.Projections.Rebuild;
+
+/// <summary>What a pass over the log does besides folding. Everything is called by one thread at a time.</summary>
+internal sealed class LogPassWork
+{
+    /// <summary>Whether hashes, order and conservation are verified.</summary>
+    public bool Verifies { get; init; }
+
+    /// <summary>What looks at names, where events' names are verified; it tells <see cref="IsNameMissing"/>.</summary>
+    public EventNames? Names { get; init; }
+
+    /// <summary>Whether the name looked at last does not exist; put back by whoever reads it.</summary>
+    public bool IsNameMissing { get; set; }
+
+    /// <summary>Where the books of all accounts are summed; null where they are not.</summary>
+    public BookSums? Books { get; init; }
+
+    /// <summary>Compares or mends state checkpoints; null where nobody does.</summary>
+    public CheckpointReview? Checkpoints { get; init; }
+
+    /// <summary>Told of so many more events.</summary>
+    public Action<int>? Progress { get; init; }
+
+    /// <summary>What must be looked up in the log besides, as it is met.</summary>
+    public Func<FoldedAccount, long, EarlierEvent, CancellationToken, ValueTask>? Earlier { get; init; }
+}
+
+/// <summary>
+/// Folds accounts over the whole log in the order of positions, all at once, as fast as PostgreSQL sends it: one task reads, one parses and hashes, one folds. What of an
+/// account does not simply follow on what was before is left to whoever looks closer. Memory is bounded by the accounts of a part, not by events: see
+/// <c>docs/decisions/0021-one-pass-by-position.md</c>.
+/// </summary>
+/// <param name="database">Connections for reading.</param>
+/// <param name="work">What else is done.</param>
+internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
+{
+    private const int Blocks = 4;
+
+    private readonly Dictionary<string, FoldedAccount> _accounts = new(StringComparer.Ordinal);
+
+    /// <summary>The accounts of the part, by stream.</summary>
+    public IReadOnlyDictionary<string, FoldedAccount> Accounts => _accounts;
+
+    /// <summary>Rows of usage that are done.</summary>
+    public List<UsageRow> Usage { get; } = [];
+
+    /// <summary>Rows of the access trail.</summary>
+    public List<(AccountId Account, long Version, Guid Event)> Trail { get; } = [];
+
+    /// <summary>
+    /// The bounds of parts of about so many accounts each, first to last: each goes from above the one before up to itself, and the last, null, to the end.
+    /// </summary>
+    public static async Task<IReadOnlyList<string?>> PartsAsync(NpgsqlDataSource database, int accountsAtOnce, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select n.id
+            from (
+              select
+                s.id,
+                row_number() over (order by s.id) as n,
+                count(*) over () as total
+              from mt_streams s
+              where s.type = $1
+            ) n
+            where n.n % $2 = 0
+              and n.n < n.total
+            order by n.id
+            """
+        );
+        command.CommandTimeout = 0;
+        command.Parameters.Add(new() { Value = Account.StreamType });
+        command.Parameters.Add(new() { Value = (long)accountsAtOnce });
+        var bounds = new List<string?>();
+        await using (var rows = await command.ExecuteReaderAsync(ct))
+        {
+            while (await rows.ReadAsync(ct))
+                bounds.Add(rows.GetString(0));
+        }
+
+        bounds.Add(null);
+        return bounds;
+    }
+
+    /// <summary>Goes over one part of the accounts.</summary>
+    /// <param name="above">The stream below the first; null for the first part.</param>
+    /// <param name="upTo">The last stream; null for the last part.</param>
+    /// <param name="position">The last position; the log is settled up to it.</param>
+    /// <param name="spill">Takes <see cref="Usage"/> and <see cref="Trail"/>, whenever there is much of them.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task RunAsync(string? above, string? upTo, long position, Func<CancellationToken, Task> spill, CancellationToken ct)
+    {
+        _accounts.Clear();
+        if (work.Checkpoints is { } checkpoints)
+        {
+            foreach (var (stream, version) in await checkpoints.KeptAsync(above, upTo, ct))
+                (AccountOf(stream).Kept ??= new()).Push(version);
+        }
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var (free, read) = (Channel.CreateBounded<LogBlock>(Blocks), Channel.CreateBounded<LogBlock>(Blocks));
+        var (empty, parsed) = (Channel.CreateBounded<List<PassEvent>>(Blocks), Channel.CreateBounded<List<PassEvent>>(Blocks));
+        for (var n = 0; n < Blocks; n++)
+        {
+            free.Writer.TryWrite(new());
+            empty.Writer.TryWrite([]);
+        }
+
+        var reading = Stage(
+            read.Writer,
+            () =>
+                new LogCopy(database).ReadAsync(
+                    new(0, position, above, upTo, work.Verifies),
+                    free.Reader.ReadAsync,
+                    read.Writer.WriteAsync,
+                    stop.Token
+                ),
+            stop
+        );
+        var parsing = Stage(
+            parsed.Writer,
+            async () =>
+            {
+                var parser = new EventParser(work.Verifies);
+                await foreach (var block in read.Reader.ReadAllAsync(stop.Token))
+                {
+                    var events = await empty.Reader.ReadAsync(stop.Token);
+                    Parse(parser, block, events);
+                    await free.Writer.WriteAsync(block, stop.Token);
+                    await parsed.Writer.WriteAsync(events, stop.Token);
+                }
+            },
+            stop
+        );
+        var folding = Stage<LogBlock>(
+            null,
+            async () =>
+            {
+                await foreach (var events in parsed.Reader.ReadAllAsync(stop.Token))
+                {
+                    await FoldAsync(events, spill, stop.Token);
+                    work.Progress?.Invoke(events.Count);
+                    events.Clear();
+                    await empty.Writer.WriteAsync(events, stop.Token);
+                }
+            },
+            stop
+        );
+
+        // What has failed is thrown, not that the others were stopped for it.
+        await Task.WhenAll(reading, parsing, folding);
+        foreach (var account in _accounts.Values)
+        {
+            account.EndHour(Usage);
+            if (Usage.Count >= RowsPerSpill)
+                await spill(ct);
+        }
+
+        await spill(ct);
+    }
+
+    private const int RowsPerSpill = 20_000;
+
+    /// <summary>Runs a stage; one that fails stops the others.</summary>
+    private static Task Stage<T>(ChannelWriter<T>? to, Func<Task> run, CancellationTokenSource stop) =>
+        Task.Run(
+            async () =>
+            {
+                try
+                {
+                    await run();
+                    to?.Complete();
+                }
+                catch
+                {
+                    await stop.CancelAsync();
+                    throw;
+                }
+            },
+            CancellationToken.None
+        );
+
+    private FoldedAccount AccountOf(string stream) =>
+        _accounts.TryGetValue(stream, out var account) ? account : _accounts[stream] = new(stream);
+
+    private void Parse(EventParser parser, LogBlock block, List<PassEvent> events)
+    {
+        Span<char> stream = stackalloc char[256];
+        foreach (var raw in block)
+        {
+            if (!raw.StreamId.StartsWith("account-"u8))
+                continue;
+            FoldedAccount? account;
+            if (raw.StreamId.Length > stream.Length)
+            {
+                account = AccountOf(Encoding.UTF8.GetString(raw.StreamId));
+            }
+            else
+            {
+                var name = stream[..Encoding.UTF8.GetChars(raw.StreamId, stream)];
+                if (!_accounts.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out account))
+                    account = AccountOf(name.ToString());
+            }
+
+            if (!account.IsLeft)
+                events.Add(parser.Read(account, raw));
+        }
+    }
+
+    private async ValueTask FoldAsync(List<PassEvent> events, Func<CancellationToken, Task> spill, CancellationToken ct)
+    {
+        if (work.Books is { } books)
+            await books.LookUpAsync(events, ct);
+        foreach (var next in events)
+        {
+            var account = next.Account;
+            if (account.IsLeft)
+                continue;
+            if (!TryFold(account, next, out var earlier))
+            {
+                account.IsLeft = true;
+                continue;
+            }
+
+            if (earlier is { } named && work.Earlier is { } look)
+                await look(account, next.Version, named, ct);
+            if (work.Checkpoints is { } checkpoints && checkpoints.IsDue(account))
+                await checkpoints.TakeAsync(account.Account, ct);
+        }
+
+        if (Usage.Count + Trail.Count >= RowsPerSpill)
+            await spill(ct);
+    }
+
+    /// <summary>Takes one event more, where it simply follows.</summary>
+    private bool TryFold(FoldedAccount account, in PassEvent next, out EarlierEvent? earlier)
+    {
+        earlier = null;
+        var before = account.Account;
+        if (next.Event is not { } @event || next.Version != before.Version + 1)
+            return false;
+        var fact = new Fact(next.Id, next.Version, next.At, @event);
+        if (fact.At < before.LastAt || (work.Verifies && next.Previous != account.Hash))
+            return false;
+        try
+        {
+            if (work.Names is { } names)
+            {
+                earlier = names.Check(before, @event);
+                if (work.IsNameMissing)
+                {
+                    work.IsNameMissing = false;
+                    return false;
+                }
+            }
+
+            var after = Account.Evolve(before, fact);
+            if (work.Verifies && !(IsConserved(after.Wallet, Unit.Credits) && IsConserved(after.Wallet, Unit.Usd)))
+                return false;
+            work.Books?.Post(account, fact, next.Position);
+            if (UsageDelta.Of(fact) is { } delta)
+                account.Use(fact, delta, Usage);
+            else if (TrailRows.IsOfAccess(@event))
+                Trail.Add((after.Id, fact.Version, fact.Id));
+            (account.Account, account.Hash, account.Position) = (after, next.Hash, next.Position);
+            return true;
+        }
+        catch (Exception e) when (UnreadableStream.IsMeantBy(e))
+        {
+            return false;
+        }
+    }
+
+    /// <summary>granted + reversed + debt = posted + spent + expired + clawed back.</summary>
+    internal static bool IsConserved(Wallet wallet, Unit unit)
+    {
+        var totals = wallet.Totals(unit);
+        return (Int128)totals.Granted + totals.Reversed + totals.Debt
+            == (Int128)wallet.Posted(unit).Parts + totals.Spent + totals.Expired + totals.ClawedBack;
+    }
+}
+
+/// <summary>One event on its way through a pass.</summary>
+/// <param name="Account">Whose it is.</param>
+/// <param name="Event">What happened; null where it could not be read, or is not what its hash says.</param>
+/// <param name="Id">Its id.</param>
+/// <param name="Position">Its place in the log.</param>
+/// <param name="Version">Its place in its stream.</param>
+/// <param name="At">When it was recorded.</param>
+/// <param name="Previous">The hash of the event before it, as its headers say.</param>
+/// <param name="Hash">Its own.</param>
+internal readonly record struct PassEvent(
+    FoldedAccount Account,
+    AccountEvent? Event,
+    Guid Id,
+    long Position,
+    long Version,
+    DateTimeOffset At,
+    Vector256<byte> Previous,
+    Vector256<byte> Hash
+);
+
+/// <summary>Makes events of what came over the wire. Not safe for concurrent use.</summary>
+/// <param name="verifies">Whether each is held against its hash.</param>
+internal sealed class EventParser(bool verifies)
+{
+    private readonly StoredForm _form = new();
+    private readonly byte[] _previous = new byte[HashChain.Size];
+    private readonly byte[] _hash = new byte[HashChain.Size];
+
+    /// <summary>Reads one.</summary>
+    public PassEvent Read(FoldedAccount account, in RawEvent raw)
+    {
+        AccountEvent? @event = null;
+        try
+        {
+            if (!verifies || _form.Verify(raw, _previous, _hash) == RawVerdict.Holds || Holds(account, raw))
+                @event = LedgerEvents.Types.Find(raw) as AccountEvent;
+        }
+        catch (Exception e) when (UnreadableStream.IsMeantBy(e))
+        {
+            // Whoever looks closer says what is the matter.
+        }
+
+        return new(
+            account,
+            @event,
+            new(raw.Id, bigEndian: true),
+            raw.Position,
+            raw.Version,
+            raw.At,
+            verifies ? Vector256.Create<byte>(_previous) : default,
+            verifies ? Vector256.Create<byte>(_hash) : default
+        );
+    }
+
+    /// <summary>The general way: metadata, addresses, and what the fast one does not know.</summary>
+    private bool Holds(FoldedAccount account, in RawEvent raw)
+    {
+        var headers = raw.Headers.IsEmpty ? null : Encoding.UTF8.GetString(raw.Headers);
+        if (HashChain.FromHeaders(headers, "prev") is not { } previous || HashChain.FromHeaders(headers, "hash") is not { } hash)
+            return false;
+        previous.CopyTo(_previous, 0);
+        hash.CopyTo(_hash, 0);
+        return ChainVerifier.FaultOf(
+            new(
+                raw.Position,
+                new(raw.Id, bigEndian: true),
+                account.StreamId,
+                raw.Version,
+                Encoding.UTF8.GetString(raw.Type),
+                raw.At,
+                Encoding.UTF8.GetString(raw.Data),
+                headers,
+                null,
+                null
+            ),
+            raw.Version,
+            previous
+        )
+            is null;
+    }
+}
