@@ -20,8 +20,9 @@ public enum RawVerdict
 /// The same hash as <see cref="HashChain"/> reckons, for events as PostgreSQL sends them: <c>jsonb</c> comes in canonical order, so its form is written in one go, without
 /// texts in between. What is not so is left to the general way. Not safe for concurrent use.
 /// </summary>
-public sealed class StoredForm
+public sealed class StoredForm : IDisposable
 {
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private byte[] _form = new byte[4096];
     private int _length;
 
@@ -52,7 +53,8 @@ public sealed class StoredForm
         Room(HashChain.Size);
         Bytes(previous);
         Span<byte> actual = stackalloc byte[HashChain.Size];
-        SHA256.HashData(_form.AsSpan(0, _length), actual);
+        _hash.AppendData(_form.AsSpan(0, _length));
+        _hash.GetHashAndReset(actual);
         return actual.SequenceEqual(hash) ? RawVerdict.Holds : RawVerdict.Unclear;
     }
 
@@ -96,6 +98,9 @@ public sealed class StoredForm
             && Base64.DecodeFromUtf8(reader.ValueSpan, to, out _, out var written) == OperationStatus.Done
             && written == HashChain.Size;
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _hash.Dispose();
 
     private bool TryValue(ref Utf8JsonReader reader, bool top)
     {

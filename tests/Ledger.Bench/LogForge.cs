@@ -36,6 +36,9 @@ internal sealed class LogForge : IAsyncDisposable
     /// <summary>How many events were made.</summary>
     public long Count { get; private set; }
 
+    /// <summary>The secrets of the keys with which accounts are looked at.</summary>
+    public Dictionary<AccountId, string> Owners { get; } = [];
+
     /// <summary>Takes the indexes off the log, and begins behind its end.</summary>
     public static async Task<LogForge> OpenAsync(string connectionString, CancellationToken ct)
     {
@@ -91,6 +94,30 @@ internal sealed class LogForge : IAsyncDisposable
                 at,
                 ct
             );
+            // Who may look at the account needs a key of another kind.
+            var owner = KeySecret.Create("lk");
+            await DoAsync(
+                new CreateKey(
+                    id,
+                    Identifiers.NewKey(),
+                    "owner",
+                    KeyKind.Provisioning,
+                    KeyBilling.PayPerToken,
+                    null,
+                    owner.Hash.ToString(),
+                    "lk",
+                    owner.LastFour,
+                    null,
+                    null,
+                    LimitReset.None,
+                    [],
+                    null,
+                    null
+                ),
+                at,
+                ct
+            );
+            Owners.Add(id, owner.Text);
             accounts.Add(new(id, key, secret.Text));
         }
 

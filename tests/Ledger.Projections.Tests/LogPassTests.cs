@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Json;
+using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
 using Ledger.EventStore;
@@ -93,7 +95,8 @@ public sealed class LogPassTests
         await using var ledger = await LedgerDatabase.CreateAsync();
         await using var history = await LongAsync(ledger, 15);
         var all = await ledger.Log.ReadLogAsync(0, 100_000, default);
-        var (form, previous, hash) = (new StoredForm(), new byte[32], new byte[32]);
+        using var form = new StoredForm();
+        var (previous, hash) = (new byte[32], new byte[32]);
         var (read, fast) = (0, 0);
         await new LogCopy(ledger.Database).ReadAsync(
             new(0, all[^1].Position, null, null, true),
@@ -169,6 +172,35 @@ public sealed class LogPassTests
             default
         );
         lengths.ShouldBe(Enumerable.Range(1, 12).Select(n => "{\"text\": \"\"}".Length + (n % 5 * 400_000)));
+    }
+
+    [Theory]
+    [InlineData(
+        """{"key":"k","card":2,"paid":[{"parts":5000000,"pocket":1}],"tool":"chat","entry":"tools/chat","units":"1","charged":{"credits":5000000},"reference":"r \"1\" \u00fc"}""",
+        true
+    )]
+    [InlineData(
+        """{"key":"","card":2,"paid":[{"pocket":1,"parts":7},{"pocket":12,"parts":8}],"tool":"ü","entry":"e","units":"123456789","charged":{"usd":0},"reference":""}""",
+        true
+    )]
+    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"000","charged":{"usd":1},"reference":"r"}""", true)]
+    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"0.5","charged":{"usd":1},"reference":"r"}""", false)]
+    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r","audioDuration":"1"}""", false)]
+    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r","metadata":"{}"}""", false)]
+    [InlineData("""{"key":"k\n","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r"}""", false)]
+    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1}}""", false)]
+    [InlineData("""{"key":"k","card":2,"paid":null,"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r"}""", false)]
+    public void A_spend_is_read_the_fast_way_as_the_general_way_reads_it_or_not_at_all(string json, bool isFast)
+    {
+        var parser = new SpendParser();
+        parser.TryRead(Encoding.UTF8.GetBytes(json.Replace("\"k\"", "\"other\"", StringComparison.Ordinal)));
+        var spent = parser.TryRead(Encoding.UTF8.GetBytes(json));
+        (spent is not null).ShouldBe(isFast);
+        if (spent is null)
+            return;
+        var general = JsonSerializer.Deserialize(json, EventJson.Default.CreditsSpent)!;
+        spent.Paid.ShouldBe(general.Paid);
+        (spent with { Paid = general.Paid }).ShouldBe(general);
     }
 
     private static RawEvent Copy(in RawEvent raw, byte[]? data = null, long? version = null, long? micros = null) =>

@@ -133,16 +133,16 @@ public sealed class CheckpointCheck : IAuditCheck
         var checkpoint = signed.Checkpoint;
         var part = new Part(run, signed);
         var events = 0L;
-        for (var after = checkpoint.After; after < checkpoint.Position; )
+        for (var page = await LogPageAsync(run.Database, checkpoint.After, checkpoint.Position, ct); page.Count > 0; )
         {
-            var page = await LogPageAsync(run.Database, after, checkpoint.Position, ct);
-            if (page.Count == 0)
-                break;
+            // PostgreSQL sends the next page while this one is hashed.
+            var after = page[^1].Position;
+            var next = after < checkpoint.Position ? LogPageAsync(run.Database, after, checkpoint.Position, ct) : null;
             foreach (var (position, hash) in page)
                 part.Add(position, hash);
             events += page.Count;
-            after = page[^1].Position;
             run.Report(before + events, head, "events");
+            page = next is null ? [] : await next;
         }
 
         part.End();

@@ -134,7 +134,7 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
             parsed.Writer,
             async () =>
             {
-                var parser = new EventParser(work.Verifies);
+                using var parser = new EventParser(work.Verifies);
                 await foreach (var block in read.Reader.ReadAllAsync(stop.Token))
                 {
                     var events = await empty.Reader.ReadAsync(stop.Token);
@@ -315,11 +315,16 @@ internal readonly record struct PassEvent(
 
 /// <summary>Makes events of what came over the wire. Not safe for concurrent use.</summary>
 /// <param name="verifies">Whether each is held against its hash.</param>
-internal sealed class EventParser(bool verifies)
+internal sealed class EventParser(bool verifies) : IDisposable
 {
+    private static readonly byte[] Spent = Encoding.UTF8.GetBytes(LedgerEvents.Types.NameOf<CreditsSpent>());
+
     private readonly StoredForm _form = new();
+    private readonly SpendParser _spends = new();
     private readonly byte[] _previous = new byte[HashChain.Size];
     private readonly byte[] _hash = new byte[HashChain.Size];
+
+    public void Dispose() => _form.Dispose();
 
     /// <summary>Reads one.</summary>
     public PassEvent Read(FoldedAccount account, in RawEvent raw)
@@ -328,7 +333,8 @@ internal sealed class EventParser(bool verifies)
         try
         {
             if (!verifies || _form.Verify(raw, _previous, _hash) == RawVerdict.Holds || Holds(account, raw))
-                @event = LedgerEvents.Types.Find(raw) as AccountEvent;
+                @event =
+                    (raw.Type.SequenceEqual(Spent) ? _spends.TryRead(raw.Data) : null) ?? LedgerEvents.Types.Find(raw) as AccountEvent;
         }
         catch (Exception e) when (UnreadableStream.IsMeantBy(e))
         {

@@ -48,6 +48,9 @@ internal static class Catalogue
     [
         new("rebuild", HistoryScenarios.RebuildAsync),
         new("verify", HistoryScenarios.VerifyAsync),
+        new("history", HistoryScenarios.EveryKindAsync),
+        new("activity", HistoryScenarios.ActivityAsync),
+        new("as-of", HistoryScenarios.AsOfAsync),
     ];
 
     /// <summary>Not a measurement: everything set up and left running until the input ends, for a profiler.</summary>

@@ -3,6 +3,12 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Ledger.Bench.Load;
+using Ledger.Domain;
+using Ledger.Domain.Money;
+using Ledger.Projections.Audit;
+using Ledger.Projections.Journal;
+using Ledger.Projections.Rebuild;
+using Ledger.Projections.Tests;
 using Npgsql;
 
 namespace Ledger.Bench.Scenarios;
@@ -131,6 +137,224 @@ internal static class HistoryScenarios
             },
             baseline
         );
+    }
+
+    /// <summary>
+    /// At least a million events of every kind: replayed, rebuilt, verified and tampered with; every number is held against the live one. Anything that differs is an error.
+    /// </summary>
+    public static async Task EveryKindAsync(TestBed bed, Report report, CancellationToken ct)
+    {
+        const int Accounts = 300;
+        var wanted = Math.Max(bed.Settings.Events, Million);
+        await using var ledger = await LedgerDatabase.CreateAsync();
+        await ledger.PublishAsync(Quantity.Of(1));
+        await using var history = await ledger.OpenHistoryAsync(1, Accounts);
+        var (events, started) = (0L, Stopwatch.GetTimestamp());
+        while (events < wanted)
+        {
+            for (var step = 0; step < 50; step++)
+                await history.StepAsync();
+            events = await CountAsync(ledger.Database, ct);
+        }
+
+        Tell($"made {events} events of {history.Events.Select(@event => @event.GetType()).Distinct().Count()} kinds", started);
+        started = Stopwatch.GetTimestamp();
+        var books = new JournalSums(ledger.Database, ledger.Log, ledger.Snapshots);
+        for (var (after, page) = (0L, await ledger.Log.ReadLogAsync(0, 2000, ct)); page.Count > 0; page = await ledger.Log.ReadLogAsync(after, 2000, ct))
+        {
+            await books.AddAsync(page, ct);
+            after = page[^1].Position;
+        }
+
+        Tell("the books have caught up", started);
+
+        // Replayed from the first event, each account is what it was when its last command was decided.
+        started = Stopwatch.GetTimestamp();
+        var wrong = 0L;
+        foreach (var (id, state) in history.States)
+            wrong += History.Describe(await ledger.Snapshots.FoldWholeAsync(id, state.Account.Version, ct)) == History.Describe(state) ? 0 : 1;
+        Add($"replay of {events} events of every kind");
+
+        var before = await DigestAsync(ledger.Database, ct);
+        await new Rebuilder(ledger.Database, TimeProvider.System).RebuildAsync("all", null, ct);
+        wrong += await DigestAsync(ledger.Database, ct) == before ? 0 : 1;
+        Add($"rebuild of {events} events of every kind");
+
+        var auditor = new Auditor(
+            ledger.Database,
+            TimeProvider.System,
+            [new CheckpointCheck(), new StreamCheck(), new ReadModelCheck(), new TrialBalanceCheck(books)]
+        );
+        var whole = await auditor.RunAsync(null, null, ct);
+        wrong += whole.FindingsTotal;
+        Add($"audit of {events} events of every kind");
+
+        await ledger.ExecuteAsync(
+            """
+            update mt_events set data = jsonb_set(data, '{reason}', '"whx"') where ctid = (
+              select ctid from mt_events where type = 'account_suspended' and stream_id = (
+                select stream_id from mt_events where type = 'account_suspended' and stream_id not in ('account-a001', 'account-a002', 'account-a003', 'account-a004') limit 1
+              ) limit 1
+            );
+            delete from mt_events where stream_id = 'account-a001' and version = 100;
+            delete from mt_events where stream_id = 'account-a002' and version = (select version from mt_streams where id = 'account-a002');
+            delete from mt_streams where id = 'account-a003';
+            update mt_events set seq_id = -seq_id where stream_id = 'account-a004' and version in (50, 60);
+            update mt_events m
+            set seq_id = -o.seq_id
+            from (select o.version, o.seq_id from mt_events o where o.stream_id = 'account-a004' and o.version in (50, 60)) o
+            where m.stream_id = 'account-a004'
+              and m.version = 110 - o.version;
+            update pockets set remaining = remaining + 1 where account_id = 'a005' and pocket = 1;
+            update journal_days set parts = parts + 1 where (day, debit, credit, unit) = (select day, debit, credit, unit from journal_days limit 1)
+            """
+        );
+        var found = await auditor.RunAsync(null, null, ct);
+        foreach (
+            var (code, place) in ((string, string)[])
+                [
+                    ("hash_mismatch", "account-"),
+                    ("version_missing", "account-a001 version 100"),
+                    ("version_missing", "account-a002 version"),
+                    ("stream_missing", "account-a003 version 1"),
+                    ("position_order", "account-a004 version"),
+                    ("row_differs", "a005"),
+                    ("not_checked", "account-a001 version 100"),
+                ]
+        )
+        {
+            if (found.Findings.Any(finding => finding.Code == code && finding.Place.Contains(place, StringComparison.Ordinal)))
+                continue;
+            wrong++;
+            await Console.Error.WriteLineAsync($"not found: {code} at {place}");
+        }
+
+        Add($"audit of {events} events that were tampered with: {found.FindingsTotal} findings");
+
+        void Add(string scenario)
+        {
+            report.Add(scenario, new(events / Stopwatch.GetElapsedTime(started).TotalSeconds, null, null, wrong));
+            (started, wrong) = (Stopwatch.GetTimestamp(), 0);
+        }
+    }
+
+    /// <summary>What an account was used for in ninety days, after millions of spends.</summary>
+    public static async Task ActivityAsync(TestBed bed, Report report, CancellationToken ct)
+    {
+        var (account, owner, events) = await OneAccountAsync(bed, TimeSpan.FromDays(89), ct);
+        await using var server = await bed.StartServerAsync(ct);
+        var to = DateOnly.FromDateTime(TimeProvider.System.GetUtcNow().UtcDateTime);
+        var range = string.Create(CultureInfo.InvariantCulture, $"from={to.AddDays(-89):yyyy-MM-dd}&to={to:yyyy-MM-dd}");
+        foreach (var group in (string[])["day", "day,tool", "hour,tool,model", "key"])
+            report.Add(
+                $"activity of 90 days by {group}, account with {events} events",
+                await AskAsync(server.Url, owner, 200, _ => $"/v1/account/activity?{range}&group_by={group}&limit=1000", ct)
+            );
+        GC.KeepAlive(account);
+    }
+
+    /// <summary>Balance, journal and statement of a wallet with a million events, as of moments and positions all over its history.</summary>
+    public static async Task AsOfAsync(TestBed bed, Report report, CancellationToken ct)
+    {
+        var (account, owner, events) = await OneAccountAsync(bed, TimeSpan.FromDays(20), ct);
+        await using var database = NpgsqlDataSource.Create(bed.ConnectionString);
+        await using var server = await bed.StartServerAsync(ct, [("Ledger__JournalInterval", "00:00:00.1")]);
+
+        // The reader of the log keeps totals on its way; a ledger that grew by itself has them.
+        var started = Stopwatch.GetTimestamp();
+        await using (var upTo = database.CreateCommand("select coalesce((select p.position from journal_position p), 0) >= (select max(m.seq_id) from mt_events m)"))
+        {
+            while (!(bool)(await upTo.ExecuteScalarAsync(ct))!)
+                await Task.Delay(500, ct);
+        }
+
+        Tell("the books have caught up", started);
+        var end = TimeProvider.System.GetUtcNow().AddHours(-2);
+        var random = new Random(2);
+        DateTimeOffset Moment() => end.AddSeconds(-random.Next(20 * 86_400));
+        string Time(DateTimeOffset at) => at.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+        string Position() => random.NextInt64(1, events).ToString(CultureInfo.InvariantCulture);
+        foreach (
+            var (what, key, path) in ((string, string, Func<int, string>)[])
+                [
+                    ("balance at a moment", "bench", _ => $"/admin/audit/balance?account={account}&at={Time(Moment())}"),
+                    ("balance at a position", "bench", _ => $"/admin/audit/balance?account={account}&position={Position()}"),
+                    (
+                        "statement of a month at a moment",
+                        owner,
+                        _ => Moment() is var at ? $"/v1/account/statements/{at:yyyy-MM}?at={Time(at)}" : ""
+                    ),
+                    ("statement of the month", owner, _ => $"/v1/account/statements/{end.AddDays(-1):yyyy-MM}"),
+                    (
+                        "100 entries of the journal",
+                        owner,
+                        _ => $"/v1/account/journal?from={Moment():yyyy-MM-dd}&limit=100"
+                    ),
+                    ("trial balance at a moment", "bench", _ => $"/admin/reports/trial-balance?at={Time(Moment())}"),
+                    ("trial balance at a position", "bench", _ => $"/admin/reports/trial-balance?position={Position()}"),
+                ]
+        )
+            report.Add($"{what}, wallet of {events} events", await AskAsync(server.Url, key, 40, path, ct));
+    }
+
+    private static async Task<(AccountId Account, string Owner, long Events)> OneAccountAsync(
+        TestBed bed,
+        TimeSpan span,
+        CancellationToken ct
+    )
+    {
+        var wanted = bed.Settings.Events == 0 ? Million : bed.Settings.Events;
+        await using var forge = await LogForge.OpenAsync(bed.ConnectionString, ct);
+        var end = TimeProvider.System.GetUtcNow().AddHours(-1);
+        var accounts = await forge.OpenAccountsAsync(1, end - span, ct);
+        await forge.SpendAsync(accounts, wanted - forge.Count, end - span, end, ct);
+        await forge.EndAsync(ct);
+        await bed.RunCommandAsync(["rebuild", "all"], ct);
+        await bed.SettleAsync(ct);
+        return (accounts[0].Account, forge.Owners[accounts[0].Account], wanted);
+    }
+
+    /// <summary>One request after the other, after some to warm up.</summary>
+    private static async Task<Measurement> AskAsync(string url, string key, int times, Func<int, string> path, CancellationToken ct)
+    {
+        using var client = new HttpClient { BaseAddress = new(url), Timeout = TimeSpan.FromMinutes(5) };
+        client.DefaultRequestHeaders.Add("Authorization", "Bearer " + key);
+        var (took, errors) = (new List<double>(times), 0L);
+        for (var n = -5; n < times; n++)
+        {
+            var started = Stopwatch.GetTimestamp();
+            using var answer = await client.GetAsync(path(n), ct);
+            await answer.Content.ReadAsByteArrayAsync(ct);
+            if (!answer.IsSuccessStatusCode && errors++ == 0)
+                await Console.Error.WriteLineAsync($"{path(n)}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(ct)}");
+            if (n >= 0)
+                took.Add(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+        }
+
+        took.Sort();
+        return new(1000 * times / took.Sum(), took[times / 2], took[Math.Min(times - 1, times * 99 / 100)], errors);
+    }
+
+    private static void Tell(string what, long since) =>
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what} after {Stopwatch.GetElapsedTime(since).TotalSeconds:0} s"));
+
+    /// <summary>All rows of all read models in a few numbers.</summary>
+    private static async Task<string> DigestAsync(NpgsqlDataSource database, CancellationToken ct)
+    {
+        var digest = new List<string>();
+        foreach (
+            var table in (string[])
+                ["accounts", "pockets", "holds", "referrals", "billing", "orders", "keys", "sign_ins", "trail", "usage_hourly", "prices", "rate_cards"]
+        )
+        {
+            await using var command = database.CreateCommand(
+                $"select concat(count(*), ' ', sum(hashtextextended(to_jsonb(t)::text, 0)::numeric)) from {table} t"
+            );
+            command.CommandTimeout = 0;
+            digest.Add($"{table} {await command.ExecuteScalarAsync(ct)}");
+        }
+
+        return string.Join('\n', digest);
     }
 
     private static async Task<long> CountAsync(NpgsqlDataSource database, CancellationToken ct)
