@@ -1,7 +1,11 @@
 using Ledger.Api.Dashboard.Access;
+using Ledger.Api.Dashboard.Activity;
+using Ledger.Api.Dashboard.Credits;
+using Ledger.Api.Dashboard.Docs;
 using Ledger.Api.Dashboard.Keys;
 using Ledger.Api.Dashboard.Operator;
 using Ledger.Api.Dashboard.Overview;
+using Ledger.Api.Dashboard.Packs;
 
 namespace Ledger.Api.Dashboard;
 
@@ -17,6 +21,7 @@ public static class DashboardSetup
         services.AddSingleton<OperatorDoor>();
         services.AddSingleton<AccountSecurity>();
         services.AddSingleton<OverviewDesk>();
+        services.AddSingleton<ApiBook>();
         return services;
     }
 
@@ -34,6 +39,12 @@ public static class DashboardSetup
         SignInPages.Map(app.Services, guests, customers);
         OverviewPages.Map(app.Services, customers);
         KeyPages.Map(app.Services, customers);
+        CreditPages.Map(app.Services, customers);
+        SubscriptionPages.Map(app.Services, customers);
+        PackPages.Map(app.Services, customers);
+        ActivityPages.Map(app.Services, customers);
+        ReceiptPages.Map(app.Services, customers);
+        DocsPages.Map(app.Services, customers);
         OperatorPages.Map(app.Services, operatorGuests, operators);
     }
 }

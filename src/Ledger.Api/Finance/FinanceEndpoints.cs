@@ -47,10 +47,9 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
         await ApiErrors.SendAsync(context, 200, FinanceView.Of(page), FinanceJson.Default.JournalList);
     }
 
-    /// <summary>The months since the account was opened.</summary>
-    public async Task ListStatementsAsync(HttpContext context, Account account)
+    /// <summary>The months since an account was opened, the newest first.</summary>
+    public static IReadOnlyList<StatementPeriod> MonthsOf(Account account, DateTimeOffset now)
     {
-        var now = LedgerTime.Now(_time);
         var opened = WireDate.DayOf(account.OpenedAt);
         var periods = new List<StatementPeriod>();
         for (var month = new DateOnly(opened.Year, opened.Month, 1); WireDate.StartOf(month) <= now; month = month.AddMonths(1))
@@ -63,8 +62,12 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
                 )
             );
         periods.Reverse();
-        await ApiErrors.SendAsync(context, 200, new(periods, null), FinanceJson.Default.StatementList);
+        return periods;
     }
+
+    /// <summary>Those months.</summary>
+    public Task ListStatementsAsync(HttpContext context, Account account) =>
+        ApiErrors.SendAsync(context, 200, new(MonthsOf(account, LedgerTime.Now(_time)), null), FinanceJson.Default.StatementList);
 
     /// <summary>Reads a position of the log; null where none is asked for, and where it is none, and then a fault.</summary>
     public static long? ReadPosition(string? position, JsonFaults faults)

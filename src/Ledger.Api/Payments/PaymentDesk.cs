@@ -41,6 +41,7 @@ public sealed partial class PaymentDesk(
     /// <param name="server">This server's address, as the caller knows it.</param>
     /// <param name="caller">Who asks.</param>
     /// <param name="ct">Gives up.</param>
+    /// <param name="id">The order's id, where the caller has chosen it: the same one is opened once. A new one where it is null.</param>
     /// <exception cref="PaymentProviderException">The provider is away, or refused.</exception>
     public async Task<Checkout> OpenAsync(
         AccountId account,
@@ -50,12 +51,13 @@ public sealed partial class PaymentDesk(
         Amount? pays,
         Uri server,
         Caller caller,
-        CancellationToken ct
+        CancellationToken ct,
+        OrderId? id = null
     )
     {
         // The order first: what is refused must not leave a customer at the provider.
         var customer = (await ledger.ReadAsync(account)).Account.Orders.CustomerAt(provider.Name);
-        var opening = new OpenOrder(account, new(Identifiers.NewKey().Value), kind, item, pays, provider.Name, customer) { By = by };
+        var opening = new OpenOrder(account, id ?? new(Identifiers.NewKey().Value), kind, item, pays, provider.Name, customer) { By = by };
         var opened = await ledger.ExecuteAsync(opening, caller);
         if (opened.Refusal is { } refusal)
             return new(null, null, refusal.Code);
@@ -81,6 +83,15 @@ public sealed partial class PaymentDesk(
             await DoAsync(new FailOrder(account, EventIds.Request(account, caller.RequestId), opening.Order, "provider_error"), caller);
             throw;
         }
+    }
+
+    /// <summary>The page of an order that can still be paid: asked for again, it is the same page.</summary>
+    /// <exception cref="PaymentProviderException">The provider is away, or refused.</exception>
+    public async Task<string> ResumeAsync(AccountId account, Order order, Uri server, Caller caller, CancellationToken ct)
+    {
+        var page = await provider.OpenCheckoutAsync(account, order, server, ct);
+        await DoAsync(new AttachSession(account, order.Id, page.Session), caller);
+        return page.Url;
     }
 
     /// <summary>Opens the page on which an account sees what it paid, and changes its card.</summary>

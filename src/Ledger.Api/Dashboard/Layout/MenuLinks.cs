@@ -8,6 +8,10 @@ internal static class MenuLinks
     [
         ("/", "Overview", "overview"),
         ("/keys", "API keys", "key"),
+        ("/credits", "Credits", "credits"),
+        ("/packs", "Packs", "pack"),
+        ("/activity", "Activity", "activity"),
+        ("/docs", "Docs", "docs"),
         ("/security", "Sign-in", "security"),
     ];
 

@@ -80,7 +80,7 @@ public sealed class ActivityApi
         var ask = new ActivityAsk(account.Id, days.From, days.To, groups, key_id is null ? null : new KeyId(key_id));
         if (CsvAnswer.IsWanted(context))
         {
-            await SendCsvAsync(context, ask);
+            await SendCsvAsync(context, _activity, ask);
             return;
         }
 
@@ -98,7 +98,8 @@ public sealed class ActivityApi
         );
     }
 
-    private async Task SendCsvAsync(HttpContext context, ActivityAsk ask)
+    /// <summary>All of it as CSV, for the dashboard too.</summary>
+    internal static async Task SendCsvAsync(HttpContext context, ActivityQueries activity, ActivityAsk ask)
     {
         var file = $"activity-{WireDate.Format(ask.From)}-{WireDate.Format(ask.To)}";
         await using var csv = await CsvAnswer.BeginAsync(
@@ -120,7 +121,7 @@ public sealed class ActivityApi
             "pack_credits"
         );
         ActivityLine? after = null;
-        while (await _activity.ListAsync(ask, after, Most, context.RequestAborted) is { Count: > 0 } lines)
+        while (await activity.ListAsync(ask, after, Most, context.RequestAborted) is { Count: > 0 } lines)
         {
             foreach (var row in lines.Select(line => RowOf(line, ask.Groups)))
                 await csv.WriteAsync(

@@ -1,5 +1,7 @@
 using System.Text.Encodings.Web;
 using Ledger.Api.Application;
+using Ledger.Api.Dashboard;
+using Ledger.Api.Dashboard.Credits;
 using Ledger.Api.Http;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
@@ -54,7 +56,12 @@ public sealed class SandboxPages
             return;
         }
 
-        var buttons = ActionsOf(order).Select(action => HtmlPage.Button($"/sandbox/checkout/{session}/{action}", LabelOf(action, order)));
+        var buttons = ActionsOf(order)
+            .Select(action => HtmlPage.Button($"/sandbox/checkout/{session}/{action}", LabelOf(action, order)))
+            .Select((button, i) => i == 0 && order.Status != OrderStatus.Paid ? $"<div class=\"first\">{button}</div>" : button);
+
+        // As a provider's own page leads back to whence one came, with a word on how it went.
+        var back = $"{OrderLine.HomeOf(order.Kind)}?session_id={session}";
         await HtmlPage.SendAsync(
             context,
             200,
@@ -69,7 +76,9 @@ public sealed class SandboxPages
               <dt>Session</dt><dd><code>{Text(session)}</code></dd>
             </dl>
             <div class="actions">{string.Concat(buttons)}</div>
-            """
+            <p><a href="{Text(back)}">{(order.Status is OrderStatus.Open or OrderStatus.Failed ? "Back to Ledger without paying" : "Back to Ledger")}</a></p>
+            """,
+            Themes.Of(context)
         );
     }
 
@@ -246,10 +255,12 @@ public sealed class SandboxPages
             {(
                 declines ? HtmlPage.Button(path + "/accept", "Let the card work") : HtmlPage.Button(path + "/decline", "Let the card be declined")
             )}
-            <table><thead><tr><th>Paid</th><th>For</th><th>Amount</th><th>Status</th></tr></thead><tbody>{string.Concat(
+            <div class="scroll" role="region" aria-label="Payments" tabindex="0"><table><thead><tr><th>Paid</th><th>For</th><th>Amount</th><th>Status</th></tr></thead><tbody>{string.Concat(
                 orders.DefaultIfEmpty("<tr><td colspan=\"4\">Nothing yet.</td></tr>")
-            )}</tbody></table>
-            """
+            )}</tbody></table></div>
+            <p><a href="/credits">Back to Ledger</a></p>
+            """,
+            Themes.Of(context)
         );
     }
 
