@@ -22,6 +22,13 @@ public static class Show
         return sign + Grouped(whole) + (fraction.Length > 0 ? "." + fraction : "");
     }
 
+    /// <summary>A quantity of a price list, exact: <c>7,500</c>, <c>0.000001</c>.</summary>
+    public static string Rate(Quantity quantity)
+    {
+        var parts = quantity.ToString().Split('.');
+        return Grouped(parts[0]) + (parts.Length > 1 ? "." + parts[1] : "");
+    }
+
     /// <summary>The word after an amount; empty for dollars, whose sign stands before.</summary>
     public static string UnitOf(Amount amount) =>
         amount.Unit switch

@@ -157,6 +157,12 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
     [Fact]
     public async Task A_subscription_is_taken_out_changed_ended_and_kept()
     {
+        await world.App.PublishAsync(card =>
+            card with
+            {
+                Tiers = [.. card.Tiers, new("team", Quantity.Of(80), Quantity.Of(10_000), 8_000_000)],
+            }
+        );
         var (visitor, account, _) = await world.SignUpAsync();
         await using var _1 = visitor;
         await visitor.GoAsync("/credits/subscription");
@@ -175,12 +181,19 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         (await world.App.ReadAsync(account)).Subscription.EndsAt.ShouldNotBeNull();
         await visitor.PressAsync("Keep it");
         (await world.App.ReadAsync(account)).Subscription.EndsAt.ShouldBeNull();
-        await visitor.Page.RunAndWaitForNavigationAsync(() =>
-            visitor.Page.GetByRole(AriaRole.Button, new() { Name = "With the next period" }).First.ClickAsync()
-        );
+        await visitor.PressAsync("With the next period");
         (await visitor.TextAsync()).ShouldContain("The subscription changes with its next period.");
-        var after = (await world.App.ReadAsync(account)).Subscription;
-        (after.Terms!.Tier, after.Next.ShouldNotBeNull().Tier == "pro").ShouldBe(("pro", false));
+        (await world.App.ReadAsync(account)).Subscription.Next!.Tier.ShouldBe("team");
+        await visitor.LookAsync("subscription-changes");
+        await visitor.PressAsync("Do not change it");
+        (await world.App.ReadAsync(account)).Subscription.Next.ShouldBeNull();
+
+        // What is more is paid for first, for the rest of the period.
+        await visitor.PressAsync("Change now");
+        visitor.Path.ShouldStartWith("/sandbox/checkout/");
+        (await world.App.ReadAsync(account)).Subscription.Terms!.Tier.ShouldBe("pro");
+        (await world.App.PostAsync(visitor.Path + "/pay")).ShouldBe(200);
+        (await world.App.ReadAsync(account)).Subscription.Terms!.Tier.ShouldBe("team");
     }
 
     [Fact]
@@ -268,7 +281,7 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         await using var _2 = other;
         (await other.GoAsync("/credits/orders/" + order.Id)).ShouldBe(404);
         await other.GoAsync("/credits?session_id=" + order.Session);
-        (await other.TextAsync()).ShouldNotContain("$25.00");
+        (await other.TextAsync()).ShouldNotContain("is not paid yet");
         var token = await other.Page.Locator("[name=__RequestVerificationToken]").First.InputValueAsync();
         (await PostAsync(other, $"/credits/orders/{order.Id}/pay", ("__RequestVerificationToken", token))).Status.ShouldBe(404);
 

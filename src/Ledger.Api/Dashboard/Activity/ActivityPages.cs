@@ -31,12 +31,14 @@ internal sealed class ActivityPages
     private readonly ActivityQueries _activity;
     private readonly SpendHistory _spends;
     private readonly FinanceEndpoints _finance;
+    private readonly PageRenderer _pages;
 
     private ActivityPages(IServiceProvider services)
     {
         _activity = services.GetRequiredService<ActivityQueries>();
         _spends = services.GetRequiredService<SpendHistory>();
         _finance = new(services, isWrapped: true);
+        _pages = services.GetRequiredService<PageRenderer>();
     }
 
     /// <summary>Maps the routes.</summary>
@@ -163,9 +165,12 @@ internal sealed class ActivityPages
 
     private Task SendStatementAsync(CustomerVisit visit, string type)
     {
+        if (type == "text/html" && FinanceEndpoints.MonthsOf(visit.Account, visit.Now).All(month => month.Period != visit.Route("period")))
+            return _pages.SendFaultAsync(visit.Context, 404, "There is nothing here", "There is no statement of this month.");
+
         // The address says what is wanted; what a browser accepts is always a page.
         visit.Context.Request.Headers.Accept = type;
-        return _finance.ShowStatementAsync(visit.Context, visit.Account, visit.Route("period"), null);
+        return _finance.ShowStatementAsync(visit.Context, visit.Account, visit.Route("period"), null, null);
     }
 
     private static DayRange RangeOf(CustomerVisit visit)
@@ -177,7 +182,13 @@ internal sealed class ActivityPages
             form.Fault(fault.Path, char.ToUpperInvariant(fault.Message[0]) + fault.Message[1..] + ".");
         if (!faults.IsEmpty)
             days = new(today.AddDays(-29), today);
-        return new(days.From, days.To, today, form, from ?? WireDate.Format(days.From), to ?? WireDate.Format(days.To));
+        return new(days.From, days.To, today, form, Asked(from, days.From), Asked(to, days.To));
+
+        // A field for days shows no other text, and browsers complain of one.
+        static string Asked(string? text, DateOnly day) =>
+            text is null ? WireDate.Format(day)
+            : DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out _) ? text
+            : "";
     }
 
     private async Task<IReadOnlyList<UseChart>> ChartsAsync(CustomerVisit visit, ActivityAsk ask, IReadOnlyList<ActivityLine> days)

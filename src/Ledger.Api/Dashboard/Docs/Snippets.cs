@@ -229,7 +229,7 @@ internal static class Snippets
             {
                 Model = "auto",
                 MaxTokens = 256,
-                Messages = [new() { Role = Role.User, Content = "Hello" }],
+                Messages = [new UserMessageParam { Content = "Hello" }],
             }
         );
         Console.WriteLine(answer.Content[0].TryPickText(out var text) ? text.Text : "");
