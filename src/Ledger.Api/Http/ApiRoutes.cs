@@ -29,7 +29,12 @@ internal static class ApiRoutes
         route.Produces(status).Describe(summary, [refusal]);
 
     /// <summary>Describes a route with a body that answers nothing but a status.</summary>
-    public static RouteHandlerBuilder Describe<TRequest>(this RouteHandlerBuilder route, string summary, int status, int refusal)
+    public static RouteHandlerBuilder DescribeWithoutAnswer<TRequest>(
+        this RouteHandlerBuilder route,
+        string summary,
+        int status,
+        int refusal
+    )
         where TRequest : notnull =>
         route.Accepts<TRequest>("application/json").Produces(status).Describe(summary, [400, 413, 415, refusal]);
 

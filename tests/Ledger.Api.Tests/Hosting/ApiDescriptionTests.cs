@@ -55,6 +55,19 @@ public sealed class ApiDescriptionTests(SharedApp shared) : IClassFixture<Shared
     }
 
     [Fact]
+    public async Task What_is_asked_for_has_no_body_and_what_is_there_is_answered()
+    {
+        foreach (var path in (await DescriptionAsync()).GetProperty("paths").EnumerateObject())
+        {
+            if (!path.Value.TryGetProperty("get", out var operation))
+                continue;
+            operation.TryGetProperty("requestBody", out _).ShouldBeFalse(path.Name);
+            if (operation.GetProperty("responses").TryGetProperty("200", out var answer) && !path.Name.StartsWith("/health", StringComparison.Ordinal))
+                answer.TryGetProperty("content", out _).ShouldBeTrue(path.Name);
+        }
+    }
+
+    [Fact]
     public async Task Every_reference_leads_somewhere()
     {
         var description = await DescriptionAsync();

@@ -87,7 +87,7 @@ public sealed class AdminApi
             );
         admin
             .MapPost("/accounts/{id}/sign-outs", api.EndSignInsAsync)
-            .Describe<ReasonRequest>("Ends every sign-in of the account's holder; keys work on.", 204, 404);
+            .DescribeWithoutAnswer<ReasonRequest>("Ends every sign-in of the account's holder; keys work on.", 204, 404);
         admin
             .MapGet("/accounts/{id}/trail", api.ListTrailAsync)
             .Describe<TrailPage>("Who did what to which key or account, when and from where; newest first.", 200, 400, 404);
