@@ -2,6 +2,7 @@ using Ledger.Api.Dashboard.Access;
 using Ledger.Api.Dashboard.Keys;
 using Ledger.Api.Dashboard.Operator;
 using Ledger.Api.Dashboard.Overview;
+using Ledger.Api.Dashboard.Workspace;
 
 namespace Ledger.Api.Dashboard;
 
@@ -34,6 +35,7 @@ public static class DashboardSetup
         SignInPages.Map(app.Services, guests, customers);
         OverviewPages.Map(app.Services, customers);
         KeyPages.Map(app.Services, customers);
+        WorkspacePages.Map(app.Services, customers);
         OperatorPages.Map(app.Services, operatorGuests, operators);
     }
 }

@@ -8,6 +8,7 @@ internal static class MenuLinks
     [
         ("/", "Overview", "overview"),
         ("/keys", "API keys", "key"),
+        ("/workspace", "Workspace", "workspace"),
         ("/security", "Sign-in", "security"),
     ];
 
