@@ -149,11 +149,9 @@ function close(turn, chat, question, answer, failure, state, isStopped) {
 
 async function refusal(response) {
   if (response.type === 'opaqueredirect') return ['You are signed out.', ['Sign in again', '/sign-in?next=/workspace']];
-  let error;
-  try {
-    ({ error } = await response.json());
-  } catch {
-    return [response.status === 403 ? 'You may not do this any more. Reload the page to see why.' : `The server answered ${response.status}.`];
+  const error = await response.json().then((answer) => answer.error, () => null);
+  if (!error?.message) {
+    return [response.status === 403 ? 'You may not do this any more. Reload the page to see why.' : `The server answered ${response.status}. Try again in a moment.`];
   }
   const unit = (figure) => (error.unit === 'usd' ? `$${figure}` : `${figure} credits`);
   if (error.code === 'insufficient_credits') {
