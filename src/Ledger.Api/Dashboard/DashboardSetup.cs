@@ -6,6 +6,7 @@ using Ledger.Api.Dashboard.Keys;
 using Ledger.Api.Dashboard.Operator;
 using Ledger.Api.Dashboard.Overview;
 using Ledger.Api.Dashboard.Packs;
+using Ledger.Api.Dashboard.Workspace;
 
 namespace Ledger.Api.Dashboard;
 
@@ -45,6 +46,7 @@ public static class DashboardSetup
         ActivityPages.Map(app.Services, customers);
         ReceiptPages.Map(app.Services, customers);
         DocsPages.Map(app.Services, customers);
+        WorkspacePages.Map(app.Services, customers);
         OperatorPages.Map(app.Services, operatorGuests, operators);
     }
 }

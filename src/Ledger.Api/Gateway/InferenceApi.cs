@@ -65,6 +65,16 @@ public sealed class InferenceApi
             Map(app, api, $"/{route.Name}/v1", route, "Anthropic's messages with the preset of the tool.");
     }
 
+    /// <summary>
+    /// The workspace's way in, for whoever is signed in: the page's route let them in and checked its token against forgery. What they ask is held, carried and
+    /// charged like any call; that no key asked is all that differs, so that no key's limits or bucket count.
+    /// </summary>
+    internal static Func<HttpContext, Identity, Task> ForWorkspace(IServiceProvider services)
+    {
+        var api = new InferenceApi(services);
+        return (context, identity) => api.RunAsync(context, CallRoute.Workspace, identity);
+    }
+
     private static void Map(WebApplication app, InferenceApi api, string prefix, CallRoute route, string what)
     {
         var group = app.MapGroup(prefix + "/messages").WithTags("Inference");
@@ -78,13 +88,17 @@ public sealed class InferenceApi
     {
         if (route.Protocol == Protocol.Anthropic)
             context.Response.Headers["request-id"] = context.TraceIdentifier;
-        if (await EnterAsync(context, route.Protocol) is not { } identity)
-            return;
+        if (await EnterAsync(context, route.Protocol) is { } identity)
+            await RunAsync(context, route, identity);
+    }
+
+    private async Task RunAsync(HttpContext context, CallRoute route, Identity identity)
+    {
         var body = await BodyAsync(context);
         var name = NameOf(context, out var misnamed);
         var request = CallRequest.Read(route.Protocol, body, out var fault);
         if (request?.Provider is not null)
-            route = CallRoute.Pack;
+            route = route.Packed;
         if (await PassBucketAsync(context, route, identity) is false)
             return;
         if (request is null || misnamed is not null)
@@ -126,7 +140,7 @@ public sealed class InferenceApi
         if (placement.Call is not null)
         {
             // What was expected did not come to be: another process had changed the account.
-            if (await _runner.RunAsync(context, route, request, placement, name is not null) is { } refused)
+            if (await _runner.RunAsync(context, route, request, placement, name is not null && !route.IsInPerson) is { } refused)
                 await RefuseAsync(context, route, identity.Account, refused);
         }
         else if (placement is { Charged: { } hold, Charge: { } charge })

@@ -12,11 +12,19 @@ internal static class MenuLinks
         ("/packs", "Packs", "pack"),
         ("/activity", "Activity", "activity"),
         ("/docs", "Docs", "docs"),
+        ("/workspace", "Workspace", "workspace"),
         ("/security", "Sign-in", "security"),
     ];
 
     /// <summary>The operator's.</summary>
-    public static readonly IReadOnlyList<(string Href, string Label, string Icon)> Operator = [("/operator", "Overview", "overview")];
+    public static readonly IReadOnlyList<(string Href, string Label, string Icon)> Operator =
+    [
+        ("/operator", "Overview", "overview"),
+        ("/operator/accounts", "Accounts", "accounts"),
+        ("/operator/rate-card", "Rate card", "card"),
+        ("/operator/deliveries", "Webhooks", "webhook"),
+        ("/operator/audit", "Audit", "audit"),
+    ];
 
     /// <summary>Whether a link leads to where one is, or to what that is part of.</summary>
     public static bool IsCurrent(string href, string path)

@@ -17,6 +17,11 @@ internal sealed class OperatorPages(OperatorDoor door, LedgerService ledger, Rea
         operators.Form("/operator/sign-out", SignOutAsync);
         operators.Form("/operator/theme", SignInPages.KeepTheme);
         operators.Page("/operator", pages.ShowHomeAsync);
+        AccountPages.Map(services, operators);
+        HistoryPages.Map(services, operators);
+        RateCardPages.Map(services, operators);
+        DeliveryPages.Map(services, operators);
+        AuditPages.Map(services, operators);
     }
 
     private static PageAnswer Greet(GuestVisit visit)

@@ -227,15 +227,29 @@ internal sealed partial class CallDesk(
         }
     }
 
-    /// <summary>What became of a hold: whether it has ended, and the fact that charged it, if one did.</summary>
-    private async Task<(bool HasEnded, Fact? Charge)> FateAsync(
+    private Task<(bool HasEnded, Fact? Charge)> FateAsync(
         AccountId account,
         HoldId hold,
         long since,
         string requestId,
         CancellationToken ct
+    ) => FateAsync(account, hold, options.RepeatPatience - time.GetElapsedTime(since), requestId, ct);
+
+    /// <summary>What became of a hold that was placed: whether it has ended, and the fact that charged it, if one did.</summary>
+    /// <param name="account">Whose it is.</param>
+    /// <param name="hold">The hold.</param>
+    /// <param name="patience">For how long its end is waited for.</param>
+    /// <param name="requestId">The request that asks.</param>
+    /// <param name="ct">Gives up waiting.</param>
+    public async Task<(bool HasEnded, Fact? Charge)> FateAsync(
+        AccountId account,
+        HoldId hold,
+        TimeSpan patience,
+        string requestId,
+        CancellationToken ct
     )
     {
+        var since = time.GetTimestamp();
         Guid[] ids = [EventIds.LateSettlement(account, hold), EventIds.HoldEnd(account, hold)];
         while (true)
         {
@@ -261,7 +275,7 @@ internal sealed partial class CallDesk(
                 continue;
             }
 
-            var left = options.RepeatPatience - time.GetElapsedTime(since);
+            var left = patience - time.GetElapsedTime(since);
             if (left <= TimeSpan.Zero)
                 return (false, null);
             try

@@ -18,6 +18,10 @@ internal sealed record CallRoute(string Name, Protocol Protocol, CallPayment Pay
     /// <summary>The pack dialect of the same address.</summary>
     public static CallRoute Pack { get; } = new("pack", Protocol.OpenAi, CallPayment.Pack, KeyRateLimit.Generic);
 
+    /// <summary>The workspace of whoever is signed in, on the prepaid balance.</summary>
+    public static CallRoute Workspace { get; } =
+        new("workspace", Protocol.OpenAi, CallPayment.Balance, KeyRateLimit.Generic) { IsInPerson = true };
+
     /// <summary>Anthropic's protocol on the prepaid balance.</summary>
     public static CallRoute Messages { get; } = new("messages", Protocol.Anthropic, CallPayment.Balance, KeyRateLimit.Generic);
 
@@ -32,4 +36,10 @@ internal sealed record CallRoute(string Name, Protocol Protocol, CallPayment Pay
             tool
         )),
     ];
+
+    /// <summary>Whether somebody sits before it, who says when they want no more: then nothing of an answer is read on, and none is kept.</summary>
+    public bool IsInPerson { get; private init; }
+
+    /// <summary>The same way where packs pay: what OpenAI's protocol becomes when a provider is named.</summary>
+    public CallRoute Packed => IsInPerson ? this with { Payment = CallPayment.Pack } : Pack;
 }

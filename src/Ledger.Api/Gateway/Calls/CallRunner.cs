@@ -57,14 +57,17 @@ internal sealed partial class CallRunner(
                 var (cut, readOn) = ((CancellationTokenSource, TimeSpan))state!;
                 try
                 {
-                    cut.CancelAfter(readOn);
+                    if (readOn > TimeSpan.Zero)
+                        cut.CancelAfter(readOn);
+                    else
+                        cut.Cancel();
                 }
                 catch (ObjectDisposedException)
                 {
                     // It ended at the same moment.
                 }
             },
-            (cut, options.ReadOn)
+            (cut, route.IsInPerson ? TimeSpan.Zero : options.ReadOn)
         );
         var run = new Run(context, route, request, placement.Call!, isNamed, time.GetTimestamp(), cut.Token);
         try

@@ -1,0 +1,80 @@
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Keys;
+using Ledger.Domain.Money;
+using Ledger.Domain.Payments;
+using Ledger.Domain.Wallets;
+using Ledger.Projections.Accounts;
+
+namespace Ledger.Api.Dashboard.Operator;
+
+/// <summary>Accounts that were searched for.</summary>
+/// <param name="Query">What was searched for; empty for all.</param>
+/// <param name="Accounts">Those found, in the order of their ids.</param>
+/// <param name="First">Where the first page is; null where this is it.</param>
+/// <param name="Next">Where the next page is; null where this is the last.</param>
+/// <param name="Problem">What is wrong with the search; null for nothing.</param>
+public sealed record AccountSearchModel(string Query, IReadOnlyList<AccountListing> Accounts, string? First, string? Next, string? Problem);
+
+/// <summary>One account as the operator sees it. Of long lists only the newest.</summary>
+/// <param name="Account">The account, with what is due lapsed.</param>
+/// <param name="Email">The person's address; null where it is not known.</param>
+/// <param name="Balances">What there is, by unit.</param>
+/// <param name="Pockets">The pockets with something in them, in the order in which they pay.</param>
+/// <param name="Holds">The holds that are open, newest first.</param>
+/// <param name="Keys">The keys, newest first.</param>
+/// <param name="Orders">The orders, newest first.</param>
+/// <param name="Notice">What has been done; null for nothing.</param>
+public sealed record OperatorAccountModel(
+    Account Account,
+    string? Email,
+    IReadOnlyList<AccountBalance> Balances,
+    IReadOnlyList<Pocket> Pockets,
+    Newest<Hold> Holds,
+    Newest<OperatorKeyLine> Keys,
+    Newest<Order> Orders,
+    string? Notice
+);
+
+/// <summary>What there is in a unit, packs apart.</summary>
+/// <param name="Available">What may be spent now.</param>
+/// <param name="Held">What is set aside.</param>
+/// <param name="Debt">What is owed.</param>
+public sealed record AccountBalance(Amount Available, Amount Held, Amount Debt);
+
+/// <summary>The newest of many.</summary>
+/// <param name="Shown">Those that are shown.</param>
+/// <param name="Total">How many there are.</param>
+public sealed record Newest<T>(IReadOnlyList<T> Shown, int Total)
+{
+    /// <summary>Whether there are more than are shown.</summary>
+    public bool IsCut => Total > Shown.Count;
+}
+
+/// <summary>One key as the operator sees it.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Month">What it was charged in credits since the first of the month.</param>
+/// <param name="LastUsedAt">When it was last used; null before the first time.</param>
+public sealed record OperatorKeyLine(Key Key, Amount Month, DateTimeOffset? LastUsedAt);
+
+/// <summary>A grant that is being written.</summary>
+/// <param name="Account">Who gets it.</param>
+/// <param name="Email">The person's address; null where it is not known.</param>
+/// <param name="Form">The form as it was sent; blank where it was not.</param>
+/// <param name="Problem">What is wrong with the whole of it; null for nothing.</param>
+public sealed record GrantModel(AccountId Account, string? Email, FormPost Form, string? Problem = null);
+
+/// <summary>A grant that waits to be confirmed.</summary>
+/// <param name="Account">Who gets it.</param>
+/// <param name="Email">The person's address; null where it is not known.</param>
+/// <param name="Form">The form as it was sent, whose fields are sent once more.</param>
+/// <param name="Grant">What would be given.</param>
+/// <param name="Before">What is available in its unit now.</param>
+public sealed record GrantReviewModel(AccountId Account, string? Email, FormPost Form, GrantCredits Grant, Amount Before);
+
+/// <summary>A suspension, or its end, that waits to be confirmed.</summary>
+/// <param name="Account">Whose.</param>
+/// <param name="Email">The person's address; null where it is not known.</param>
+/// <param name="IsSuspension">Whether it is a suspension, not its end.</param>
+/// <param name="Form">The form as it was sent; blank where it was not.</param>
+public sealed record StatusModel(AccountId Account, string? Email, bool IsSuspension, FormPost Form);

@@ -1,0 +1,224 @@
+using Ledger.Api.Application;
+using Ledger.Api.Dialects.Admin;
+using Ledger.Api.Keys;
+using Ledger.Domain;
+using Ledger.Domain.Accounts;
+using Ledger.Domain.Money;
+using Ledger.Domain.Wallets;
+using Ledger.Projections.Accounts;
+
+namespace Ledger.Api.Dashboard.Operator;
+
+/// <summary>Accounts as the operator sees them: searched, looked at, given funds, suspended and reinstated.</summary>
+internal sealed class AccountPages(LedgerService ledger, People people, KeyDesk keys, TimeProvider time)
+{
+    private const int PageSize = 50;
+    private const int Shown = 50;
+    private const int MaxReason = 500;
+    private const int MaxReference = 200;
+
+    /// <summary>The sources that may be given from, by name in the form.</summary>
+    public static readonly IReadOnlyList<(string Value, string Label)> SourceOptions =
+    [
+        ("bonus", "Bonus: given for nothing"),
+        ("payg", "Bought: paid for outside of this ledger"),
+        ("subscription", "Subscription"),
+        ("prepaid", "Prepaid dollars"),
+    ];
+
+    /// <summary>The units, by name in the form.</summary>
+    public static readonly IReadOnlyList<(string Value, string Label)> UnitOptions = [("credits", "Credits"), ("usd", "Dollars")];
+
+    /// <summary>Maps the routes.</summary>
+    public static void Map(IServiceProvider services, PageRoutes<OperatorVisit> operators)
+    {
+        var pages = ActivatorUtilities.CreateInstance<AccountPages>(services);
+        operators.Page("/operator/accounts", pages.SearchAsync);
+        operators.Page("/operator/accounts/{id}", pages.ShowAsync);
+        operators.Page("/operator/accounts/{id}/grant", pages.AskGrantAsync);
+        operators.Form("/operator/accounts/{id}/grant", pages.ReviewGrantAsync);
+        operators.Form("/operator/accounts/{id}/grant/confirm", pages.GrantAsync);
+        foreach (var isSuspension in (bool[])[true, false])
+        {
+            var path = "/operator/accounts/{id}/" + (isSuspension ? "suspend" : "reinstate");
+            operators.Page(path, visit => pages.AskStatusAsync(visit, isSuspension));
+            operators.Form(path, (visit, form) => pages.ChangeStatusAsync(visit, form, isSuspension));
+        }
+    }
+
+    private async Task<PageAnswer> SearchAsync(OperatorVisit visit)
+    {
+        var query = (visit.Query("query") ?? "").Trim();
+        var after = visit.Query("after") ?? "";
+        if (query.Length > 254 || query.Contains('\0', StringComparison.Ordinal) || (after.Length > 0 && !Identifiers.IsLawful(after)))
+            return Show(new(query, [], null, null, "Nobody can be found by this."), 400);
+        var found = await people.SearchAsync(query, after, PageSize + 1, visit.Gone);
+        var page = found.Take(PageSize).ToList();
+        var filter = query.Length == 0 ? "" : "query=" + Uri.EscapeDataString(query);
+        return Show(
+            new(
+                query,
+                page,
+                after.Length == 0 ? null : "/operator/accounts?" + filter,
+                found.Count > PageSize ? $"/operator/accounts?{filter}&after={page[^1].Account}" : null,
+                null
+            ),
+            200
+        );
+
+        static PageAnswer Show(AccountSearchModel model, int status) =>
+            PageAnswer.Show<AccountSearchPage, AccountSearchModel>("Accounts", model, status);
+    }
+
+    private async Task<PageAnswer> ShowAsync(OperatorVisit visit)
+    {
+        if (await FindAsync(visit) is not { } account)
+            return PageAnswer.NotFound;
+        var now = LedgerTime.Later(time, account.LastAt);
+        var all = KeyDesk.KeysOf(account, revoked: true);
+        var newest = all.Reverse().Take(Shown).ToList();
+        var views = await keys.ViewAsync(account, newest, visit.Gone);
+        var wallet = account.Wallet;
+        var notice = visit.Query("done") switch
+        {
+            "granted" => "It is given.",
+            "suspended" => "The account is suspended: nothing of it can be spent or changed.",
+            "reinstated" => "The account works again.",
+            _ => null,
+        };
+        return PageAnswer.Show<AccountPage, OperatorAccountModel>(
+            "Account " + account.Id,
+            new(
+                account,
+                await EmailOfAsync(visit, account.Id),
+                [.. ((Unit[])[Unit.Credits, Unit.Usd]).Select(unit => BalanceOf(account, unit, now))],
+                [.. wallet.Open],
+                new([.. wallet.Holds.Values.OrderByDescending(hold => hold.PlacedAt).Take(Shown)], wallet.Holds.Count),
+                new([.. newest.Zip(views, (key, view) => new OperatorKeyLine(key, Credits(view.Usage.Month), view.LastUsedAt))], all.Count),
+                new([.. account.Orders.All.Values.OrderByDescending(order => order.OpenedAt).Take(Shown)], account.Orders.All.Count),
+                notice
+            )
+        );
+    }
+
+    private async Task<PageAnswer> AskGrantAsync(OperatorVisit visit) =>
+        await FindAsync(visit) is { } account ? await ShowGrantAsync(visit, account.Id, FormPost.Blank, null, 200) : PageAnswer.NotFound;
+
+    private async Task<PageAnswer> ReviewGrantAsync(OperatorVisit visit, FormPost form)
+    {
+        if (await FindAsync(visit) is not { } account)
+            return PageAnswer.NotFound;
+        if (GrantOf(account.Id, form, visit.Now) is not { } grant)
+            return await ShowGrantAsync(visit, account.Id, form, null, 400);
+        return PageAnswer.Show<GrantReviewPage, GrantReviewModel>(
+            "Give funds",
+            new(account.Id, await EmailOfAsync(visit, account.Id), form, grant, account.Wallet.Available(grant.Amount.Unit, visit.Now))
+        );
+    }
+
+    private async Task<PageAnswer> GrantAsync(OperatorVisit visit, FormPost form)
+    {
+        if (await FindAsync(visit) is not { } account)
+            return PageAnswer.NotFound;
+        if (GrantOf(account.Id, form, visit.Now) is not { } grant)
+            return await ShowGrantAsync(visit, account.Id, form, null, 400);
+        var verdict = await ledger.ExecuteAsync(grant, visit.Caller);
+        if (verdict.Refusal is not { Code: var code })
+            return PageAnswer.SeeOther($"/operator/accounts/{account.Id}?done=granted");
+        var field = code switch
+        {
+            RejectionCode.ExpiryNotInFuture => "expires",
+            RejectionCode.AmountOutOfRange => "amount",
+            RejectionCode.ReferenceConflict => "reference",
+            _ => null,
+        };
+        if (field is not null)
+            form.Fault(field, AdminErrors.Of(code).Message);
+        return await ShowGrantAsync(visit, account.Id, form, field is null ? AdminErrors.Of(code).Message : null, 409);
+    }
+
+    /// <summary>The grant that a form asks for; null where something is wrong with it.</summary>
+    private static GrantCredits? GrantOf(AccountId account, FormPost form, DateTimeOffset now)
+    {
+        var unit = form.Choice("unit", ("credits", Unit.Credits), ("usd", Unit.Usd));
+        var amount = form.Amount("amount", unit, isRequired: true);
+        var source = form.Choice(
+            "source",
+            ("bonus", PocketSource.Bonus),
+            ("payg", PocketSource.Payg),
+            ("subscription", PocketSource.Subscription),
+            ("prepaid", PocketSource.Prepaid)
+        );
+        if ((unit == Unit.Usd) != (source == PocketSource.Prepaid))
+            form.Fault("source", unit == Unit.Usd ? "Dollars are always prepaid." : "Only dollars are prepaid.");
+        DateTimeOffset? expiresAt = form.Day("expires") is { } day ? new(day, new(23, 59, 59), TimeSpan.Zero) : null;
+        if (expiresAt <= now)
+            form.Fault("expires", "A day that is not over yet.");
+        var reason = form.Text("reason", MaxReason, isRequired: true);
+        var reference = form.Text("reference", MaxReference);
+
+        // Without a name of its own, the form that confirms it names it: sent twice, it is given once.
+        return form.IsValid
+            ? new(account, amount!.Value, source, null, expiresAt, "operator", reference ?? "dashboard-" + form.Id, reason!)
+            : null;
+    }
+
+    private async Task<PageAnswer> AskStatusAsync(OperatorVisit visit, bool isSuspension) =>
+        await FindAsync(visit) is { } account ? await ShowStatusAsync(visit, account.Id, isSuspension, FormPost.Blank, 200) : PageAnswer.NotFound;
+
+    private async Task<PageAnswer> ChangeStatusAsync(OperatorVisit visit, FormPost form, bool isSuspension)
+    {
+        if (await FindAsync(visit) is not { } account)
+            return PageAnswer.NotFound;
+        if (form.Text("reason", MaxReason, isRequired: true) is not { } reason)
+            return await ShowStatusAsync(visit, account.Id, isSuspension, form, 400);
+        var request = OperatorVisit.RequestOf(account.Id, form);
+        AccountCommand command = isSuspension
+            ? new SuspendAccount(account.Id, request, reason)
+            : new ReinstateAccount(account.Id, request, reason);
+        var verdict = await ledger.ExecuteAsync(command, visit.Caller);
+        if (verdict.Refusal is { Code: var code })
+        {
+            form.Fault("reason", AdminErrors.Of(code).Message);
+            return await ShowStatusAsync(visit, account.Id, isSuspension, form, 409);
+        }
+
+        return PageAnswer.SeeOther($"/operator/accounts/{account.Id}?done={(isSuspension ? "suspended" : "reinstated")}");
+    }
+
+    private async Task<PageAnswer> ShowGrantAsync(OperatorVisit visit, AccountId account, FormPost form, string? problem, int status) =>
+        PageAnswer.Show<GrantPage, GrantModel>("Give funds", new(account, await EmailOfAsync(visit, account), form, problem), status);
+
+    private async Task<PageAnswer> ShowStatusAsync(OperatorVisit visit, AccountId account, bool isSuspension, FormPost form, int status) =>
+        PageAnswer.Show<StatusPage, StatusModel>(
+            isSuspension ? "Suspend an account" : "Reinstate an account",
+            new(account, await EmailOfAsync(visit, account), isSuspension, form),
+            status
+        );
+
+    /// <summary>The account that the path names, with what is due lapsed; null where there is none.</summary>
+    private async Task<Account?> FindAsync(OperatorVisit visit) => await FindAsync(ledger, time, visit.Route("id"));
+
+    /// <summary>The account of an id, with what is due lapsed; null where there is none. What can be no id is not looked up.</summary>
+    internal static async Task<Account?> FindAsync(LedgerService ledger, TimeProvider time, string id)
+    {
+        if (!Identifiers.IsLawful(id))
+            return null;
+        var account = (await ledger.ReadAsync(new(id))).Account;
+        return account.Status == AccountStatus.Missing ? null : account.LapsedAt(LedgerTime.Later(time, account.LastAt));
+    }
+
+    private async Task<string?> EmailOfAsync(OperatorVisit visit, AccountId account) =>
+        (await people.FindAsync(account, visit.Gone))?.Email;
+
+    /// <summary>What an account has in a unit, packs apart.</summary>
+    internal static AccountBalance BalanceOf(Account account, Unit unit, DateTimeOffset now) =>
+        new(
+            account.Wallet.Available(unit, now),
+            new(account.Wallet.Open.Where(pocket => pocket.Unit == unit && pocket.Scope is null).Sum(pocket => pocket.Held), unit),
+            account.Wallet.Debt(unit)
+        );
+
+    // The wire's decimals are exact.
+    private static Amount Credits(decimal whole) => new((long)(whole * Unit.Credits.PartsPerWhole()), Unit.Credits);
+}

@@ -1,0 +1,43 @@
+using Ledger.Domain.RateCards;
+
+namespace Ledger.Api.Dashboard.Operator;
+
+/// <summary>The rate card in force, and its versions.</summary>
+/// <param name="Shown">The version that is shown; null where none was ever published.</param>
+/// <param name="Source">It, as it was published.</param>
+/// <param name="InForce">The version in force; null where none is.</param>
+/// <param name="Versions">The versions, newest first.</param>
+/// <param name="Next">Where older ones are; null where these are all.</param>
+/// <param name="First">Where the newest are; null where these are they.</param>
+/// <param name="Differences">What the version that is shown changed of the one before; null for the first.</param>
+/// <param name="Notice">What has been done; null for nothing.</param>
+public sealed record RateCardModel(
+    RateCard? Shown,
+    string Source,
+    long? InForce,
+    IReadOnlyList<RateCard> Versions,
+    string? Next,
+    string? First,
+    IReadOnlyList<RateCardDifference>? Differences,
+    string? Notice
+);
+
+/// <summary>A rate card that is being written.</summary>
+/// <param name="Form">The form as it was sent; blank where it was not.</param>
+/// <param name="Source">What stands in it at first: the card in force.</param>
+/// <param name="Faults">What is wrong with the card, by place.</param>
+public sealed record RateCardEditModel(FormPost Form, string Source, IReadOnlyList<(string Place, string Message)> Faults);
+
+/// <summary>A rate card that waits to be published.</summary>
+/// <param name="Form">The form as it was sent, whose fields are sent once more.</param>
+/// <param name="Base">The version that it is compared with: the one in force; null where none is.</param>
+/// <param name="EffectiveAt">From when it is to price; null for at once.</param>
+/// <param name="Differences">What it changes.</param>
+/// <param name="Notice">What is to be said before; null for nothing.</param>
+public sealed record RateCardReviewModel(
+    FormPost Form,
+    long? Base,
+    DateTimeOffset? EffectiveAt,
+    IReadOnlyList<RateCardDifference> Differences,
+    string? Notice
+);

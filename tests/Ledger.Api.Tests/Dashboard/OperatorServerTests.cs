@@ -1,0 +1,168 @@
+using System.Text.Json;
+using Ledger.Domain;
+using Ledger.Domain.Money;
+using Ledger.Projections.Notifications;
+using Ledger.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Playwright;
+using Npgsql;
+
+namespace Ledger.Api.Tests.Dashboard;
+
+/// <summary>The rate card, deliveries and audits, as the operator sees them in a browser.</summary>
+public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<DashboardWorld>
+{
+    private LedgerApp App => world.App;
+
+    [Fact]
+    public async Task A_rate_card_is_written_compared_and_published()
+    {
+        await using var visitor = await OperatorAsync();
+        await visitor.GoAsync("/operator");
+        await visitor.PressAsync("Rate card");
+        await visitor.LookAsync("operator-rate-card");
+        await visitor.PressAsync("Edit…");
+        var written = await visitor.Page.GetByLabel("Rate card, as JSON").InputValueAsync();
+        await visitor.LookAsync("operator-rate-card-edit");
+
+        // Whatever is wrong is named by its place, and the text stays as it was typed.
+        var wrong = written.Replace("\"credits\": \"5\"", "\"credits\": \"five\"", StringComparison.Ordinal);
+        await visitor.FillAsync("Rate card, as JSON", wrong);
+        await visitor.FillAsync("Prices from", "2020-01-01T00:00");
+        await visitor.PressAsync("Review the changes");
+        var page = await visitor.TextAsync();
+        page.ShouldContain("tools[0].credits");
+        page.ShouldContain("A time in the future");
+        (await visitor.Page.GetByLabel("Rate card, as JSON").InputValueAsync()).ShouldBe(wrong);
+        await visitor.FillAsync("Rate card, as JSON", "{ no card");
+        await visitor.PressAsync("Review the changes");
+        (await visitor.TextAsync()).ShouldContain("The rate card is not valid JSON, at line 1.");
+        await visitor.LookAsync("operator-rate-card-faults");
+
+        var right = written
+            .Replace("\"credits\": \"5\"", "\"credits\": \"6\"", StringComparison.Ordinal)
+            .Replace("\"name\": \"sfx\"", "\"name\": \"sound\"", StringComparison.Ordinal);
+        await visitor.FillAsync("Rate card, as JSON", right);
+        await visitor.FillAsync("Prices from", "");
+        await visitor.PressAsync("Review the changes");
+        page = await visitor.TextAsync();
+        page.ShouldContain("chat");
+        page.ShouldContain("(+20 %)");
+        page.ShouldContain("sfx");
+        page.ShouldContain("Removed");
+        page.ShouldContain("sound");
+        page.ShouldContain("Added");
+        page.ShouldNotContain("voice_clone", customMessage: "what stays is not listed");
+        await visitor.LookAsync("operator-rate-card-review");
+        var before = await VersionsAsync();
+
+        // While it is looked at, another one is published: what is confirmed must be what was seen.
+        await App.PublishPriceAsync("image", "41");
+        await visitor.PressAsync("Publish it");
+        (await visitor.TextAsync()).ShouldContain("Another card has come into force since you looked.");
+        (await VersionsAsync()).ShouldBe(before + 1);
+        var again = await OperatorForm.ReadAsync(visitor);
+        await visitor.PressAsync("Publish it");
+        visitor.Path.ShouldBe("/operator/rate-card?done=published");
+        (await VersionsAsync()).ShouldBe(before + 2);
+        (await visitor.TextAsync()).ShouldContain($"What version {before + 2} changed");
+        var account = await App.OpenAccountAsync(credits: 100);
+        (await world.SpendAsync(account.Key)).ShouldBe(200);
+        (await App.AvailableAsync(account.Id)).ShouldBe(94);
+        (await App.QueryAsync("select headers ->> 'actor' from mt_events where stream_id = 'rate-card' order by version desc limit 1")).ShouldBe("operator");
+
+        // Sent again, it is what it is.
+        (await again.SendAsync(visitor)).ShouldBe("/operator/rate-card?done=same");
+        (await VersionsAsync()).ShouldBe(before + 2);
+        await visitor.PressAsync($"Version {before + 1}");
+        (await visitor.TextAsync()).ShouldContain($"What version {before + 1} changed");
+        (await visitor.GoAsync("/operator/rate-card?version=4711")).ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task Dead_letters_are_found_and_sent_again()
+    {
+        var account = await App.OpenAccountAsync();
+        var deliveries = App.Services.GetRequiredService<Deliveries>();
+        var now = App.Clock.Now;
+        var made = new List<Delivery>();
+        for (var i = 0; i < 55; i++)
+        {
+            var id = EventIds.Request(account.Id, $"delivery{i}");
+            made.Add(new(id, account.Id, DeliveryChannel.Webhook, 1_000_000 + i, id, "credits.warning", """{"type":"credits.warning","note":"<b>low</b>"}""", DeliveryState.Waiting, 0, now, now, null, null, null, now));
+        }
+
+        await deliveries.AddAsync(made, CancellationToken.None);
+        await deliveries.MarkAsync(made[0], new(DeliveryState.Dead, now, null, 410, "The address answered 410."), CancellationToken.None);
+        await using var visitor = await OperatorAsync();
+        await visitor.GoAsync("/operator/deliveries?account=" + account.Id);
+        (await visitor.Page.Locator("tbody tr").CountAsync()).ShouldBe(50);
+        await visitor.PressAsync("Next page");
+        (await visitor.Page.Locator("tbody tr").CountAsync()).ShouldBe(5);
+        await visitor.PressAsync("Dead");
+        (await visitor.Page.Locator("tbody tr").CountAsync()).ShouldBe(1);
+        (await visitor.TextAsync()).ShouldContain("The address answered 410.");
+        await visitor.LookAsync("operator-deliveries");
+        await visitor.PressAsync("credits.warning");
+        (await visitor.TextAsync()).ShouldContain("<b>low</b>");
+        await visitor.LookAsync("operator-delivery");
+        await visitor.PressAsync("Send it again");
+        visitor.Path.ShouldBe($"/operator/deliveries/{made[0].Id}?done=replayed");
+        (await deliveries.FindAsync(made[0].Id, CancellationToken.None))!.Attempts.ShouldBe(0);
+        foreach (var path in (string[])["/nothing", "/" + Guid.Empty, "?state=lost", "?account=no+id", "?before=0-nowhere"])
+            (await visitor.GoAsync("/operator/deliveries" + path)).ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task An_audit_is_watched_while_it_runs_and_its_report_is_signed()
+    {
+        await App.OpenAccountAsync(credits: 10);
+        await using var visitor = await OperatorAsync();
+        await visitor.GoAsync("/operator/audit");
+        (await visitor.TextAsync()).ShouldContain("None since this server started");
+        await visitor.LookAsync("operator-audit-none");
+
+        // A read model that nobody may read for a while keeps the audit where it is.
+        await using (var connection = await App.Services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync())
+        {
+            await using var transaction = await connection.BeginTransactionAsync();
+            await using (var command = new NpgsqlCommand("lock table usage_hourly in access exclusive mode", connection, transaction))
+                await command.ExecuteNonQueryAsync();
+            await visitor.PressAsync("Verify the ledger");
+            await Assertions.Expect(visitor.Page.Locator("#audit-words")).ToContainTextAsync("accounts");
+            (await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Verify the ledger" }).CountAsync()).ShouldBe(0, "one at a time");
+            (await visitor.Page.APIRequest.GetAsync("/operator/audit/report.json")).Status.ShouldBe(404);
+            await visitor.LookAsync("operator-audit-running");
+        }
+
+        // The page comes to its end by itself.
+        await Assertions.Expect(visitor.Page.GetByText("All is whole.")).ToBeVisibleAsync(new() { Timeout = 30_000 });
+        var page = await visitor.TextAsync();
+        foreach (var check in (string[])["checkpoints", "streams", "read_models"])
+            page.ShouldContain(check);
+        await visitor.LookAsync("operator-audit");
+        var download = await visitor.Page.RunAndWaitForDownloadAsync(() => visitor.Page.GetByRole(AriaRole.Link, new() { Name = "Signed report, JSON" }).ClickAsync());
+        download.SuggestedFilename.ShouldBe("audit-report.json");
+        using var report = JsonDocument.Parse(await File.ReadAllBytesAsync((await download.PathAsync())!));
+        report.RootElement.GetProperty("whole").GetBoolean().ShouldBeTrue();
+        report.RootElement.GetProperty("signature").GetProperty("key").GetProperty("kid").GetString().ShouldNotBeNullOrEmpty();
+
+        // What is not as it should be is said, and where.
+        var account = await App.OpenAccountAsync(credits: 10);
+        await App.QueryAsync($"update pockets set remaining = remaining + 1 where account_id = '{account.Id}'");
+        await visitor.PressAsync("Verify the ledger");
+        await Assertions.Expect(visitor.Page.GetByText("Not all is whole:")).ToBeVisibleAsync(new() { Timeout = 30_000 });
+        (await visitor.TextAsync()).ShouldContain("row_differs");
+        await visitor.LookAsync("operator-audit-findings");
+        await App.QueryAsync($"update pockets set remaining = remaining - 1 where account_id = '{account.Id}'");
+    }
+
+    private async Task<long> VersionsAsync() => (long)(await App.QueryAsync("select max(version) from mt_events where stream_id = 'rate-card'"))!;
+
+    private async Task<Visitor> OperatorAsync()
+    {
+        var visitor = await world.VisitAsync();
+        await visitor.SignInAsOperatorAsync();
+        return visitor;
+    }
+}
