@@ -11,8 +11,8 @@ internal static class MenuLinks
         ("/credits", "Credits", "credits"),
         ("/packs", "Packs", "pack"),
         ("/activity", "Activity", "activity"),
-        ("/docs", "Docs", "docs"),
         ("/workspace", "Workspace", "workspace"),
+        ("/docs", "Docs", "docs"),
         ("/security", "Sign-in", "security"),
     ];
 
