@@ -6,6 +6,7 @@ using Ledger.Api.Hosting;
 using Ledger.Api.Pricing;
 using Ledger.EventStore;
 using Ledger.EventStore.Checkpoints;
+using Ledger.EventStore.Transfer;
 using Ledger.Projections.Rebuild;
 using Npgsql;
 
@@ -51,6 +52,8 @@ internal static partial class CommandLine
                     RateCardCommand.Make(host),
                     AccountCommand.Make(host),
                     AuditCommand.Make(host),
+                    TransferCommand.Export(host),
+                    TransferCommand.Import(host),
                 ]
         )
             root.Add(command);
@@ -85,6 +88,7 @@ internal static partial class CommandLine
                         or RebuildRefusedException
                         or LedgerUnavailableException
                         or CheckpointFileException
+                        or TransferException
                         or SettingsException
             )
         {
