@@ -52,6 +52,7 @@ internal static partial class CommandLine
                     RateCardCommand.Make(host),
                     AccountCommand.Make(host),
                     AuditCommand.Make(host),
+                    ReplayCommand.Make(host),
                     TransferCommand.Export(host),
                     TransferCommand.Import(host),
                 ]

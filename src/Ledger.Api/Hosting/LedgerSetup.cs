@@ -10,6 +10,7 @@ using Ledger.Projections.Balances;
 using Ledger.Projections.Journal;
 using Ledger.Projections.Keys;
 using Ledger.Projections.Payments;
+using Ledger.Projections.Pricing;
 using Ledger.Projections.Rebuild;
 using Ledger.Projections.Referrals;
 using Ledger.Projections.Usage;
@@ -42,6 +43,7 @@ public static class LedgerSetup
         services.AddSingleton<RateCards>();
         services.AddSingleton<OrderQueries>();
         services.AddSingleton<CardGuard>();
+        services.AddSingleton<WhatIf>();
         services.AddAuditStore();
         return services;
     }

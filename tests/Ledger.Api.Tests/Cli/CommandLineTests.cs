@@ -62,14 +62,15 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task Help_names_every_command_and_none_that_is_not_there()
+    public async Task Help_names_every_command()
     {
         var (code, output, _) = await RunAsync(null, "--help");
         code.ShouldBe(0);
-        foreach (var command in (string[])["migrate", "rebuild", "rate-card", "account", "audit", "export", "import"])
+        foreach (
+            var command in (string[])
+                ["migrate", "rebuild", "rate-card", "account", "audit", "export", "import", "replay"]
+        )
             output.ShouldContain("  " + command);
-        foreach (var later in (string[])["replay", "backup", "restore"])
-            output.ShouldNotContain("  " + later);
     }
 
     [Theory]
