@@ -72,6 +72,7 @@ await using (database)
         .. InferenceApi.AnthropicShapes,
         OpenAiErrors.Shape,
     ]);
+    app.UseClosures();
     app.UseRegions();
     Health.Map(app);
     ToolsApi.Map(app);

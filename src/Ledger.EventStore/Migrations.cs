@@ -39,7 +39,7 @@ internal sealed class Migrations(IReadOnlyList<Migration> known)
     // One number for everybody who migrates: servers that start together take turns.
     private const long AdvisoryLock = 0x4C65_6467_6572;
 
-    public async Task<int> ApplyAsync(NpgsqlDataSource database, CancellationToken ct)
+    public async Task<int> ApplyAsync(NpgsqlDataSource database, bool evenIfClosed, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using (
@@ -53,7 +53,7 @@ internal sealed class Migrations(IReadOnlyList<Migration> known)
         try
         {
             // A restore may be filling the database at this moment: what it brings with it must not be there before.
-            if (await Closures.FindAsync(connection, ct) is { } closure)
+            if (!evenIfClosed && await Closures.FindAsync(connection, ct) is { } closure)
                 throw new SchemaException(closure.Reason);
             await using (var create = new NpgsqlCommand(SqlFile.Read("ledger_migrations.sql"), connection))
                 await create.ExecuteNonQueryAsync(ct);

@@ -2,7 +2,9 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Text.RegularExpressions;
 using Ledger.Api.Application;
+using Ledger.Api.Backup;
 using Ledger.Api.Hosting;
+using Ledger.Api.Payments;
 using Ledger.Api.Pricing;
 using Ledger.EventStore;
 using Ledger.EventStore.Checkpoints;
@@ -55,6 +57,8 @@ internal static partial class CommandLine
                     ReplayCommand.Make(host),
                     TransferCommand.Export(host),
                     TransferCommand.Import(host),
+                    BackupCommand.Backup(host),
+                    BackupCommand.Restore(host),
                 ]
         )
             root.Add(command);
@@ -90,6 +94,8 @@ internal static partial class CommandLine
                         or LedgerUnavailableException
                         or CheckpointFileException
                         or TransferException
+                        or BackupException
+                        or PaymentProviderException
                         or SettingsException
             )
         {

@@ -68,7 +68,7 @@ public sealed class CommandLineTests
         code.ShouldBe(0);
         foreach (
             var command in (string[])
-                ["migrate", "rebuild", "rate-card", "account", "audit", "export", "import", "replay"]
+                ["migrate", "rebuild", "rate-card", "account", "audit", "export", "import", "replay", "backup", "restore"]
         )
             output.ShouldContain("  " + command);
     }
