@@ -75,6 +75,7 @@ await using (database)
         OpenAiErrors.Shape,
         PageErrors.Shape,
     ]);
+    app.UseClosures();
     app.UseRegions();
     Health.Map(app);
     ToolsApi.Map(app);

@@ -279,6 +279,42 @@ public sealed class LogScan(NpgsqlDataSource database)
         return await NpgsqlEventLog.ReadAsync(command, ct);
     }
 
+    /// <summary>The events of some types at positions above one and up to another, recorded in a time, in the order of positions. The caller bounds how many that are.</summary>
+    /// <param name="after">The position before the first.</param>
+    /// <param name="upTo">The last position.</param>
+    /// <param name="types">The types.</param>
+    /// <param name="from">The first moment.</param>
+    /// <param name="to">The first moment that does not count any more.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<IReadOnlyList<StoredEvent>> ReadBetweenAsync(
+        long after,
+        long upTo,
+        IReadOnlyCollection<string> types,
+        DateTimeOffset from,
+        DateTimeOffset to,
+        CancellationToken ct
+    )
+    {
+        await using var command = database.CreateCommand(
+            $"""
+            select {NpgsqlEventLog.EventColumns}
+            from mt_events m
+            where m.seq_id > $1
+              and m.seq_id <= $2
+              and m.type = any ($3)
+              and m.timestamp >= $4
+              and m.timestamp < $5
+            order by m.seq_id
+            """
+        );
+        command.Parameters.Add(new() { Value = after });
+        command.Parameters.Add(new() { Value = upTo });
+        command.Parameters.Add(new() { Value = types.ToArray() });
+        command.Parameters.Add(new() { Value = from.ToUniversalTime() });
+        command.Parameters.Add(new() { Value = to.ToUniversalTime() });
+        return await NpgsqlEventLog.ReadAsync(command, ct);
+    }
+
     /// <summary>
     /// A position up to which the log is settled: no event at or before it can still be committed. Waits for the transactions that have drawn
     /// positions by now.

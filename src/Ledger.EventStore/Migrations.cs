@@ -33,12 +33,13 @@ internal sealed class Migrations(IReadOnlyList<Migration> known)
                 }.Select(SqlFile.Read)
             )
         ),
+        new("log", 2, "what keeps a ledger closed", SqlFile.Read("ledger_closures.sql")),
     ];
 
     // One number for everybody who migrates: servers that start together take turns.
     private const long AdvisoryLock = 0x4C65_6467_6572;
 
-    public async Task<int> ApplyAsync(NpgsqlDataSource database, CancellationToken ct)
+    public async Task<int> ApplyAsync(NpgsqlDataSource database, bool evenIfClosed, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using (
@@ -51,6 +52,9 @@ internal sealed class Migrations(IReadOnlyList<Migration> known)
             await take.ExecuteNonQueryAsync(ct);
         try
         {
+            // A restore may be filling the database at this moment: what it brings with it must not be there before.
+            if (!evenIfClosed && await Closures.FindAsync(connection, ct) is { } closure)
+                throw new SchemaException(closure.Reason);
             await using (var create = new NpgsqlCommand(SqlFile.Read("ledger_migrations.sql"), connection))
                 await create.ExecuteNonQueryAsync(ct);
             var applied = await AppliedAsync(connection, ct);
@@ -100,6 +104,8 @@ internal sealed class Migrations(IReadOnlyList<Migration> known)
     public async Task<string?> CheckAsync(NpgsqlDataSource database, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
+        if (await Closures.FindAsync(connection, ct) is { } closure)
+            return closure.Reason;
         await using (var exists = new NpgsqlCommand("select to_regclass('ledger_migrations') is not null", connection))
         {
             if (!(bool)(await exists.ExecuteScalarAsync(ct))!)

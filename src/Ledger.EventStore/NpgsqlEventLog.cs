@@ -23,7 +23,7 @@ public sealed class NpgsqlEventLog : IEventLog
     public NpgsqlEventLog(NpgsqlDataSource database, IReadOnlyList<Migration> readModels)
     {
         _database = database;
-        _migrations = new([.. Migrations.Log, .. readModels]);
+        _migrations = new(Known(readModels));
     }
 
     /// <inheritdoc/>
@@ -81,7 +81,13 @@ public sealed class NpgsqlEventLog : IEventLog
     }
 
     /// <inheritdoc/>
-    public Task<int> MigrateAsync(CancellationToken ct) => _migrations.ApplyAsync(_database, ct);
+    public Task<int> MigrateAsync(CancellationToken ct) => _migrations.ApplyAsync(_database, evenIfClosed: false, ct);
+
+    /// <summary>The same on a ledger that is closed: what was restored may be older than this program.</summary>
+    public Task<int> MigrateClosedAsync(CancellationToken ct) => _migrations.ApplyAsync(_database, evenIfClosed: true, ct);
+
+    /// <summary>Every migration that a log with these read models has.</summary>
+    public static IReadOnlyList<Migration> Known(IReadOnlyList<Migration> readModels) => [.. Migrations.Log, .. readModels];
 
     /// <inheritdoc/>
     public Task<string?> CheckSchemaAsync(CancellationToken ct) => _migrations.CheckAsync(_database, ct);

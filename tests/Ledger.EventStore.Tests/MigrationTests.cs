@@ -10,11 +10,12 @@ public sealed class MigrationTests
         await using var log = await LogDatabase.CreateEmptyAsync();
         (await log.Log.CheckSchemaAsync(default)).ShouldNotBeNull().ShouldContain("no ledger schema");
 
-        (await log.Log.MigrateAsync(default)).ShouldBe(1);
+        (await log.Log.MigrateAsync(default)).ShouldBe(2);
         (await log.Log.CheckSchemaAsync(default)).ShouldBeNull();
         (await log.Log.MigrateAsync(default)).ShouldBe(0);
         (await log.LinesAsync("select component || ' ' || number || ' ' || name from ledger_migrations")).ShouldBe([
             "log 1 the log's tables",
+            "log 2 what keeps a ledger closed",
         ]);
     }
 
@@ -25,7 +26,7 @@ public sealed class MigrationTests
         var applied = await Task.WhenAll(
             Enumerable.Range(0, 4).Select(_ => new NpgsqlEventLog(log.Database, [Sample]).MigrateAsync(default))
         );
-        applied.Order().ShouldBe([0, 0, 0, 2]);
+        applied.Order().ShouldBe([0, 0, 0, 3]);
     }
 
     [Fact]

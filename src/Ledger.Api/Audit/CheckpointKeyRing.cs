@@ -21,20 +21,24 @@ public sealed class CheckpointKeyRing(LogCheckpoints table, IDataProtectionProvi
     /// <exception cref="CryptographicException">The key cannot be read: the keys that protect it are gone.</exception>
     public async Task<CheckpointSigner> OpenAsync(CancellationToken ct)
     {
-        var stored = await table.ListKeysAsync(ct);
-        if (stored.Count == 0)
+        var newest = await NewestAsync(ct);
+        if (newest is null)
         {
             await AddAsync(onlyFirst: true, ct);
-            stored = await table.ListKeysAsync(ct);
+            newest = await NewestAsync(ct);
         }
 
         var pair = ECDsa.Create();
-        pair.ImportPkcs8PrivateKey(_protector.Unprotect(stored[0].PrivateKey), out _);
-        return new(stored[0].Key, pair);
+        pair.ImportPkcs8PrivateKey(_protector.Unprotect(newest!.PrivateKey), out _);
+        return new(newest.Key, pair);
     }
 
     /// <summary>Signs with a new key from now on.</summary>
     public Task<CheckpointKey> RotateAsync(CancellationToken ct) => AddAsync(onlyFirst: false, ct);
+
+    /// <summary>Of imported checkpoints only the public key is there: it verifies, and signs nothing more.</summary>
+    private async Task<StoredCheckpointKey?> NewestAsync(CancellationToken ct) =>
+        (await table.ListKeysAsync(ct)).FirstOrDefault(stored => stored.PrivateKey.Length > 0);
 
     private async Task<CheckpointKey> AddAsync(bool onlyFirst, CancellationToken ct)
     {

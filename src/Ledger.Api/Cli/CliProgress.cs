@@ -1,12 +1,18 @@
 using System.Globalization;
+using Ledger.EventStore.Transfer;
 using Ledger.Projections.Audit;
+using Ledger.Projections.Pricing;
 using Ledger.Projections.Rebuild;
 
 namespace Ledger.Api.Cli;
 
 /// <summary>Tells how far long work has come, how fast, and how long it will take still: a bar that moves on a terminal, a line for every tenth elsewhere.</summary>
 /// <param name="console">Where.</param>
-internal sealed class CliProgress(CliConsole console) : IProgress<RebuildProgress>, IProgress<AuditProgress>
+internal sealed class CliProgress(CliConsole console)
+    : IProgress<RebuildProgress>,
+        IProgress<AuditProgress>,
+        IProgress<TransferProgress>,
+        IProgress<WhatIfProgress>
 {
     private const int Width = 30;
     private static readonly TimeSpan Steady = TimeSpan.FromSeconds(1);
@@ -50,11 +56,35 @@ internal sealed class CliProgress(CliConsole console) : IProgress<RebuildProgres
             value.Unit
         );
 
-    /// <summary>Ends the bar's line.</summary>
+    /// <inheritdoc/>
+    public void Report(TransferProgress value) =>
+        Tell(
+            value.Stage,
+            value.Done,
+            value.Total,
+            string.Create(CultureInfo.InvariantCulture, $"{value.Done} of {value.Total} {value.Unit}"),
+            value.Unit
+        );
+
+    /// <inheritdoc/>
+    public void Report(WhatIfProgress value) =>
+        Tell(
+            "replay",
+            value.Done,
+            value.Total,
+            string.Create(CultureInfo.InvariantCulture, $"{value.Done} of {value.Total} events"),
+            "events"
+        );
+
+    /// <summary>Ends the bar's line, where there is one.</summary>
     public void End()
     {
-        if (console.IsTerminal)
-            Write("\n");
+        lock (_lock)
+        {
+            if (console.IsTerminal && _stage.Length > 0)
+                Write("\n");
+            _stage = "";
+        }
     }
 
     private void Tell(string stage, long done, long total, string what, string unit)

@@ -2,10 +2,13 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Text.RegularExpressions;
 using Ledger.Api.Application;
+using Ledger.Api.Backup;
 using Ledger.Api.Hosting;
+using Ledger.Api.Payments;
 using Ledger.Api.Pricing;
 using Ledger.EventStore;
 using Ledger.EventStore.Checkpoints;
+using Ledger.EventStore.Transfer;
 using Ledger.Projections.Rebuild;
 using Npgsql;
 
@@ -51,6 +54,11 @@ internal static partial class CommandLine
                     RateCardCommand.Make(host),
                     AccountCommand.Make(host),
                     AuditCommand.Make(host),
+                    ReplayCommand.Make(host),
+                    TransferCommand.Export(host),
+                    TransferCommand.Import(host),
+                    BackupCommand.Backup(host),
+                    BackupCommand.Restore(host),
                 ]
         )
             root.Add(command);
@@ -85,6 +93,9 @@ internal static partial class CommandLine
                         or RebuildRefusedException
                         or LedgerUnavailableException
                         or CheckpointFileException
+                        or TransferException
+                        or BackupException
+                        or PaymentProviderException
                         or SettingsException
             )
         {

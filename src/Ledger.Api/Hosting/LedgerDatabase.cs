@@ -8,8 +8,11 @@ public sealed class LedgerDatabase : IAsyncDisposable
 {
     private readonly EmbeddedPostgres? _embedded;
 
-    private LedgerDatabase(NpgsqlDataSource connections, EmbeddedPostgres? embedded, string dataFolder) =>
-        (Connections, _embedded, DataFolder) = (connections, embedded, dataFolder);
+    private LedgerDatabase(string connectionString, EmbeddedPostgres? embedded, string dataFolder) =>
+        (ConnectionString, Connections, _embedded, DataFolder) = (connectionString, Connect(connectionString), embedded, dataFolder);
+
+    /// <summary>How it is reached, secrets included: for PostgreSQL's own programs.</summary>
+    internal string ConnectionString { get; }
 
     /// <summary>Pooled connections.</summary>
     public NpgsqlDataSource Connections { get; }
@@ -42,14 +45,14 @@ public sealed class LedgerDatabase : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(loggers);
         var folder = Path.GetFullPath(configuration["Ledger:Data"] is { Length: > 0 } named ? named : ".ledger");
         if (configuration.GetConnectionString("Ledger") is { Length: > 0 } own)
-            return new(Connect(own), null, folder);
+            return new(own, null, folder);
 
         var logger = loggers.CreateLogger<EmbeddedPostgres>();
         var options = new EmbeddedPostgresOptions(folder);
         var embedded = attach
             ? await EmbeddedPostgres.AttachOrStartAsync(options, logger, time, ct)
             : await EmbeddedPostgres.StartAsync(options, logger, time, ct);
-        return new(Connect(embedded.ConnectionString), embedded, folder);
+        return new(embedded.ConnectionString, embedded, folder);
     }
 
     /// <summary>Closes the connections, and stops the embedded database.</summary>

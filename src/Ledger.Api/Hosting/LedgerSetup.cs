@@ -11,6 +11,7 @@ using Ledger.Projections.Balances;
 using Ledger.Projections.Journal;
 using Ledger.Projections.Keys;
 using Ledger.Projections.Payments;
+using Ledger.Projections.Pricing;
 using Ledger.Projections.Rebuild;
 using Ledger.Projections.Referrals;
 using Ledger.Projections.Refusals;
@@ -45,6 +46,7 @@ public static class LedgerSetup
         services.AddSingleton<OrderQueries>();
         services.AddSingleton<CardGuard>();
         services.AddSingleton<RefusalRecords>();
+        services.AddSingleton<WhatIf>();
         services.AddAuditStore();
         return services;
     }

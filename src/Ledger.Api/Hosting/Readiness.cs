@@ -24,6 +24,9 @@ public sealed class Readiness(IEventLog log, NpgsqlDataSource database, LedgerSe
     private volatile Task<string?> _check = Task.FromResult<string?>(null);
     private volatile string? _starting = "The server is starting.";
 
+    /// <summary>Why the ledger is closed to everybody, as after a restore that was not checked yet; null where it is not.</summary>
+    public Closure? Closure { get; internal set; }
+
     /// <summary>Says why start-up has not finished; null once it has.</summary>
     public void Report(string? reason) => _starting = reason;
 

@@ -1,6 +1,7 @@
 using Ledger.Api.Application;
 using Ledger.Api.Pricing;
 using Ledger.EventStore;
+using Npgsql;
 
 namespace Ledger.Api.Hosting;
 
@@ -10,6 +11,7 @@ namespace Ledger.Api.Hosting;
 /// </summary>
 internal sealed partial class Startup(
     IEventLog log,
+    NpgsqlDataSource database,
     LedgerService ledger,
     Readiness readiness,
     FirstRun firstRun,
@@ -80,6 +82,9 @@ internal sealed partial class Startup(
     {
         try
         {
+            readiness.Closure = await Closures.FindAsync(database, ct);
+            if (readiness.Closure is { } closure)
+                return NotReady(closure.Reason);
             await log.MigrateAsync(ct);
             if (await readiness.CheckDatabaseAsync(ct) is { } fault)
                 return NotReady(fault);

@@ -77,6 +77,10 @@ public interface IPaymentProvider
     /// <param name="ct">Gives up.</param>
     /// <exception cref="PaymentProviderException">The provider is away, or refused.</exception>
     Task KeepSubscriptionAsync(string reference, CancellationToken ct);
+
+    /// <summary>Everything that it has told since a moment, oldest first, as far as it still knows: for a ledger that has forgotten, such as after a restore.</summary>
+    /// <exception cref="PaymentProviderException">The provider is away, or refused.</exception>
+    IAsyncEnumerable<ProviderEvent> TellAgainAsync(DateTimeOffset since, CancellationToken ct);
 }
 
 /// <summary>A payment provider is away, or refused what we asked for.</summary>

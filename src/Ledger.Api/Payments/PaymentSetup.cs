@@ -16,6 +16,7 @@ public static class PaymentSetup
         services.AddSingleton(Options.Create(options));
         services.AddSingleton<ProviderEvents>();
         services.AddSingleton<PaymentDesk>();
+        services.AddSingleton<PaymentReconciliation>();
         services.AddSingleton<LogFollower, PaymentFollower>();
         if (options.Provider == PaymentOptions.Sandbox)
             services.AddSandbox();

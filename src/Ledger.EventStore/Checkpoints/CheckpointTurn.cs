@@ -75,7 +75,7 @@ public sealed class CheckpointTurn : IAsyncDisposable
             keyId
         );
         var signed = new SignedCheckpoint(checkpoint, sign(checkpoint.Form()), segments);
-        await AddAsync(signed, ct);
+        await AddAsync(_lease.Connection, signed, ct);
         return signed;
     }
 
@@ -133,7 +133,7 @@ public sealed class CheckpointTurn : IAsyncDisposable
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    private async Task AddAsync(SignedCheckpoint signed, CancellationToken ct)
+    internal static async Task AddAsync(NpgsqlConnection connection, SignedCheckpoint signed, CancellationToken ct)
     {
         var checkpoint = signed.Checkpoint;
         await using var command = new NpgsqlCommand(
@@ -150,7 +150,7 @@ public sealed class CheckpointTurn : IAsyncDisposable
               last_seq_id = excluded.last_seq_id,
               last_updated = excluded.last_updated
             """,
-            _lease.Connection
+            connection
         );
         foreach (
             var value in (object[])

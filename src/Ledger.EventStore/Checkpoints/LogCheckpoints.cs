@@ -5,7 +5,7 @@ namespace Ledger.EventStore.Checkpoints;
 
 /// <summary>A key pair that signs checkpoints, as it is stored.</summary>
 /// <param name="Key">What everybody may know of it.</param>
-/// <param name="PrivateKey">PKCS #8, protected.</param>
+/// <param name="PrivateKey">PKCS #8, protected; empty where only the public one came with an import.</param>
 /// <param name="CreatedAt">Since when it signs.</param>
 public sealed record StoredCheckpointKey(CheckpointKey Key, byte[] PrivateKey, DateTimeOffset CreatedAt);
 
@@ -188,7 +188,7 @@ public sealed class LogCheckpoints(NpgsqlDataSource database)
                   $3,
                   $4,
                   greatest($5, (select max(k.created_at) + interval '1 microsecond' from checkpoint_keys k))
-                where not ($6 and exists (select from checkpoint_keys))
+                where not ($6 and exists (select from checkpoint_keys k where k.private_key <> ''))
                 """
             )
             {

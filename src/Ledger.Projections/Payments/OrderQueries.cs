@@ -143,6 +143,31 @@ public sealed class OrderQueries(NpgsqlDataSource database)
         return found;
     }
 
+    /// <summary>The orders that the ledger opened by itself and whose outcome is not known yet.</summary>
+    public async Task<IReadOnlyList<OrderPlace>> FindAutomaticAsync(string provider, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              o.account_id,
+              o.order_id
+            from orders o
+            where o.status = 'open'
+              and o.provider = $1
+              and (o.state ->> 'isAutomatic')::boolean
+            order by
+              o.account_id,
+              o.order_id
+            """
+        );
+        command.Parameters.Add(new() { Value = provider });
+        var found = new List<OrderPlace>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+            found.Add(new(new(rows.GetString(0)), new(rows.GetString(1))));
+        return found;
+    }
+
     /// <summary>The packs that somebody owns with something left in them, or is about to pay for, each with the provider/model that it is for.</summary>
     public Task<IReadOnlyList<(string Item, string? Scope)>> FindPacksInUseAsync(DateTimeOffset now, CancellationToken ct) =>
         PairsAsync(

@@ -46,6 +46,13 @@ public sealed class CommandLineTests
     [InlineData("rebuild nothing", "'nothing' not recognized")]
     [InlineData("account show a b", "'b'")]
     [InlineData("migrate --force", "--force")]
+    [InlineData("export", "export")]
+    [InlineData("export x --format xml", "'xml' not recognized")]
+    [InlineData("export x --from 0", "is not a whole number from 1.")]
+    [InlineData("export x --from -5", "is not a whole number from 1.")]
+    [InlineData("export x --to abc", "'abc'")]
+    [InlineData("export x --part 0", "'0' is not a whole number from 1 to 100000000.")]
+    [InlineData("import", "import")]
     public async Task What_is_not_understood_is_said_and_ends_with_2(string arguments, string said)
     {
         var (code, output, error) = await RunAsync(null, arguments.Split(' '));
@@ -55,14 +62,15 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task Help_names_every_command_and_none_that_is_not_there()
+    public async Task Help_names_every_command()
     {
         var (code, output, _) = await RunAsync(null, "--help");
         code.ShouldBe(0);
-        foreach (var command in (string[])["migrate", "rebuild", "rate-card", "account", "audit"])
+        foreach (
+            var command in (string[])
+                ["migrate", "rebuild", "rate-card", "account", "audit", "export", "import", "replay", "backup", "restore"]
+        )
             output.ShouldContain("  " + command);
-        foreach (var later in (string[])["replay", "export", "import", "backup", "restore"])
-            output.ShouldNotContain("  " + later);
     }
 
     [Theory]

@@ -257,6 +257,9 @@ public sealed class PaymentFollowerTests : IAsyncLifetime
 
         public Task KeepSubscriptionAsync(string reference, CancellationToken ct) => TellAsync($"keep {reference}");
 
+        public IAsyncEnumerable<ProviderEvent> TellAgainAsync(DateTimeOffset since, CancellationToken ct) =>
+            throw new NotSupportedException();
+
         public Task<string> CreateCustomerAsync(AccountId account, CancellationToken ct) => throw new NotSupportedException();
 
         public Task<CheckoutPage> OpenCheckoutAsync(AccountId account, Order order, Uri server, CancellationToken ct) =>

@@ -60,6 +60,11 @@ public sealed class SandboxProvider(SandboxCards cards, IDataProtectionProvider 
     /// <inheritdoc/>
     public Task KeepSubscriptionAsync(string reference, CancellationToken ct) => Task.CompletedTask;
 
+    /// <inheritdoc/>
+    /// <remarks>What its pages do is in the ledger's own database, and nowhere else.</remarks>
+    public IAsyncEnumerable<ProviderEvent> TellAgainAsync(DateTimeOffset since, CancellationToken ct) =>
+        AsyncEnumerable.Empty<ProviderEvent>();
+
     /// <summary>Whose portal a link opens; null where it opens none any more.</summary>
     public AccountId? OwnerOf(string portal)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Ledger.Api.Http;
 using Ledger.Domain;
 using Ledger.Domain.Money;
@@ -13,7 +14,8 @@ namespace Ledger.Api.Payments.Stripe;
 /// </summary>
 /// <param name="api">Stripe.</param>
 /// <param name="options">Where customers come back to.</param>
-internal sealed class StripeProvider(StripeApi api, PaymentOptions options) : IPaymentProvider
+/// <param name="lookup">Finds what a telling does not say by itself.</param>
+internal sealed class StripeProvider(StripeApi api, PaymentOptions options, StripeLookup lookup) : IPaymentProvider
 {
     /// <summary>The member of Stripe's metadata that holds the order's id.</summary>
     public const string OrderMember = "order";
@@ -176,6 +178,43 @@ internal sealed class StripeProvider(StripeApi api, PaymentOptions options) : IP
             : throw new PaymentProviderException($"A price of {price} is not whole cents.", isFinal: true);
 
     /// <summary>The payment that was begun for an order, if one was.</summary>
+    /// <inheritdoc/>
+    /// <remarks>Stripe keeps what it has told for thirty days, and lists the newest first.</remarks>
+    public async IAsyncEnumerable<ProviderEvent> TellAgainAsync(
+        DateTimeOffset since,
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct
+    )
+    {
+        var events = new List<JsonElement>();
+        var path = string.Create(CultureInfo.InvariantCulture, $"v1/events?created[gte]={since.ToUnixTimeSeconds()}&limit=100");
+        for (string? after = null; ; )
+        {
+            var page = (await api.GetAsync(after is null ? path : $"{path}&starting_after={Uri.EscapeDataString(after)}", ct))
+                .Required()
+                .Body;
+            events.AddRange(page.Items);
+            after = page.Items.LastOrDefault().AsId;
+            if (page.Get("has_more").ValueKind != JsonValueKind.True || after is null)
+                break;
+        }
+
+        for (var i = events.Count - 1; i >= 0; i--)
+        {
+            Told? told = null;
+            try
+            {
+                told = StripeEvents.Translate(events[i]);
+            }
+            catch (FormatException)
+            {
+                // Not one that can be understood: its delivery would be refused too.
+            }
+
+            if (told is not null)
+                yield return (await lookup.CompleteAsync(told, ct)).Event;
+        }
+    }
+
     private async Task<StripePayment?> FindIntentAsync(AccountId account, Order order, string customer, CancellationToken ct)
     {
         // An hour for the clocks, which may differ.

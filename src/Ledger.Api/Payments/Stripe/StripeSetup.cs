@@ -14,7 +14,11 @@ public static class StripeSetup
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<StripeApi>>()
         ));
-        services.AddSingleton<IPaymentProvider>(provider => new StripeProvider(provider.GetRequiredService<StripeApi>(), options));
+        services.AddSingleton<IPaymentProvider>(provider => new StripeProvider(
+            provider.GetRequiredService<StripeApi>(),
+            options,
+            provider.GetRequiredService<StripeLookup>()
+        ));
         services.AddSingleton<StripeLookup>();
         services.AddSingleton(new StripeSignature(options.Stripe.WebhookSecrets));
         services.AddSingleton<StripeMetrics>();

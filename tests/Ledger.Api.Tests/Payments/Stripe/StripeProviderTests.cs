@@ -4,6 +4,7 @@ using Ledger.Domain;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Domain.Subscriptions;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Ledger.Api.Tests.Payments.Stripe;
@@ -108,7 +109,11 @@ public sealed class StripeProviderTests(StripeShop shop) : IClassFixture<StripeS
             shop.App.Clock,
             NullLogger<StripeApi>.Instance
         );
-        var provider = new StripeProvider(api, new() { ReturnUrl = returnUrl is null ? null : new(returnUrl) });
+        var provider = new StripeProvider(
+            api,
+            new() { ReturnUrl = returnUrl is null ? null : new(returnUrl) },
+            shop.App.Services.GetRequiredService<StripeLookup>()
+        );
         var account = (await shop.App.OpenAccountAsync()).Id;
         var order = (await shop.OrderCreditsAsync(account)).Order;
         shop.Stripe.ForgetKeys();

@@ -47,8 +47,12 @@ public sealed partial class StripeWorld(TimeProvider clock)
     /// <summary>A version from before fields moved.</summary>
     public const string OldVersion = "2024-06-20";
 
+    // Few, so that there are several pages.
+    private const int EventsPerPage = 2;
+
     private readonly Lock _lock = new();
     private readonly List<JsonObject> _objects = [];
+    private readonly List<JsonObject> _events = [];
     private int _made;
 
     /// <summary>The version of the webhook's endpoint: what is told comes in it.</summary>
@@ -325,6 +329,8 @@ public sealed partial class StripeWorld(TimeProvider clock)
                 ["type"] = type,
             };
 
+            _events.Add(told);
+
             // With line breaks, as Stripe sends it: what is signed is the text.
             return new(id, type, told.ToJsonString(Indented));
         }
@@ -366,6 +372,7 @@ public sealed partial class StripeWorld(TimeProvider clock)
                 ("GET", "/v1/payment_intents") => List("payment_intent", query, "customer"),
                 ("GET", "/v1/payment_methods") => List("payment_method", query, "customer"),
                 ("GET", "/v1/invoice_payments") => ListInvoicePayments(query),
+                ("GET", "/v1/events") => ListEvents(query),
                 ("GET", _) when IdPath().IsMatch(path) => Get(id, query),
                 ("POST", _) when path == "/v1/subscriptions/" + id => ChangeSubscription(id, form),
                 ("DELETE", _) when path == "/v1/subscriptions/" + id => EndSubscription(id),
@@ -629,6 +636,26 @@ public sealed partial class StripeWorld(TimeProvider clock)
 
         Told.Add(Tell("customer.subscription.updated", subscription, before));
         return Done(subscription);
+    }
+
+    /// <summary>The newest first, in pages, as Stripe lists them.</summary>
+    private StripeAnswer ListEvents(IReadOnlyDictionary<string, string> query)
+    {
+        var since = long.Parse(query["created[gte]"], CultureInfo.InvariantCulture);
+        var wanted = _events.Where(told => Whole(told, "created") >= since).Reverse();
+        if (query.TryGetValue("starting_after", out var after))
+            wanted = wanted.SkipWhile(told => Text(told, "id") != after).Skip(1);
+        var page = wanted.Take(EventsPerPage + 1).Select(told => told.DeepClone()).ToList();
+        return new(
+            200,
+            new()
+            {
+                ["object"] = "list",
+                ["data"] = new JsonArray([.. page.Take(EventsPerPage)]),
+                ["has_more"] = page.Count > EventsPerPage,
+                ["url"] = "/v1/events",
+            }
+        );
     }
 
     private StripeAnswer EndSubscription(string id)
