@@ -8,7 +8,6 @@ using Ledger.Api.Hosting;
 using Ledger.Api.Http;
 using Ledger.Api.Keys;
 using Ledger.Api.Payments;
-using Ledger.EventStore;
 using Ledger.EventStore.Checkpoints;
 using Ledger.Projections.Audit;
 using Microsoft.Extensions.Options;

@@ -1,5 +1,4 @@
 using Ledger.Api.Application;
-using Ledger.Domain;
 using Ledger.Projections.Payments;
 
 namespace Ledger.Api.Payments;

@@ -1,13 +1,7 @@
 using System.Runtime.Intrinsics;
-using Ledger.Domain;
 using Ledger.Domain.Accounts;
-using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
-using Ledger.Domain.Payments;
 using Ledger.Domain.RateCards;
-using Ledger.Domain.Referrals;
-using Ledger.Domain.Subscriptions;
-using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Journal;
 using Ledger.Projections.Rebuild;

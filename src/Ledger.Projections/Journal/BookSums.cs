@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Journal;
-using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Rebuild;

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
-using Ledger.Domain;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 
@@ -87,7 +86,7 @@ public sealed class SpendParser
         if (!reader.Read() || reader.TokenType != JsonTokenType.String)
             return null;
         var bytes = reader.ValueSpan;
-        if (bytes.Length is 0 or > 9)
+        if (bytes.Length is 0 or > 9 || (bytes[0] == (byte)'0' && bytes.Length > 1))
             return null;
         var whole = 0L;
         foreach (var b in bytes)

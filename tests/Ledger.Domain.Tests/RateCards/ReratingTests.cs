@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Ledger.Domain.Accounts;
 using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.RateCards;

@@ -2,7 +2,6 @@ using System.Globalization;
 using Ledger.Api.Dialects.Accounts;
 using Ledger.Api.Finance;
 using Ledger.Api.Http;
-using Ledger.Domain;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.Projections.Usage;

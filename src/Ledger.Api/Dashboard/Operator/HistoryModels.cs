@@ -1,6 +1,5 @@
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
-using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 
 namespace Ledger.Api.Dashboard.Operator;

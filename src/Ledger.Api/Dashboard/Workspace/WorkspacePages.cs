@@ -45,7 +45,11 @@ internal sealed class WorkspacePages(CallDesk desk, Upstreams upstreams, LedgerS
         var packed = groups[1].Models;
 
         // Whoever has nothing but a pack means to use it.
-        var chosen = available.IsPositive || packed.Count == 0 ? groups[0].Models.FirstOrDefault() : packed[0];
+        var dollars = groups[0].Models;
+        var chosen =
+            !available.IsPositive && packed.Count > 0 ? packed[0]
+            : dollars.Count > 0 ? dollars[0]
+            : null;
         return PageAnswer.Show<WorkspacePage, WorkspaceModel>(
             "Workspace",
             new(
