@@ -86,10 +86,10 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
         await using var _1 = visitor;
         var days = Enumerable.Range(0, 30).ToList();
         var chat = days.Sum(day => 5 + (day * 7 % 23)) + 8;
-        var stems = days.Where(day => day % 5 == 2).Sum(day => 1 + (day % 3));
+        var dubs = days.Where(day => day % 5 == 2).Sum(day => 1 + (day % 3));
         var tools = new Dictionary<string, (int Charges, long Credits)>
         {
-            ["stem_extraction"] = (6, stems * 990L),
+            ["dub"] = (6, dubs * 300L),
             ["chat"] = (32, chat * 5L),
         };
         await visitor.GoAsync("/activity?by=tool");
@@ -239,7 +239,7 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
         await using var _1 = other;
         (await other.GoAsync($"/activity/receipts/{spend}")).ShouldBe(404);
         (await other.Context.APIRequest.GetAsync($"/activity/receipts/{spend}.json")).Status.ShouldBe(404);
-        foreach (var id in (string[])["x", "%2e%2e", Guid.Empty.ToString(), spend.ToString()!.ToUpperInvariant() + "0"])
+        foreach (var id in (string[])["x", Guid.Empty.ToString(), spend.ToString()!.ToUpperInvariant() + "0"])
             (await other.GoAsync("/activity/receipts/" + id)).ShouldBe(404, id);
         await other.GoAsync("/activity/spends?key=" + key);
         (await other.TextAsync()).ShouldContain("No charges in these days");

@@ -42,7 +42,10 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         await visitor.PressAsync("Pay $25");
         await visitor.LookAsync("checkout-paid");
         await visitor.PressAsync("Back to Ledger");
-        (await visitor.TextAsync()).ShouldContain("Paid $25.00 for Credits. 187,500 credits were added. Available now: 187,500 credits.");
+        (await visitor.Page.Locator(".alert.good").InnerTextAsync())
+            .Replace('\u00a0', ' ')
+            .Trim()
+            .ShouldBe("Paid $25.00 for Credits. 187,500 credits were added. Available now: 187,500 credits. See the purchase");
         (await world.App.ReadAsync(account)).Orders.All.Count.ShouldBe(1);
         (await world.App.AvailableAsync(account)).ShouldBe(187_500);
         await visitor.LookAsync("credits-paid");

@@ -51,10 +51,7 @@ internal sealed class ActivityPages
             "/activity/statements",
             visit =>
                 Task.FromResult(
-                    PageAnswer.Show<StatementsPage, StatementsModel>(
-                        "Statements",
-                        new(FinanceEndpoints.MonthsOf(visit.Account, visit.Now))
-                    )
+                    PageAnswer.Show<StatementsPage, StatementsModel>("Statements", new(FinanceEndpoints.MonthsOf(visit.Account, visit.Now)))
                 )
         );
         customers.Read("/activity/statements/{period}", visit => pages.SendStatementAsync(visit, "text/html"));
@@ -71,12 +68,13 @@ internal sealed class ActivityPages
         var days = await _activity.ListAsync(ask with { Groups = ActivityGroups.Day }, null, MostRows, visit.Gone);
         var lines = group == ActivityGroups.Day ? days : await _activity.ListAsync(ask, null, MostRows, visit.Gone);
         var rows = lines.Select(line => RowOf(line, by, range));
-        rows = group == ActivityGroups.Day
-            ? rows.Reverse()
-            : rows.OrderByDescending(row => row.Credits.Parts)
-                .ThenByDescending(row => row.Usd.Parts)
-                .ThenByDescending(row => row.Sums.Requests)
-                .ThenBy(row => row.Name, StringComparer.Ordinal);
+        rows =
+            group == ActivityGroups.Day
+                ? rows.Reverse()
+                : rows.OrderByDescending(row => row.Credits.Parts)
+                    .ThenByDescending(row => row.Usd.Parts)
+                    .ThenByDescending(row => row.Sums.Requests)
+                    .ThenBy(row => row.Name, StringComparer.Ordinal);
         var page = Math.Max(1, WholeOf(visit.Query("page")) ?? 1);
         var here = $"/activity?{range.Query}&by={by}";
         return PageAnswer.Show<ActivityPage, ActivityModel>(
@@ -118,7 +116,8 @@ internal sealed class ActivityPages
     private async Task<PageAnswer> ShowSpendsAsync(CustomerVisit visit)
     {
         var (range, query) = (RangeOf(visit), visit.Context.Request.Query);
-        string? Wanted(string name) => query[name] is [{ Length: <= 300 } value] && !value.Contains('\0', StringComparison.Ordinal) ? value : null;
+        string? Wanted(string name) =>
+            query[name] is [{ Length: <= 300 } value] && !value.Contains('\0', StringComparison.Ordinal) ? value : null;
         var (model, key, tool) = (Wanted("model"), Wanted("key"), Wanted("tool"));
         var account = visit.Account;
         var floor = await _spends.VersionAtAsync(account.Id, WireDate.StartOf(range.From), visit.Gone);
@@ -137,7 +136,11 @@ internal sealed class ActivityPages
             foreach (var line in page)
             {
                 (below, looked) = (line.Fact.Version, looked + 1);
-                if (UsageDelta.Of(line.Fact) is not { } use || (model is not null && use.Model != model) || (key is not null && use.Key.Value != key))
+                if (
+                    UsageDelta.Of(line.Fact) is not { } use
+                    || (model is not null && use.Model != model)
+                    || (key is not null && use.Key.Value != key)
+                )
                     continue;
                 lines.Add(LineOf(visit, line, use));
                 if (lines.Count == PageSize)
@@ -197,22 +200,25 @@ internal sealed class ActivityPages
             return [];
         var length = ask.To.DayNumber - ask.From.DayNumber + 1;
         var (step, starts, label) =
-            length == 1 ? (
+            length == 1
+                ? (
                     "Hour",
                     Enumerable.Range(0, 24).Select(hour => WireDate.StartOf(ask.From).AddHours(hour)),
                     at => at.ToString("HH:mm", CultureInfo.InvariantCulture)
                 )
-            : length <= MostDays ? (
-                "Day",
-                Enumerable.Range(0, length).Select(day => WireDate.StartOf(ask.From.AddDays(day))),
-                at => Dashboard.Show.Day(WireDate.DayOf(at))
-            )
+            : length <= MostDays
+                ? (
+                    "Day",
+                    Enumerable.Range(0, length).Select(day => WireDate.StartOf(ask.From.AddDays(day))),
+                    at => Dashboard.Show.Day(WireDate.DayOf(at))
+                )
             : (
                 "Month",
                 MonthsOf(ask.From, ask.To).Select(WireDate.StartOf),
                 (Func<DateTimeOffset, string>)(at => at.ToString("MMM yyyy", CultureInfo.InvariantCulture))
             );
-        var lines = step == "Hour" ? await _activity.ListAsync(ask with { Groups = ActivityGroups.Hour }, null, MostRows, visit.Gone) : days;
+        var lines =
+            step == "Hour" ? await _activity.ListAsync(ask with { Groups = ActivityGroups.Hour }, null, MostRows, visit.Gone) : days;
         DateTimeOffset StartOf(DateTimeOffset at) => step == "Month" ? new(at.Year, at.Month, 1, 0, 0, 0, TimeSpan.Zero) : at;
         return
         [
@@ -221,11 +227,7 @@ internal sealed class ActivityPages
                 var sums = lines
                     .GroupBy(line => StartOf(line.At!.Value.ToUniversalTime()))
                     .ToDictionary(same => same.Key, same => same.Sum(line => In(line.Sums, unit).Parts));
-                return new UseChart(
-                    unit,
-                    step,
-                    [.. starts.Select(at => new ChartPoint(label(at), new(sums.GetValueOrDefault(at), unit)))]
-                );
+                return new UseChart(unit, step, [.. starts.Select(at => new ChartPoint(label(at), new(sums.GetValueOrDefault(at), unit)))]);
             }),
         ];
     }
@@ -301,11 +303,7 @@ internal sealed class ActivityPages
         string.IsNullOrEmpty(key) ? "Signed in, without a key" : visit.Account.Keys.Find(new(key))?.Name ?? key;
 
     private static string SpendsHref(DateOnly from, DateOnly to, string? model, string? key, string? tool) =>
-        "/activity/spends?"
-        + DayRange.QueryOf(from, to)
-        + Part("model", model)
-        + Part("key", key)
-        + Part("tool", tool);
+        "/activity/spends?" + DayRange.QueryOf(from, to) + Part("model", model) + Part("key", key) + Part("tool", tool);
 
     private static string Part(string name, string? value) => value is null ? "" : $"&{name}={Uri.EscapeDataString(value)}";
 

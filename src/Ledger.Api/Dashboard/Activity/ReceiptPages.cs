@@ -112,7 +112,12 @@ internal sealed class ReceiptPages(ReceiptDesk desk)
                 .. price
                     .GetProperty("rates")
                     .EnumerateObject()
-                    .Select(rate => (rate.Name.Replace('_', ' '), rate.Value.ValueKind == JsonValueKind.String ? rate.Value.GetString()! : rate.Value.GetRawText())),
+                    .Select(rate =>
+                        (
+                            rate.Name.Replace('_', ' '),
+                            rate.Value.ValueKind == JsonValueKind.String ? rate.Value.GetString()! : rate.Value.GetRawText()
+                        )
+                    ),
             ]
         );
 

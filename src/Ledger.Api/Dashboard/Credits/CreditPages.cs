@@ -35,7 +35,8 @@ internal sealed class CreditPages(PaymentDesk desk, NotificationTargets targets)
 
     /// <summary>The purchase that one comes back from, by the provider's page that is named in the address; null where that is none of this account's.</summary>
     public static OrderLine? OutcomeOf(CustomerVisit visit) =>
-        visit.Query("session_id") is { } session && visit.Account.Orders.All.Values.FirstOrDefault(order => order.Session == session) is { } order
+        visit.Query("session_id") is { } session
+        && visit.Account.Orders.All.Values.FirstOrDefault(order => order.Session == session) is { } order
             ? new(order)
             : null;
 
@@ -128,7 +129,10 @@ internal sealed class CreditPages(PaymentDesk desk, NotificationTargets targets)
             new(
                 wallet.Available(Unit.Credits, visit.Now),
                 wallet.Usd.Granted > 0 || wallet.Usd.Debt > 0 ? wallet.Available(Unit.Usd, visit.Now) : null,
-                new(wallet.Open.Where(pocket => pocket.Scope is not null && !pocket.LapsedAt(visit.Now)).Sum(pocket => pocket.Free), Unit.Credits),
+                new(
+                    wallet.Open.Where(pocket => pocket.Scope is not null && !pocket.LapsedAt(visit.Now)).Sum(pocket => pocket.Free),
+                    Unit.Credits
+                ),
                 card.Payg,
                 card.Topup,
                 [.. Offers(card.Payg)],
@@ -193,9 +197,7 @@ internal sealed class CreditPages(PaymentDesk desk, NotificationTargets targets)
     {
         try
         {
-            return PageAnswer.SeeOther(
-                await desk.OpenPortalAsync(visit.Account, BackTo(visit, OrderKind.Payg), visit.Caller, visit.Gone)
-            );
+            return PageAnswer.SeeOther(await desk.OpenPortalAsync(visit.Account, BackTo(visit, OrderKind.Payg), visit.Caller, visit.Gone));
         }
         catch (PaymentProviderException)
         {
@@ -229,7 +231,11 @@ internal sealed class CreditPages(PaymentDesk desk, NotificationTargets targets)
         }
         catch (PaymentProviderException)
         {
-            return ShowOrder(visit, "The payment provider cannot open this checkout again. Nothing was charged; start another purchase.", 502);
+            return ShowOrder(
+                visit,
+                "The payment provider cannot open this checkout again. Nothing was charged; start another purchase.",
+                502
+            );
         }
     }
 
@@ -257,9 +263,10 @@ internal sealed class CreditPages(PaymentDesk desk, NotificationTargets targets)
         var (before, terms) = (visit.Account.AutoTopup, visit.Book.InForce(visit.Now)!.Document.Payg);
         var isOn = form.IsTicked("enabled");
         var threshold = ThresholdOf(form, "threshold", isOn);
-        var price = isOn || form.Value("amount_usd").Trim().Length > 0
-            ? Dollars(form, "amount_usd", terms.MinAmountUsd, terms.MaxAmountUsd)
-            : before.Price;
+        var price =
+            isOn || form.Value("amount_usd").Trim().Length > 0
+                ? Dollars(form, "amount_usd", terms.MinAmountUsd, terms.MaxAmountUsd)
+                : before.Price;
         var times = form.Whole("max_per_day", 1, AutoTopup.MostPerDay, isRequired: isOn) ?? Math.Max(1, before.MaxPerDay);
         if (!form.IsValid)
             return ShowTopup(visit, form, null, 400);
@@ -276,7 +283,9 @@ internal sealed class CreditPages(PaymentDesk desk, NotificationTargets targets)
             ? ShowTopup(
                 visit,
                 form,
-                code == RejectionCode.NoPaymentMethod ? "Buy something once by hand first: its card is the one that is charged." : Explain(code),
+                code == RejectionCode.NoPaymentMethod
+                    ? "Buy something once by hand first: its card is the one that is charged."
+                    : Explain(code),
                 409
             )
             : PageAnswer.SeeOther($"/credits/auto-topup?done={(isOn ? "on" : "off")}");

@@ -67,7 +67,9 @@ internal sealed class SubscriptionPages(PaymentDesk desk)
         var atPeriodEnd = form.Choice("when", ("now", false), ("period_end", true));
         if (!form.IsValid)
             return Show(visit, "Choose when it is to change.", 400);
-        var refusal = (await visit.ExecuteAsync(new ChangeSubscription(visit.Account.Id, visit.RequestOf(form), tier, atPeriodEnd))).Refusal;
+        var refusal = (
+            await visit.ExecuteAsync(new ChangeSubscription(visit.Account.Id, visit.RequestOf(form), tier, atPeriodEnd))
+        ).Refusal;
         switch (refusal?.Code)
         {
             case null:

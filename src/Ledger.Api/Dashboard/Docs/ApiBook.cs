@@ -45,7 +45,9 @@ public sealed class ApiBook([FromKeyedServices("v1")] IOpenApiDocumentProvider p
         new(
             method.ToUpperInvariant(),
             path,
-            operation.TryGetProperty("tags", out var tags) && tags.GetArrayLength() > 0 ? TagOf(tags[0].GetString()!, path) : TagOf("", path),
+            operation.TryGetProperty("tags", out var tags) && tags.GetArrayLength() > 0
+                ? TagOf(tags[0].GetString()!, path)
+                : TagOf("", path),
             Text(operation, "summary") ?? "",
             TokenOf(operation),
             operation.TryGetProperty("parameters", out var parameters)
@@ -101,7 +103,9 @@ public sealed class ApiBook([FromKeyedServices("v1")] IOpenApiDocumentProvider p
                         media.Name,
                         schemas.TypeOf(schema),
                         schemas.FieldsOf(schema),
-                        media.Value.TryGetProperty("example", out var example) ? Written(JsonNode.Parse(example.GetRawText())) : Written(schemas.ExampleOf(schema))
+                        media.Value.TryGetProperty("example", out var example)
+                            ? Written(JsonNode.Parse(example.GetRawText()))
+                            : Written(schemas.ExampleOf(schema))
                     )
                     : new ApiContent(media.Name, "text", [], null)
             );
@@ -138,14 +142,21 @@ internal sealed class ApiSchemas(JsonElement description)
         var types = TypesOf(schema);
         if (types.Contains("array"))
             return "list of " + (schema.TryGetProperty("items", out var items) ? TypeOf(items) : "anything") + OrNull(types);
-        if (types.Contains("object") && schema.TryGetProperty("additionalProperties", out var values2) && values2.ValueKind == JsonValueKind.Object)
+        if (
+            types.Contains("object")
+            && schema.TryGetProperty("additionalProperties", out var values2)
+            && values2.ValueKind == JsonValueKind.Object
+        )
             return "map of " + TypeOf(values2) + OrNull(types);
 
         // A number is also taken as text, by a pattern that says nothing to readers.
         var plain = types.Where(type => type != "null").ToList();
         if (plain.Count > 1 && plain.Contains("string") && schema.TryGetProperty("pattern", out _))
             plain.Remove("string");
-        var format = schema.TryGetProperty("format", out var of) && of.GetString() is "date-time" or "date" or "uuid" or "uri" ? $" ({of.GetString()})" : "";
+        var format =
+            schema.TryGetProperty("format", out var of) && of.GetString() is "date-time" or "date" or "uuid" or "uri"
+                ? $" ({of.GetString()})"
+                : "";
         return (plain.Count == 0 ? "anything" : string.Join(" or ", plain)) + format + OrNull(types);
     }
 
@@ -205,7 +216,13 @@ internal sealed class ApiSchemas(JsonElement description)
                 return JsonNode.Parse(value.GetRawText());
         }
 
-        if (Unfold(schema).Where(one => !TypesOf(one.Schema).SequenceEqual(["null"])).Select(one => ((string?, JsonElement)?)one).FirstOrDefault() is not var (reference, inner))
+        if (
+            Unfold(schema)
+                .Where(one => !TypesOf(one.Schema).SequenceEqual(["null"]))
+                .Select(one => ((string?, JsonElement)?)one)
+                .FirstOrDefault()
+            is not var (reference, inner)
+        )
             return null;
         if (reference is not null && !within.Add(reference))
             return null;
@@ -215,7 +232,9 @@ internal sealed class ApiSchemas(JsonElement description)
                 return JsonNode.Parse(values[0].GetRawText());
             var types = TypesOf(inner);
             if (types.Contains("array"))
-                return inner.TryGetProperty("items", out var items) && ExampleOf(items, name, within) is { } item ? new JsonArray(item) : new JsonArray();
+                return inner.TryGetProperty("items", out var items) && ExampleOf(items, name, within) is { } item
+                    ? new JsonArray(item)
+                    : new JsonArray();
             if (inner.TryGetProperty("properties", out var members))
             {
                 var made = new JsonObject();

@@ -27,7 +27,12 @@ public sealed record Snippet(string Id, string Title, string Lead, string? Insta
 /// <param name="Groups">The routes by tag.</param>
 /// <param name="Count">How many of them were found.</param>
 /// <param name="Total">How many there are.</param>
-public sealed record ApiModel(string Search, IReadOnlyList<(string Tag, IReadOnlyList<ApiOperation> Operations)> Groups, int Count, int Total);
+public sealed record ApiModel(
+    string Search,
+    IReadOnlyList<(string Tag, IReadOnlyList<ApiOperation> Operations)> Groups,
+    int Count,
+    int Total
+);
 
 /// <summary>One route.</summary>
 /// <param name="Operation">The route.</param>

@@ -38,7 +38,12 @@ internal sealed class DocsPages(ApiBook book)
         var words = search.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var found = operations
             .Where(operation =>
-                words.All(word => $"{operation.Method} {operation.Path} {operation.Summary} {operation.Tag}".Contains(word, StringComparison.OrdinalIgnoreCase))
+                words.All(word =>
+                    $"{operation.Method} {operation.Path} {operation.Summary} {operation.Tag}".Contains(
+                        word,
+                        StringComparison.OrdinalIgnoreCase
+                    )
+                )
             )
             .ToList();
         return PageAnswer.Show<ApiPage, ApiModel>(

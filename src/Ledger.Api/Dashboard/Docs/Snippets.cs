@@ -37,10 +37,28 @@ internal static class Snippets
             new(id, title, lead, install, code.Replace("SERVER", server, StringComparison.Ordinal));
         return
         [
-            Made("spend", "Spend credits on work", "Sent again with the same reference, it answers the same and charges nothing.", plain, spend),
-            Made("chat", "Call a model, as with OpenAI", "Any OpenAI client works: an address and a key. Every answer is charged for what it used.", openAi, chat),
+            Made(
+                "spend",
+                "Spend credits on work",
+                "Sent again with the same reference, it answers the same and charges nothing.",
+                plain,
+                spend
+            ),
+            Made(
+                "chat",
+                "Call a model, as with OpenAI",
+                "Any OpenAI client works: an address and a key. Every answer is charged for what it used.",
+                openAi,
+                chat
+            ),
             Made("messages", "Call a model, as with Anthropic", "Any Anthropic client works, too.", anthropic, messages),
-            Made("packs", "Call with a pack", "With a provider beside the model, the account's pack for it pays, and nothing else.", plain, packs),
+            Made(
+                "packs",
+                "Call with a pack",
+                "With a provider beside the model, the account's pack for it pays, and nothing else.",
+                plain,
+                packs
+            ),
             Made("balance", "Ask what is left", "Credits by where they came from, held ones apart.", plain, balance),
         ];
     }
@@ -53,7 +71,9 @@ internal static class Snippets
             curl.Append(" -X ").Append(operation.Method);
         curl.Append(" '").Append(server).Append(operation.Path).Append('\'');
         if (operation.Token is not null)
-            curl.Append(" \\\n  -H \"Authorization: Bearer $").Append(operation.Token.StartsWith("the operator", StringComparison.Ordinal) ? "LEDGER_ADMIN_KEY" : "LEDGER_KEY").Append('"');
+            curl.Append(" \\\n  -H \"Authorization: Bearer $")
+                .Append(operation.Token.StartsWith("the operator", StringComparison.Ordinal) ? "LEDGER_ADMIN_KEY" : "LEDGER_KEY")
+                .Append('"');
         if (operation.Body is { Example: { } example } body)
             curl.Append(" \\\n  -H \"Content-Type: ")
                 .Append(body.Type)
