@@ -28,7 +28,21 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
         await visitor.PressAsync(email);
         visitor.Path.ShouldBe($"/operator/accounts/{account}");
         var page = await visitor.TextAsync();
-        foreach (var part in (string[])[email, "Available credits", "$20.00", "deepseek/deepseek-chat", "Billing worker", "<img src=x onerror=alert(1)>", "1 hold", "a hold", "0 orders"])
+        foreach (
+            var part in (string[])
+                [
+                    email,
+                    "Available credits",
+                    "$20.00",
+                    "deepseek/deepseek-chat",
+                    "Billing worker",
+                    "<img src=x onerror=alert(1)>",
+                    "1 hold",
+                    "a hold",
+                    "0 orders",
+                    "key_limit_reached",
+                ]
+        )
             page.ShouldContain(part);
         (await visitor.Page.Locator("main img").CountAsync()).ShouldBe(0, "names are never markup");
         await visitor.LookAsync("operator-account");
@@ -95,7 +109,9 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
         (await again.SendAsync(visitor)).ShouldBe($"/operator/accounts/{account.Id}?done=granted", "sent twice, it is given once");
         var stored = (await world.App.EventsAsync(account.Id)).Where(one => one.Type == "credits_granted").ShouldHaveSingleItem();
         var granted = (CreditsGranted)LedgerEvents.Types.Read(stored);
-        (granted.Amount, granted.Source, granted.Reason).ShouldBe((new Amount(12_500_000, Unit.Credits), PocketSource.Bonus, "Sorry for the <b>outage</b>"));
+        (granted.Amount, granted.Source, granted.Reason).ShouldBe(
+            (new Amount(12_500_000, Unit.Credits), PocketSource.Bonus, "Sorry for the <b>outage</b>")
+        );
         granted.ExpiresAt.ShouldBe(new DateTimeOffset(2099, 12, 31, 23, 59, 59, TimeSpan.Zero));
         EventHeaders.Read(stored.Headers).Actor.ShouldBe("operator");
 
@@ -108,7 +124,9 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
             await visitor.FillAsync("Reference", "INV-1");
             await visitor.PressAsync("Review");
             await visitor.PressAsync("Give it");
-            visitor.Path.ShouldBe(status == 303 ? $"/operator/accounts/{account.Id}?done=granted" : $"/operator/accounts/{account.Id}/grant/confirm");
+            visitor.Path.ShouldBe(
+                status == 303 ? $"/operator/accounts/{account.Id}?done=granted" : $"/operator/accounts/{account.Id}/grant/confirm"
+            );
         }
 
         (await visitor.TextAsync()).ShouldContain("This reference was used before with other contents.");
@@ -164,12 +182,12 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
 
         // The slider asks; the field says the same exactly.
         var then = opened.AddSeconds(300).ToUnixTimeSeconds();
-        await visitor.Page.GetByLabel("Moment").FillAsync(then.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await visitor.Page.Locator("#as-of-slider").FillAsync(then.ToString(System.Globalization.CultureInfo.InvariantCulture));
         await Assertions.Expect(visitor.Page.Locator("#then-credits-available")).ToHaveTextAsync("30 credits");
         (await visitor.Page.GetByLabel("Date and time, UTC").InputValueAsync()).ShouldBe(Field(opened.AddSeconds(300)));
-        await visitor.Page.GetByLabel("Moment").PressAsync("ArrowLeft");
+        await visitor.Page.Locator("#as-of-slider").PressAsync("ArrowLeft");
         await Assertions.Expect(visitor.Page.Locator("#then-credits-available")).ToHaveTextAsync("29 credits");
-        await visitor.Page.GetByLabel("Moment").PressAsync("End");
+        await visitor.Page.Locator("#as-of-slider").PressAsync("End");
         await Assertions.Expect(visitor.Page.Locator("#then-credits-available")).ToHaveTextAsync("60 credits");
 
         await visitor.PressAsync("Next page");
@@ -190,7 +208,7 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
         await world.App.GrantAsync(account.Id, Amount.Credits(7));
         await using var visitor = await OperatorAsync(scripts: false);
         await visitor.GoAsync($"/operator/accounts/{account.Id}/events");
-        (await visitor.Page.GetByLabel("Moment").IsVisibleAsync()).ShouldBeFalse("a slider does nothing without a script");
+        (await visitor.Page.Locator("#as-of-slider").IsVisibleAsync()).ShouldBeFalse("a slider does nothing without a script");
         (await Figure(visitor)).ShouldBe("12 credits");
         await visitor.FillAsync("Date and time, UTC", Field(world.App.Clock.Now.AddSeconds(-1)));
         await visitor.PressAsync("Show");
@@ -204,7 +222,10 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
 
     // As browsers write a moment into its field: without seconds where there are none.
     private static string Field(DateTimeOffset at) =>
-        at.UtcDateTime.ToString(at.Second == 0 ? "yyyy-MM-dd'T'HH:mm" : "yyyy-MM-dd'T'HH:mm:ss", System.Globalization.CultureInfo.InvariantCulture);
+        at.UtcDateTime.ToString(
+            at.Second == 0 ? "yyyy-MM-dd'T'HH:mm" : "yyyy-MM-dd'T'HH:mm:ss",
+            System.Globalization.CultureInfo.InvariantCulture
+        );
 
     private static Task<string> Figure(Visitor visitor) => visitor.Page.Locator("#then-credits-available").InnerTextAsync();
 

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Ledger.Domain;
-using Ledger.Domain.Money;
 using Ledger.Projections.Notifications;
 using Ledger.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -69,7 +68,9 @@ public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<Da
         var account = await App.OpenAccountAsync(credits: 100);
         (await world.SpendAsync(account.Key)).ShouldBe(200);
         (await App.AvailableAsync(account.Id)).ShouldBe(94);
-        (await App.QueryAsync("select headers ->> 'actor' from mt_events where stream_id = 'rate-card' order by version desc limit 1")).ShouldBe("operator");
+        (
+            await App.QueryAsync("select headers ->> 'actor' from mt_events where stream_id = 'rate-card' order by version desc limit 1")
+        ).ShouldBe("operator");
 
         // Sent again, it is what it is.
         (await again.SendAsync(visitor)).ShouldBe("/operator/rate-card?done=same");
@@ -89,7 +90,25 @@ public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<Da
         for (var i = 0; i < 55; i++)
         {
             var id = EventIds.Request(account.Id, $"delivery{i}");
-            made.Add(new(id, account.Id, DeliveryChannel.Webhook, 1_000_000 + i, id, "credits.warning", """{"type":"credits.warning","note":"<b>low</b>"}""", DeliveryState.Waiting, 0, now, now, null, null, null, now));
+            made.Add(
+                new(
+                    id,
+                    account.Id,
+                    DeliveryChannel.Webhook,
+                    1_000_000 + i,
+                    id,
+                    "credits.warning",
+                    """{"type":"credits.warning","note":"<b>low</b>"}""",
+                    DeliveryState.Waiting,
+                    0,
+                    now,
+                    now,
+                    null,
+                    null,
+                    null,
+                    now
+                )
+            );
         }
 
         await deliveries.AddAsync(made, CancellationToken.None);
@@ -141,7 +160,9 @@ public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<Da
         foreach (var check in (string[])["checkpoints", "streams", "read_models"])
             page.ShouldContain(check);
         await visitor.LookAsync("operator-audit");
-        var download = await visitor.Page.RunAndWaitForDownloadAsync(() => visitor.Page.GetByRole(AriaRole.Link, new() { Name = "Signed report, JSON" }).ClickAsync());
+        var download = await visitor.Page.RunAndWaitForDownloadAsync(() =>
+            visitor.Page.GetByRole(AriaRole.Link, new() { Name = "Signed report, JSON" }).ClickAsync()
+        );
         download.SuggestedFilename.ShouldBe("audit-report.json");
         using var report = JsonDocument.Parse(await File.ReadAllBytesAsync((await download.PathAsync())!));
         report.RootElement.GetProperty("whole").GetBoolean().ShouldBeTrue();
@@ -157,7 +178,8 @@ public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<Da
         await App.QueryAsync($"update pockets set remaining = remaining - 1 where account_id = '{account.Id}'");
     }
 
-    private async Task<long> VersionsAsync() => (long)(await App.QueryAsync("select max(version) from mt_events where stream_id = 'rate-card'"))!;
+    private async Task<long> VersionsAsync() =>
+        (long)(await App.QueryAsync("select max(version) from mt_events where stream_id = 'rate-card'"))!;
 
     private async Task<Visitor> OperatorAsync()
     {

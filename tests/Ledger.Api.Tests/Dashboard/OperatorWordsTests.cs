@@ -42,29 +42,33 @@ public sealed class OperatorWordsTests
         var changed = Card with
         {
             Tools = [.. Card.Tools.Skip(1), Card.Tools[0] with { Name = "another" }],
-            Models = [model with { UsdPer1m = model.UsdPer1m with { Input = new(model.UsdPer1m.Input.Nanos * 3 / 2) }, Fallbacks = ["sandbox/echo"] }, .. Card.Models.Skip(1)],
+            Models =
+            [
+                model with
+                {
+                    UsdPer1m = model.UsdPer1m with { Input = new(model.UsdPer1m.Input.Nanos * 3 / 2) },
+                    Fallbacks = ["sandbox/echo"],
+                },
+                .. Card.Models.Skip(1),
+            ],
             Topup = Card.Topup with { MinAmountUsd = Card.Topup.MinAmountUsd + 1 },
             Aliases = Card.Aliases.Append(new("mine", "sandbox/echo")).ToDictionary(),
         };
         var found = RateCardDiff.Between(Card, changed);
         found
             .Select(difference => (difference.Part, difference.Name, difference.Change))
-            .ShouldBe(
-                [
-                    ("tools", "another", EntryChange.Added),
-                    ("tools", Card.Tools[0].Name, EntryChange.Removed),
-                    ("models", $"{model.Provider}/{model.Model}", EntryChange.Changed),
-                    ("aliases", "mine", EntryChange.Added),
-                    ("topup", "", EntryChange.Changed),
-                ]
-            );
+            .ShouldBe([
+                ("tools", "another", EntryChange.Added),
+                ("tools", Card.Tools[0].Name, EntryChange.Removed),
+                ("models", $"{model.Provider}/{model.Model}", EntryChange.Changed),
+                ("aliases", "mine", EntryChange.Added),
+                ("topup", "", EntryChange.Changed),
+            ]);
         found[2]
-            .Terms.ShouldBe(
-                [
-                    new("usd_per_1m.input", model.UsdPer1m.Input.ToString(), new Quantity(model.UsdPer1m.Input.Nanos * 3 / 2).ToString()),
-                    new("fallbacks", "none", "sandbox/echo"),
-                ]
-            );
+            .Terms.ShouldBe([
+                new("usd_per_1m.input", model.UsdPer1m.Input.ToString(), new Quantity(model.UsdPer1m.Input.Nanos * 3 / 2).ToString()),
+                new("fallbacks", "none", "sandbox/echo"),
+            ]);
         found[2].Terms[0].Share.ShouldBe("+50 %");
         found[2].Terms[1].Share.ShouldBeNull();
         RateCardDiff.Between(changed, Card).Single(difference => difference.Name == "mine").Change.ShouldBe(EntryChange.Removed);

@@ -81,7 +81,9 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
         // What went on is the gateway's own doing: its events name the account, and no key.
         var stored = await App.EventsAsync(account);
         var settled = stored.Select(LedgerEvents.Types.Read).OfType<HoldSettled>().ShouldHaveSingleItem();
-        (settled.Tool, settled.Key, settled.Charged).ShouldBe(("workspace", default(KeyId), Amount.Usd(1) - new Amount(999_800_000, Unit.Usd)));
+        (settled.Tool, settled.Key, settled.Charged).ShouldBe(
+            ("workspace", default(KeyId), Amount.Usd(1) - new Amount(999_800_000, Unit.Usd))
+        );
         settled.Call!.Outcome.ShouldBe(CallOutcome.Completed);
         EventHeaders.Read(stored[^1].Headers).Actor.ShouldBe("account");
 
@@ -92,15 +94,20 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
         await visitor.Page.GetByLabel("Message").PressSequentiallyAsync("Two");
         await visitor.Page.GetByLabel("Message").PressAsync("Enter");
         await Assertions.Expect(visitor.Page.Locator("#chat-count")).ToHaveTextAsync("2 answers");
-        world.Gateway.Upstream.Calls[^1].Text.ShouldContain(
-            """[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello there, <b>you</b>"},{"role":"user","content":"One\nTwo"}]"""
-        );
+        world
+            .Gateway.Upstream.Calls[^1]
+            .Text.ShouldContain(
+                """[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello there, <b>you</b>"},{"role":"user","content":"One\nTwo"}]"""
+            );
         await visitor.LookAsync("workspace");
 
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "New chat" }).ClickAsync();
         (await visitor.TextAsync()).ShouldContain("Nothing said yet");
-        (await App.QueryAsync($"select sum(requests)::text from usage_hourly where account_id = '{account}' and model = 'openai/plain' and key_id = ''"))
-            .ShouldBe("2");
+        (
+            await App.QueryAsync(
+                $"select sum(requests)::text from usage_hourly where account_id = '{account}' and model = 'openai/plain' and key_id = ''"
+            )
+        ).ShouldBe("2");
         foreach (var one in stored)
             one.Data.ShouldNotContain("Hi", customMessage: "what is said is never stored");
     }
@@ -157,9 +164,15 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
         await visitor.Page.GetByLabel("Model", new() { Exact = true }).SelectOptionAsync("usd:anthropic/dear");
         world.Gateway.Upstream.ForModel("up-dear", UpstreamScript.Says("Half ", "of it").CutAfter(1));
         await SendAsync(visitor, "Hi");
-        await Assertions.Expect(Answer(visitor)).ToContainTextAsync("The provider failed in the middle of its answer. What was delivered was charged.");
+        await Assertions
+            .Expect(Answer(visitor))
+            .ToContainTextAsync("The provider failed in the middle of its answer. What was delivered was charged.");
         await Assertions.Expect(Status(visitor)).ToContainTextAsync("Cost $0.0000");
-        (await App.EventsAsync(account)).Select(LedgerEvents.Types.Read).OfType<HoldSettled>().Single().Call!.Outcome.ShouldBe(CallOutcome.UpstreamCut);
+        (await App.EventsAsync(account))
+            .Select(LedgerEvents.Types.Read)
+            .OfType<HoldSettled>()
+            .Single()
+            .Call!.Outcome.ShouldBe(CallOutcome.UpstreamCut);
     }
 
     [Fact]
@@ -167,14 +180,19 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
     {
         var (visitor, account) = await world.EnterAsync(dollars: 0, pack: GatewayApp.OpenAiModel);
         await using var _ = visitor;
-        (await visitor.Page.GetByLabel("Model", new() { Exact = true }).InputValueAsync()).ShouldBe("pack:openai/plain", "nothing else would pay");
+        (await visitor.Page.GetByLabel("Model", new() { Exact = true }).InputValueAsync()).ShouldBe(
+            "pack:openai/plain",
+            "nothing else would pay"
+        );
         (await visitor.TextAsync()).ShouldContain("50000 credits in, 125000 credits out per million tokens");
         world.Gateway.Upstream.Next(UpstreamScript.Says("Packed").Using(new(100, 50)));
         await SendAsync(visitor, "Hi");
         await Assertions.Expect(Status(visitor)).ToHaveTextAsync("Cost 12 credits. 19,988 credits left.");
         await Assertions.Expect(Answer(visitor)).ToHaveTextAsync("Packed");
         (await Figure(visitor, "packs")).ShouldBe("19,988 credits");
-        (await App.ReadAsync(account)).Wallet.AvailableInPacks(GatewayApp.OpenAiModel, App.Clock.Now).ShouldBe(new(19_988_000_000, Unit.Credits));
+        (await App.ReadAsync(account))
+            .Wallet.AvailableInPacks(GatewayApp.OpenAiModel, App.Clock.Now)
+            .ShouldBe(new(19_988_000_000, Unit.Credits));
     }
 
     [Fact]
@@ -215,7 +233,10 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
         world.Gateway.Upstream.Next(UpstreamScript.Says("Mine").Using(new(1, 1)));
         (await request.PostAsync("/workspace/calls", new() { DataString = body, Headers = own })).Status.ShouldBe(200);
         (await (await request.GetAsync("/workspace/calls/mine")).TextAsync()).ShouldContain("\"charged\"");
-        (await request.PostAsync("/workspace/calls", new() { DataString = body, Headers = own })).Status.ShouldBe(409, "one name is charged once, and nothing is kept");
+        (await request.PostAsync("/workspace/calls", new() { DataString = body, Headers = own })).Status.ShouldBe(
+            409,
+            "one name is charged once, and nothing is kept"
+        );
         (await App.QueryAsync($"select count(*)::text from kept_answers where account_id = '{account}'")).ShouldBe("0");
         var (other, _) = await world.EnterAsync();
         await using var __ = other;

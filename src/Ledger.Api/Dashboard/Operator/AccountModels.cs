@@ -24,6 +24,7 @@ public sealed record AccountSearchModel(string Query, IReadOnlyList<AccountListi
 /// <param name="Holds">The holds that are open, newest first.</param>
 /// <param name="Keys">The keys, newest first.</param>
 /// <param name="Orders">The orders, newest first.</param>
+/// <param name="Refused">What it was refused in the last seven days, by code, the most first.</param>
 /// <param name="Notice">What has been done; null for nothing.</param>
 public sealed record OperatorAccountModel(
     Account Account,
@@ -33,6 +34,7 @@ public sealed record OperatorAccountModel(
     Newest<Hold> Holds,
     Newest<OperatorKeyLine> Keys,
     Newest<Order> Orders,
+    IReadOnlyList<RefusedLine> Refused,
     string? Notice
 );
 
@@ -56,6 +58,11 @@ public sealed record Newest<T>(IReadOnlyList<T> Shown, int Total)
 /// <param name="Month">What it was charged in credits since the first of the month.</param>
 /// <param name="LastUsedAt">When it was last used; null before the first time.</param>
 public sealed record OperatorKeyLine(Key Key, Amount Month, DateTimeOffset? LastUsedAt);
+
+/// <summary>How often something was refused.</summary>
+/// <param name="Code">Why.</param>
+/// <param name="Count">How often.</param>
+public sealed record RefusedLine(string Code, long Count);
 
 /// <summary>A grant that is being written.</summary>
 /// <param name="Account">Who gets it.</param>

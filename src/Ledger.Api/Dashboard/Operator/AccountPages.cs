@@ -1,4 +1,5 @@
 using Ledger.Api.Application;
+using Ledger.Api.Decisions;
 using Ledger.Api.Dialects.Admin;
 using Ledger.Api.Keys;
 using Ledger.Domain;
@@ -6,16 +7,28 @@ using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.Projections.Accounts;
+using Ledger.Projections.Refusals;
 
 namespace Ledger.Api.Dashboard.Operator;
 
 /// <summary>Accounts as the operator sees them: searched, looked at, given funds, suspended and reinstated.</summary>
-internal sealed class AccountPages(LedgerService ledger, People people, KeyDesk keys, TimeProvider time)
+internal sealed class AccountPages(
+    LedgerService ledger,
+    People people,
+    KeyDesk keys,
+    RefusalRecords refusals,
+    RefusalWriter writer,
+    TimeProvider time
+)
 {
     private const int PageSize = 50;
     private const int Shown = 50;
+    private const int RefusedDays = 7;
     private const int MaxReason = 500;
     private const int MaxReference = 200;
+
+    // More lines than this, one for each day, key and code, are not summed.
+    private const int RefusalLines = 10_000;
 
     /// <summary>The sources that may be given from, by name in the form.</summary>
     public static readonly IReadOnlyList<(string Value, string Label)> SourceOptions =
@@ -96,9 +109,26 @@ internal sealed class AccountPages(LedgerService ledger, People people, KeyDesk 
                 new([.. wallet.Holds.Values.OrderByDescending(hold => hold.PlacedAt).Take(Shown)], wallet.Holds.Count),
                 new([.. newest.Zip(views, (key, view) => new OperatorKeyLine(key, Credits(view.Usage.Month), view.LastUsedAt))], all.Count),
                 new([.. account.Orders.All.Values.OrderByDescending(order => order.OpenedAt).Take(Shown)], account.Orders.All.Count),
+                await RefusedAsync(visit, account.Id, now),
                 notice
             )
         );
+    }
+
+    private async Task<IReadOnlyList<RefusedLine>> RefusedAsync(OperatorVisit visit, AccountId account, DateTimeOffset now)
+    {
+        // What this node has refused a moment ago counts.
+        await writer.WriteAsync(visit.Gone);
+        var today = DateOnly.FromDateTime(now.UtcDateTime);
+        var ask = new RefusalAsk(account, today.AddDays(1 - RefusedDays), today, RefusalStep.Day, null, null);
+        return
+        [
+            .. (await refusals.ListAsync(ask, null, RefusalLines, visit.Gone))
+                .GroupBy(line => line.Code)
+                .Select(same => new RefusedLine(same.Key, same.Sum(line => line.Count)))
+                .OrderByDescending(line => line.Count)
+                .ThenBy(line => line.Code, StringComparer.Ordinal),
+        ];
     }
 
     private async Task<PageAnswer> AskGrantAsync(OperatorVisit visit) =>
@@ -164,7 +194,9 @@ internal sealed class AccountPages(LedgerService ledger, People people, KeyDesk 
     }
 
     private async Task<PageAnswer> AskStatusAsync(OperatorVisit visit, bool isSuspension) =>
-        await FindAsync(visit) is { } account ? await ShowStatusAsync(visit, account.Id, isSuspension, FormPost.Blank, 200) : PageAnswer.NotFound;
+        await FindAsync(visit) is { } account
+            ? await ShowStatusAsync(visit, account.Id, isSuspension, FormPost.Blank, 200)
+            : PageAnswer.NotFound;
 
     private async Task<PageAnswer> ChangeStatusAsync(OperatorVisit visit, FormPost form, bool isSuspension)
     {

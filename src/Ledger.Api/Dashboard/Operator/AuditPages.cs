@@ -26,7 +26,12 @@ internal sealed class AuditPages(AuditDesk desk, IHostApplicationLifetime life)
         var isRunning = state is { IsRunning: true };
         return PageAnswer.Show<AuditPage, AuditModel>(
             "Audit",
-            new(state?.StartedAt, isRunning ? StepOf(state!.Progress) : null, state?.Failure, state?.Report is { } report ? Read(report) : null),
+            new(
+                state?.StartedAt,
+                isRunning ? StepOf(state!.Progress) : null,
+                state?.Failure,
+                state?.Report is { } report ? Read(report) : null
+            ),
             scripts: isRunning ? ["audit.js"] : []
         );
     }
@@ -111,7 +116,10 @@ internal sealed class AuditPages(AuditDesk desk, IHostApplicationLifetime life)
                         TextOf(check, "means"),
                         string.Join(
                             ", ",
-                            check.GetProperty("counted").EnumerateObject().Select(one => $"{Dashboard.Show.Number(one.Value.GetInt64())} {one.Name}")
+                            check
+                                .GetProperty("counted")
+                                .EnumerateObject()
+                                .Select(one => $"{Dashboard.Show.Number(one.Value.GetInt64())} {one.Name}")
                         ),
                         check.GetProperty("findings").GetInt64()
                     )),

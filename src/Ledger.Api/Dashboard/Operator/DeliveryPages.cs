@@ -54,9 +54,7 @@ internal sealed class DeliveryPages(Deliveries deliveries, Wakeup wakeup, TimePr
 
     /// <summary>Where a list is, ready for one more value.</summary>
     public static string PathOf(DeliveryState? state, AccountId? account) =>
-        "/operator/deliveries?"
-        + (state is { } wanted ? $"state={Name(wanted)}&" : "")
-        + (account is { } whose ? $"account={whose}&" : "");
+        "/operator/deliveries?" + (state is { } wanted ? $"state={Name(wanted)}&" : "") + (account is { } whose ? $"account={whose}&" : "");
 
     private Task<PageAnswer> ShowAsync(OperatorVisit visit) =>
         ShowAsync(visit, visit.Query("done") == "replayed" ? "It waits to be sent again: the same id, the same body." : null, null, 200);

@@ -33,18 +33,21 @@ public static class EventWords
             SignedOut => "Its holder signed out.",
             SignInsEnded e => $"Every sign-in was ended: {e.Reason}",
 
-            CreditsGranted e => $"{Show.Amount(e.Amount)} given, {Lower(SourceOf(e.Source))}{For(e.Scope)}{Until(e.ExpiresAt)}{Because(e.Reason)}",
+            CreditsGranted e =>
+                $"{Show.Amount(e.Amount)} given, {Lower(SourceOf(e.Source))}{For(e.Scope)}{Until(e.ExpiresAt)}{Because(e.Reason)}",
             CreditsSpent e => $"{Show.Amount(e.Charged)} spent on {e.Tool}, {e.Units} units{By(e.Key.Value)}.",
             HoldPlaced e => $"{Show.Amount(e.Amount)} set aside for {WorkOf(e.Tool, e.Call?.Asked)}{By(e.Key.Value)}.",
             HoldExtended e => $"A hold lasts until {Show.Moment(e.ExpiresAt)}.",
             HoldSettled e => $"{Show.Amount(e.Charged)} spent on {WorkOf(e.Tool, e.Call)}{By(e.Key.Value)}{Owed(e.Debt)}.",
             HoldReleased => "A hold was given back unused.",
             HoldExpired => "A hold lapsed.",
-            HoldSettledLate e => $"{Show.Amount(e.Charged)} spent on {WorkOf(e.Tool, e.Call)}, after its hold had lapsed{By(e.Key.Value)}{Owed(e.Debt)}.",
+            HoldSettledLate e =>
+                $"{Show.Amount(e.Charged)} spent on {WorkOf(e.Tool, e.Call)}, after its hold had lapsed{By(e.Key.Value)}{Owed(e.Debt)}.",
             SpendReversed e => $"{Show.Amount(e.Amount)} given back that {e.Tool} had cost: {e.Reason}",
             PocketExpired e => $"{Show.Amount(e.Amount)} lapsed.",
             DebtRepaid e => $"{Show.Amount(e.Amount)} paid what was owed.",
-            CreditsClawedBack e => $"{Show.Amount(e.Amount)} taken back{(e.Dispute is null ? " after a refund" : " because the payment is disputed")}{Owed(e.Debt)}.",
+            CreditsClawedBack e =>
+                $"{Show.Amount(e.Amount)} taken back{(e.Dispute is null ? " after a refund" : " because the payment is disputed")}{Owed(e.Debt)}.",
             ClawbackReturned e => $"{Show.Amount(e.Amount)} came back: the dispute was won.",
 
             KeyCreated e => $"The key “{e.Name}” was made{(e.MintedBy is { } minter ? " by the key " + minter : "")}.",
@@ -132,7 +135,8 @@ public static class EventWords
         }
     }
 
-    private static string WorkOf(string tool, CallRecord? call) => call is null ? tool : $"{call.Provider}/{call.Model}, {Show.Count(call.Tokens.Total, "token", "tokens")}";
+    private static string WorkOf(string tool, CallRecord? call) =>
+        call is null ? tool : $"{call.Provider}/{call.Model}, {Show.Count(call.Tokens.Total, "token", "tokens")}";
 
     private static string WorkOf(string tool, string? model) => model ?? tool;
 

@@ -46,7 +46,11 @@ public sealed record TermDifference(string Term, string? Before, string? After)
             )
                 return null;
             var tenths = ((Int128)after.Nanos - before.Nanos) * 1000 / before.Nanos;
-            return (tenths > 0 ? "+" : tenths < 0 ? "−" : "±")
+            return (
+                    tenths > 0 ? "+"
+                    : tenths < 0 ? "−"
+                    : "±"
+                )
                 + ((decimal)Int128.Abs(tenths) / 10).ToString("#,0.#", CultureInfo.InvariantCulture)
                 + " %";
         }

@@ -38,7 +38,10 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, TimeProvid
                 return PageAnswer.NotFound;
         }
 
-        var before = visit.Query("before") is { } at && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var known) ? known : long.MaxValue;
+        var before =
+            visit.Query("before") is { } at && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var known)
+                ? known
+                : long.MaxValue;
         var rest = all.Where(card => card.Version < before).ToList();
         var page = rest.Take(PageSize).ToList();
         var previous = shown is null ? null : all.FirstOrDefault(card => card.Version < shown.Version);
@@ -89,7 +92,11 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, TimeProvid
         if (published.Refusal is null)
             return PageAnswer.SeeOther(
                 "/operator/rate-card?done="
-                    + (!published.IsNew ? "same" : published.Card!.EffectiveAt > Now(cards.Book) ? "scheduled" : "published")
+                    + (
+                        !published.IsNew ? "same"
+                        : published.Card!.EffectiveAt > Now(cards.Book) ? "scheduled"
+                        : "published"
+                    )
             );
         form.Fault("effective", "A time in the future; leave it empty for at once.");
         return ShowEdit(form, "", [], 409);
@@ -140,7 +147,9 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, TimeProvid
                             inForce?.Version,
                             effectiveAt,
                             inForce is null ? [] : RateCardDiff.Between(inForce.Document, document),
-                            isOutdated ? "Another card has come into force since you looked. Nothing is published yet; this is what yours changes now." : null
+                            isOutdated
+                                ? "Another card has come into force since you looked. Nothing is published yet; this is what yours changes now."
+                                : null
                         ),
                         isOutdated ? 409 : 200
                     )

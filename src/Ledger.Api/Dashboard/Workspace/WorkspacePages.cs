@@ -42,14 +42,10 @@ internal sealed class WorkspacePages(CallDesk desk, Upstreams upstreams, LedgerS
             new("Paid from dollars", card is null ? [] : [.. ByDollars(card)]),
             new("Paid from your packs", card is null ? [] : [.. ByPacks(visit, card)]),
         ];
-        var packed = groups[1].Models;
 
         // Whoever has nothing but a pack means to use it.
-        var dollars = groups[0].Models;
-        var chosen =
-            !available.IsPositive && packed.Count > 0 ? packed[0]
-            : dollars.Count > 0 ? dollars[0]
-            : null;
+        var first = available.IsPositive ? groups : groups.Reverse();
+        var chosen = first.SelectMany(group => group.Models).FirstOrDefault();
         return PageAnswer.Show<WorkspacePage, WorkspaceModel>(
             "Workspace",
             new(
@@ -63,8 +59,7 @@ internal sealed class WorkspacePages(CallDesk desk, Upstreams upstreams, LedgerS
         );
     }
 
-    private Task AskAsync(CustomerVisit visit) =>
-        _ask(visit.Context, new(visit.Account.Id, visit.SignIn.Credential, visit.SignIn));
+    private Task AskAsync(CustomerVisit visit) => _ask(visit.Context, new(visit.Account.Id, visit.SignIn.Credential, visit.SignIn));
 
     /// <summary>How a call of this account stands, by the name that its page gave it; with <c>wait</c>, once it has ended.</summary>
     private async Task TellAsync(CustomerVisit visit)
