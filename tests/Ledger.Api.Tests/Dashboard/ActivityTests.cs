@@ -4,7 +4,6 @@ using Ledger.Api.Cli;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore.Checkpoints;
-using Ledger.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
 
@@ -75,7 +74,10 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
         );
 
         // What was taken away is not good any more once somebody has changed a word of it.
-        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file)).Replace("\"charged\": 15", "\"charged\": 14", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(
+            file,
+            (await File.ReadAllTextAsync(file)).Replace("\"charged\": 15", "\"charged\": 14", StringComparison.Ordinal)
+        );
         (await RunAsync("audit", "receipt", file)).Code.ShouldBe(1);
     }
 
@@ -87,11 +89,7 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
         var days = Enumerable.Range(0, 30).ToList();
         var chat = days.Sum(day => 5 + (day * 7 % 23)) + 8;
         var dubs = days.Where(day => day % 5 == 2).Sum(day => 1 + (day % 3));
-        var tools = new Dictionary<string, (int Charges, long Credits)>
-        {
-            ["dub"] = (6, dubs * 300L),
-            ["chat"] = (32, chat * 5L),
-        };
+        var tools = new Dictionary<string, (int Charges, long Credits)> { ["dub"] = (6, dubs * 300L), ["chat"] = (32, chat * 5L) };
         await visitor.GoAsync("/activity?by=tool");
         (await RowsAsync(visitor)).ShouldBe(
             tools
@@ -121,9 +119,13 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
         var csv = await visitor.Context.APIRequest.GetAsync("/activity.csv?by=tool");
         csv.Headers["content-disposition"].ShouldStartWith("attachment");
         var lines = (await csv.TextAsync()).Trim().Split("\r\n");
-        lines[1..].Select(line => (line.Split(',')[2], line.Split(',')[6], line.Split(',')[11])).ShouldBe(
-            tools.OrderBy(tool => tool.Key, StringComparer.Ordinal).Select(tool => (tool.Key, $"{tool.Value.Charges}", $"{tool.Value.Credits}"))
-        );
+        lines[1..]
+            .Select(line => (line.Split(',')[2], line.Split(',')[6], line.Split(',')[11]))
+            .ShouldBe(
+                tools
+                    .OrderBy(tool => tool.Key, StringComparer.Ordinal)
+                    .Select(tool => (tool.Key, $"{tool.Value.Charges}", $"{tool.Value.Credits}"))
+            );
         (await (await visitor.Context.APIRequest.GetAsync("/activity.csv")).TextAsync()).Trim().Split("\r\n").Length.ShouldBe(38);
         (await visitor.Context.APIRequest.GetAsync("/activity.csv?from=x")).Status.ShouldBe(400);
         account.Value.ShouldNotBeEmpty();
@@ -154,7 +156,18 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
         var (second, other) = await world.App.CreateKeyAsync(account, change: key => key with { Name = "<img src=x onerror=alert(1)>" });
         for (var n = 0; n < 55; n++)
             (await world.SpendAsync(first, n == 0 ? "sfx" : "chat")).ShouldBe(200);
-        (await world.App.PostAsync("/api/v1/tools/spend", other, new { tool = "chat", units = 1, reference = "<b>mine</b>" })).ShouldBe(200);
+        (
+            await world.App.PostAsync(
+                "/api/v1/tools/spend",
+                other,
+                new
+                {
+                    tool = "chat",
+                    units = 1,
+                    reference = "<b>mine</b>",
+                }
+            )
+        ).ShouldBe(200);
         await visitor.GoAsync("/activity/spends");
         var rows = visitor.Page.Locator("tbody tr");
         (await rows.CountAsync()).ShouldBe(50);
@@ -234,7 +247,11 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
     {
         var (owner, account, key) = await world.SignUpWithHistoryAsync();
         await owner.DisposeAsync();
-        var spend = (await world.App.QueryAsync($"select id from mt_events where stream_id = '{account.StreamId}' and type = 'credits_spent' limit 1"))!;
+        var spend = (
+            await world.App.QueryAsync(
+                $"select id from mt_events where stream_id = '{account.StreamId}' and type = 'credits_spent' limit 1"
+            )
+        )!;
         var (other, _, _) = await world.SignUpAsync();
         await using var _1 = other;
         (await other.GoAsync($"/activity/receipts/{spend}")).ShouldBe(404);
@@ -275,7 +292,9 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
     private static async Task<List<(string, string, string)>> RowsAsync(Visitor visitor)
     {
         var found = new List<(string, string, string)>();
-        foreach (var row in await visitor.Page.GetByRole(AriaRole.Region, new() { NameRegex = new("^Use by") }).Locator("tbody tr").AllAsync())
+        foreach (
+            var row in await visitor.Page.GetByRole(AriaRole.Region, new() { NameRegex = new("^Use by") }).Locator("tbody tr").AllAsync()
+        )
             found.Add(
                 (
                     (await row.Locator("th").InnerTextAsync()).Trim(),

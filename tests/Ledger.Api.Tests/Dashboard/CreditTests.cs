@@ -1,6 +1,5 @@
 using Ledger.Domain;
 using Ledger.Domain.Money;
-using Ledger.Testing;
 using Microsoft.Playwright;
 
 namespace Ledger.Api.Tests.Dashboard;
@@ -65,9 +64,9 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "$10.00 75,000 credits" }).ClickAsync();
         await visitor.Page.WaitForURLAsync("**/sandbox/checkout/**");
         var session = visitor.Path;
-        (await PostAsync(visitor, "/credits/buy", ("__RequestVerificationToken", token), ("form_id", id), ("amount_usd", "10"))).Url.ShouldEndWith(
-            session
-        );
+        (
+            await PostAsync(visitor, "/credits/buy", ("__RequestVerificationToken", token), ("form_id", id), ("amount_usd", "10"))
+        ).Url.ShouldEndWith(session);
         var other = await PostAsync(visitor, "/credits/buy", ("__RequestVerificationToken", token), ("form_id", id), ("amount_usd", "20"));
         (other.Status, await other.TextAsync()).ShouldSatisfyAllConditions(
             answer => answer.Status.ShouldBe(409),
@@ -81,7 +80,10 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
     {
         var (visitor, account, _) = await world.SignUpAsync();
         await using var _1 = visitor;
-        foreach (var (sum, buttons) in ((string, string[])[])[("10", ["pay", "refund"]), ("20", ["pay", "dispute"]), ("30", ["cancel"]), ("40", ["pay"])])
+        foreach (
+            var (sum, buttons) in ((string, string[])[])
+                [("10", ["pay", "refund"]), ("20", ["pay", "dispute"]), ("30", ["cancel"]), ("40", ["pay"])]
+        )
         {
             world.App.Clock.Advance(TimeSpan.FromSeconds(1));
             await visitor.GoAsync("/credits");
@@ -290,7 +292,17 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
 
         // Without a token nothing is done to one's own either.
         var before = await world.App.StandingAsync(account);
-        foreach (var path in (string[])["/credits/buy", "/credits/pay-in", "/packs/buy", "/credits/alerts", "/credits/auto-topup", "/credits/subscription/subscribe"])
+        foreach (
+            var path in (string[])
+                [
+                    "/credits/buy",
+                    "/credits/pay-in",
+                    "/packs/buy",
+                    "/credits/alerts",
+                    "/credits/auto-topup",
+                    "/credits/subscription/subscribe",
+                ]
+        )
             (await PostAsync(owner, path, ("amount_usd", "10"), ("pack", "deepseek-chat-20k"), ("tier", "pro"))).Status.ShouldBe(403, path);
         (await world.App.StandingAsync(account)).ShouldBe(before);
     }

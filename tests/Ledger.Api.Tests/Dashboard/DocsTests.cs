@@ -3,7 +3,6 @@ using Ledger.Api.Dashboard.Docs;
 using Ledger.Api.Tests.Docs;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
-using Ledger.Testing;
 using Microsoft.Playwright;
 
 namespace Ledger.Api.Tests.Dashboard;
@@ -58,7 +57,9 @@ public sealed partial class DocsTests(DashboardWorld world) : IClassFixture<Dash
                 .Replace("auto", "sandbox/echo", StringComparison.Ordinal);
             if (language == "python" && id is "chat" or "messages")
             {
-                (await Programs.RunAsync("python3", ["-c", "import ast, sys; ast.parse(sys.stdin.read())"], input: code)).ExitCode.ShouldBe(0);
+                (await Programs.RunAsync("python3", ["-c", "import ast, sys; ast.parse(sys.stdin.read())"], input: code)).ExitCode.ShouldBe(
+                    0
+                );
                 continue;
             }
 
@@ -72,7 +73,12 @@ public sealed partial class DocsTests(DashboardWorld world) : IClassFixture<Dash
                 }
             );
             run.ExitCode.ShouldBe(0, run.ToString());
-            run.Output.ShouldContain(id is "chat" or "messages" ? "Hello" : id == "packs" && language == "curl" ? "no_active_pack" : printed, customMessage: run.ToString());
+            run.Output.ShouldContain(
+                id is "chat" or "messages" ? "Hello"
+                    : id == "packs" && language == "curl" ? "no_active_pack"
+                    : printed,
+                customMessage: run.ToString()
+            );
         }
     }
 
@@ -122,7 +128,9 @@ public sealed partial class DocsTests(DashboardWorld world) : IClassFixture<Dash
         foreach (var route in described)
         {
             var (method, path) = (route.Split(' ')[0], route.Split(' ')[1]);
-            var answer = await visitor.Context.APIRequest.GetAsync($"/docs/api/operation?method={method}&path={Uri.EscapeDataString(path)}");
+            var answer = await visitor.Context.APIRequest.GetAsync(
+                $"/docs/api/operation?method={method}&path={Uri.EscapeDataString(path)}"
+            );
             answer.Status.ShouldBe(200, route);
         }
 

@@ -62,7 +62,10 @@ public sealed class ApiDescriptionTests(SharedApp shared) : IClassFixture<Shared
             if (!path.Value.TryGetProperty("get", out var operation))
                 continue;
             operation.TryGetProperty("requestBody", out _).ShouldBeFalse(path.Name);
-            if (operation.GetProperty("responses").TryGetProperty("200", out var answer) && !path.Name.StartsWith("/health", StringComparison.Ordinal))
+            if (
+                operation.GetProperty("responses").TryGetProperty("200", out var answer)
+                && !path.Name.StartsWith("/health", StringComparison.Ordinal)
+            )
                 answer.TryGetProperty("content", out _).ShouldBeTrue(path.Name);
         }
     }

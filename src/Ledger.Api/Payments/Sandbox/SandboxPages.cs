@@ -76,7 +76,9 @@ public sealed class SandboxPages
               <dt>Session</dt><dd><code>{Text(session)}</code></dd>
             </dl>
             <div class="actions">{string.Concat(buttons)}</div>
-            <p><a href="{Text(back)}">{(order.Status is OrderStatus.Open or OrderStatus.Failed ? "Back to Ledger without paying" : "Back to Ledger")}</a></p>
+            <p><a href="{Text(back)}">{(
+                order.Status is OrderStatus.Open or OrderStatus.Failed ? "Back to Ledger without paying" : "Back to Ledger"
+            )}</a></p>
             """,
             Themes.Of(context)
         );
