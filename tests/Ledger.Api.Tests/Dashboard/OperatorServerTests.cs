@@ -17,6 +17,10 @@ public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<Da
     public async Task A_rate_card_is_written_compared_and_published()
     {
         await using var visitor = await OperatorAsync();
+        var user = await App.OpenAccountAsync(credits: 100);
+        (await world.SpendAsync(user.Key, units: 3)).ShouldBe(200);
+        (await world.SpendAsync(user.Key, tool: "sfx")).ShouldBe(200);
+        App.Clock.Advance(TimeSpan.FromSeconds(1));
         await visitor.GoAsync("/operator");
         await visitor.PressAsync("Rate card");
         await visitor.LookAsync("operator-rate-card");
@@ -54,6 +58,15 @@ public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<Da
         page.ShouldNotContain("voice_clone", customMessage: "what stays is not listed");
         await visitor.LookAsync("operator-rate-card-review");
         var before = await VersionsAsync();
+
+        // What it would have made of what was really done.
+        await visitor.Page.GetByLabel("Of what was really done in").SelectOptionAsync("7");
+        await visitor.PressAsync("Reckon");
+        page = await visitor.TextAsync();
+        page.ShouldMatch(@"chat\s+Credits\s+1\s+15 credits\s+18 credits\s+\+3 credits");
+        page.ShouldMatch(@"sfx\s+Credits\s+tools/sfx\s+1\s+20 credits");
+        await visitor.LookAsync("operator-what-if");
+        (await VersionsAsync()).ShouldBe(before, "asking publishes nothing");
 
         // While it is looked at, another one is published: what is confirmed must be what was seen.
         await App.PublishPriceAsync("image", "41");

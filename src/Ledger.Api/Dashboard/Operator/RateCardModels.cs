@@ -1,4 +1,5 @@
 using Ledger.Domain.RateCards;
+using Ledger.Projections.Pricing;
 
 namespace Ledger.Api.Dashboard.Operator;
 
@@ -34,10 +35,26 @@ public sealed record RateCardEditModel(FormPost Form, string Source, IReadOnlyLi
 /// <param name="EffectiveAt">From when it is to price; null for at once.</param>
 /// <param name="Differences">What it changes.</param>
 /// <param name="Notice">What is to be said before; null for nothing.</param>
+/// <param name="WhatIf">What it would have charged; null where nobody has asked yet.</param>
 public sealed record RateCardReviewModel(
     FormPost Form,
     long? Base,
     DateTimeOffset? EffectiveAt,
     IReadOnlyList<RateCardDifference> Differences,
-    string? Notice
+    string? Notice,
+    WhatIfModel? WhatIf = null
+);
+
+/// <summary>What a rate card would have charged for what was really done.</summary>
+/// <param name="Days">Of how many days, up to now.</param>
+/// <param name="Totals">In all, by unit and by what paid.</param>
+/// <param name="Lines">By tool or model, where it makes the most difference first.</param>
+/// <param name="Left">How many lines more there are.</param>
+/// <param name="Unpriced">What it has no price for: in no sum.</param>
+public sealed record WhatIfModel(
+    int Days,
+    IReadOnlyList<WhatIfLine> Totals,
+    IReadOnlyList<WhatIfLine> Lines,
+    int Left,
+    IReadOnlyList<WhatIfLine> Unpriced
 );

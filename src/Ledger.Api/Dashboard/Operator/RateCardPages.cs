@@ -4,16 +4,30 @@ using Ledger.Api.Application;
 using Ledger.Api.Http;
 using Ledger.Api.Pricing;
 using Ledger.Domain.RateCards;
+using Ledger.Projections.Pricing;
 
 namespace Ledger.Api.Dashboard.Operator;
 
 /// <summary>The price list: looked at, written anew, compared with what is in force, and published.</summary>
-internal sealed class RateCardPages(RateCards cards, CardGuard guard, TimeProvider time)
+internal sealed class RateCardPages(RateCards cards, CardGuard guard, WhatIf whatIf, TimeProvider time)
 {
     private const int PageSize = 20;
+    private const int MaxLines = 100;
+    private const string InTheFuture = "A time in the future; leave it empty for at once.";
 
     // Room for every card that the reader takes; a form's own limit stands above it.
     private const int MaxLength = 2 * 1024 * 1024;
+
+    /// <summary>Of how many days it can be asked what a card would have charged, by name in the form.</summary>
+    public static readonly IReadOnlyList<(string Value, string Label)> DayOptions =
+    [
+        ("7", "The last 7 days"),
+        ("30", "The last 30 days"),
+        ("90", "The last 90 days"),
+    ];
+
+    // It reads the log: one at a time is enough for whoever waits, and for the database.
+    private int _isRerating;
 
     /// <summary>Maps the routes.</summary>
     public static void Map(IServiceProvider services, PageRoutes<OperatorVisit> operators)
@@ -22,6 +36,7 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, TimeProvid
         operators.Page("/operator/rate-card", pages.ShowAsync);
         operators.Page("/operator/rate-card/edit", pages.EditAsync);
         operators.Form("/operator/rate-card/review", pages.ReviewAsync);
+        operators.Form("/operator/rate-card/what-if", pages.RerateAsync);
         operators.Form("/operator/rate-card/publish", pages.PublishAsync);
     }
 
@@ -73,37 +88,76 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, TimeProvid
         return ShowEdit(FormPost.Blank, book.InForce(Now(book))?.Source ?? "", [], 200);
     }
 
-    private async Task<PageAnswer> ReviewAsync(OperatorVisit visit, FormPost form) => (await ReadAsync(visit, form)).Answer;
+    private async Task<PageAnswer> ReviewAsync(OperatorVisit visit, FormPost form)
+    {
+        var (draft, problem) = await ReadAsync(visit, form);
+        return draft is null ? problem! : ShowReview(draft.Review, draft.IsOutdated ? 409 : 200);
+    }
+
+    private async Task<PageAnswer> RerateAsync(OperatorVisit visit, FormPost form)
+    {
+        var days = form.Choice("days", ("7", 7), ("30", 30), ("90", 90));
+        var (draft, problem) = await ReadAsync(visit, form);
+        if (draft is null)
+            return problem!;
+        if (Interlocked.CompareExchange(ref _isRerating, 1, 0) != 0)
+            return ShowReview(
+                draft.Review with
+                {
+                    Notice = "The log is read for somebody's question already. Ask again in a moment.",
+                },
+                409
+            );
+        try
+        {
+            var card = new RateCard(0, visit.Now, draft.Document);
+            var report = await whatIf.RunAsync(card, visit.Now.AddDays(-days), visit.Now, null, null, visit.Gone);
+            var byModel = report.By(WhatIfGrouping.Model);
+            var lines = byModel.Lines.OrderByDescending(line => Int128.Abs(line.Sums.Difference)).ToList();
+            return ShowReview(
+                draft.Review with
+                {
+                    WhatIf = new(days, report.Totals, [.. lines.Take(MaxLines)], Math.Max(0, lines.Count - MaxLines), byModel.Unpriced),
+                },
+                200
+            );
+        }
+        finally
+        {
+            Volatile.Write(ref _isRerating, 0);
+        }
+    }
 
     private async Task<PageAnswer> PublishAsync(OperatorVisit visit, FormPost form)
     {
-        var (command, book, answer) = await ReadAsync(visit, form);
-        if (command is null)
-            return answer;
+        var (draft, problem) = await ReadAsync(visit, form);
+        if (draft is null)
+            return problem!;
+        var (command, book) = (draft.Command, draft.Book);
 
         // Sent twice, or published by somebody else already.
         if (book.FindSame(command.Document, command.EffectiveAt, Now(book)) is not null)
             return PageAnswer.SeeOther("/operator/rate-card?done=same");
 
         // What was looked at is what is published: where another card came into force meanwhile, it is to be looked at again.
-        if (form.Value("base") != BaseOf(book.InForce(Now(book))))
-            return answer;
+        if (form.Value("base") != BaseOf(draft.Review.Base))
+            return ShowReview(draft.Review, 409);
         var published = await cards.PublishAsync(command, visit.Caller, visit.Gone);
-        if (published.Refusal is null)
+        if (published.Card is { } card)
             return PageAnswer.SeeOther(
                 "/operator/rate-card?done="
                     + (
                         !published.IsNew ? "same"
-                        : published.Card!.EffectiveAt > Now(cards.Book) ? "scheduled"
+                        : card.EffectiveAt > Now(cards.Book) ? "scheduled"
                         : "published"
                     )
             );
-        form.Fault("effective", "A time in the future; leave it empty for at once.");
+        form.Fault("effective", InTheFuture);
         return ShowEdit(form, "", [], 409);
     }
 
-    /// <summary>The card of a form and the page that shows what it changes; where something is wrong with it, null and the page that says so.</summary>
-    private async Task<(PublishRateCard? Command, RateBook Book, PageAnswer Answer)> ReadAsync(OperatorVisit visit, FormPost form)
+    /// <summary>The card of a form and what it changes; where something is wrong with it, the page that says so.</summary>
+    private async Task<(Draft? Draft, PageAnswer? Problem)> ReadAsync(OperatorVisit visit, FormPost form)
     {
         var book = await cards.ReloadAsync(visit.Gone);
         var (now, text) = (Now(book), form.Value("card").ReplaceLineEndings("\n").Trim());
@@ -124,50 +178,51 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, TimeProvid
             if (!Moments.TryParse(moment, out var at))
                 form.Fault("effective", Moments.Hint);
             else if (at <= now)
-                form.Fault("effective", "A time in the future; leave it empty for at once.");
+                form.Fault("effective", InTheFuture);
             else
                 effectiveAt = at;
         }
 
-        if (form.IsValid && faults.IsEmpty)
-        {
-            var document = JsonSerializer.Deserialize(text, RateCardJson.Default.RateCardDocument)!;
+        var document = form.IsValid && faults.IsEmpty ? JsonSerializer.Deserialize(text, RateCardJson.Default.RateCardDocument) : null;
+        if (document is not null)
             await guard.CheckAsync(document, "", now, faults, visit.Gone);
-            if (faults.IsEmpty)
-            {
-                var inForce = book.InForce(now);
-                var isOutdated = form.Value("base") is { Length: > 0 } seen && seen != BaseOf(inForce);
-                return (
-                    new(text, effectiveAt),
-                    book,
-                    PageAnswer.Show<RateCardReviewPage, RateCardReviewModel>(
-                        "Publish a rate card",
-                        new(
-                            form,
-                            inForce?.Version,
-                            effectiveAt,
-                            inForce is null ? [] : RateCardDiff.Between(inForce.Document, document),
-                            isOutdated
-                                ? "Another card has come into force since you looked. Nothing is published yet; this is what yours changes now."
-                                : null
-                        ),
-                        isOutdated ? 409 : 200
-                    )
-                );
-            }
-        }
+        if (document is null || !faults.IsEmpty)
+            return (null, ShowEdit(form, "", [.. faults.All.Select(fault => (fault.Path, fault.Message))], 400));
 
-        return (null, book, ShowEdit(form, "", [.. faults.All.Select(fault => (fault.Path, fault.Message))], 400));
+        var inForce = book.InForce(now);
+        var isOutdated = form.Value("base") is { Length: > 0 } seen && seen != BaseOf(inForce?.Version);
+        var notice = isOutdated
+            ? "Another card has come into force since you looked. Nothing is published yet; this is what yours changes now."
+            : null;
+        var differences = inForce is null ? [] : RateCardDiff.Between(inForce.Document, document);
+        return (
+            new(new(text, effectiveAt), document, book, new(form, inForce?.Version, effectiveAt, differences, notice), isOutdated),
+            null
+        );
     }
+
+    private static PageAnswer ShowReview(RateCardReviewModel model, int status) =>
+        PageAnswer.Show<RateCardReviewPage, RateCardReviewModel>("Publish a rate card", model, status);
 
     private static PageAnswer ShowEdit(FormPost form, string source, IReadOnlyList<(string, string)> faults, int status) =>
         PageAnswer.Show<RateCardEditPage, RateCardEditModel>("Edit the rate card", new(form, source, faults), status);
-
-    /// <summary>What a form says of the card that it was compared with.</summary>
-    internal static string BaseOf(RateCard? card) => BaseOf(card?.Version);
 
     /// <summary>What a form says of the version that it was compared with.</summary>
     internal static string BaseOf(long? version) => version?.ToString(CultureInfo.InvariantCulture) ?? "none";
 
     private DateTimeOffset Now(RateBook book) => LedgerTime.Later(time, book.LastAt);
+
+    /// <summary>A card that may be published.</summary>
+    /// <param name="Command">What publishes it.</param>
+    /// <param name="Document">It.</param>
+    /// <param name="Book">The versions that there are.</param>
+    /// <param name="Review">What it changes.</param>
+    /// <param name="IsOutdated">Whether another one has come into force since it was looked at.</param>
+    private sealed record Draft(
+        PublishRateCard Command,
+        RateCardDocument Document,
+        RateBook Book,
+        RateCardReviewModel Review,
+        bool IsOutdated
+    );
 }
