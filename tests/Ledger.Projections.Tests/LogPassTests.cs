@@ -183,7 +183,8 @@ public sealed class LogPassTests
         """{"key":"","card":2,"paid":[{"pocket":1,"parts":7},{"pocket":12,"parts":8}],"tool":"ü","entry":"e","units":"123456789","charged":{"usd":0},"reference":""}""",
         true
     )]
-    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"000","charged":{"usd":1},"reference":"r"}""", true)]
+    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"000","charged":{"usd":1},"reference":"r"}""", false)]
+    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"0","charged":{"usd":1},"reference":"r"}""", true)]
     [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"0.5","charged":{"usd":1},"reference":"r"}""", false)]
     [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r","audioDuration":"1"}""", false)]
     [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r","metadata":"{}"}""", false)]

@@ -138,8 +138,8 @@ public sealed class LogExport(NpgsqlDataSource database, TimeProvider time)
         CancellationToken ct
     )
     {
-        var copy = new LogCopy(manifest.Finished, manifest.UpTo);
-        var (page, next, check) = (new LogCopy.Page(), new LogCopy.Page(), 0u);
+        var copy = new ExportCopy(manifest.Finished, manifest.UpTo);
+        var (page, next, check) = (new ExportCopy.Page(), new ExportCopy.Page(), 0u);
         PartWriter? part = null;
         var fetching = FetchAsync(copy, page, ct);
         try
@@ -191,12 +191,12 @@ public sealed class LogExport(NpgsqlDataSource database, TimeProvider time)
         }
     }
 
-    private async Task<int> FetchAsync(LogCopy copy, LogCopy.Page page, CancellationToken ct)
+    private async Task<int> FetchAsync(ExportCopy copy, ExportCopy.Page page, CancellationToken ct)
     {
         if (copy.IsDone)
             return 0;
         await using var connection = await database.OpenConnectionAsync(ct);
-        await copy.NextAsync(connection, page, LogCopy.PageSize, ct);
+        await copy.NextAsync(connection, page, ExportCopy.PageSize, ct);
         return page.Count;
     }
 

@@ -219,15 +219,15 @@ public sealed class LogImport(NpgsqlDataSource database)
         CancellationToken ct
     )
     {
-        var (format, page, line, done) = (LineFormat.Find(manifest.Lines)!, new LogCopy.Page(), new ByteBuffer(Block), 0L);
+        var (format, page, line, done) = (LineFormat.Find(manifest.Lines)!, new ExportCopy.Page(), new ByteBuffer(Block), 0L);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var part in manifest.Parts)
         {
             var check = 0u;
             format.WriteHead(line);
-            for (var copy = new LogCopy(part.First - 1, part.Last); !copy.IsDone; )
+            for (var copy = new ExportCopy(part.First - 1, part.Last); !copy.IsDone; )
             {
-                await copy.NextAsync(connection, page, LogCopy.PageSize, ct);
+                await copy.NextAsync(connection, page, ExportCopy.PageSize, ct);
                 for (var i = 0; i < page.Count; i++)
                 {
                     format.Write(page.Read(), line, ref check);

@@ -1,6 +1,5 @@
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
-using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.RateCards;
 using Ledger.Domain.Wallets;

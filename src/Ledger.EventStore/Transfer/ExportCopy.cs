@@ -6,11 +6,11 @@ namespace Ledger.EventStore.Transfer;
 
 /// <summary>
 /// Reads the log by binary <c>COPY</c>, page by page by key: each page is taken over whole before anybody looks at it, so that no transaction waits for a slow disk.
-/// What it reads must be settled: it passes over gaps.
+/// What it reads must be settled: it passes over gaps. Unlike <see cref="EventStore.LogCopy"/>, it reads all that is stored of an event, and the stream's row beside its first.
 /// </summary>
 /// <param name="after">The position before the first.</param>
 /// <param name="upTo">The last position.</param>
-internal sealed class LogCopy(long after, long upTo)
+internal sealed class ExportCopy(long after, long upTo)
 {
     /// <summary>The most events of a page: some ten megabytes, and well below a second.</summary>
     public const int PageSize = 10_000;
