@@ -161,7 +161,7 @@ public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<Da
             await using (var command = new NpgsqlCommand("lock table usage_hourly in access exclusive mode", connection, transaction))
                 await command.ExecuteNonQueryAsync();
             await visitor.PressAsync("Verify the ledger");
-            await Assertions.Expect(visitor.Page.Locator("#audit-words")).ToContainTextAsync("accounts");
+            await Assertions.Expect(visitor.Page.Locator("#audit-words")).ToContainTextAsync("read_models: 0 of");
             (await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Verify the ledger" }).CountAsync()).ShouldBe(0, "one at a time");
             (await visitor.Page.APIRequest.GetAsync("/operator/audit/report.json")).Status.ShouldBe(404);
             await visitor.LookAsync("operator-audit-running");
