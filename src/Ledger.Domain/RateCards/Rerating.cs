@@ -91,10 +91,10 @@ public static class Rerating
     private static Rerated Pack(CallRecord call, Amount charged, string entry, RateCard card)
     {
         var name = NameOf(call);
-        var pack =
-            card.FindPack(entry[PackPrefix.Length..])
-            ?? card.Document.Packs.FirstOrDefault(pack => string.Equals(pack.Provider + "/" + pack.Model, name, StringComparison.Ordinal));
+        var pack = card.FindPack(entry[PackPrefix.Length..]) is { } same && IsFor(same) ? same : card.Document.Packs.FirstOrDefault(IsFor);
         return Priced(name, ChargeSource.Packs, charged, pack is null ? null : TokenCharge.Credits(call.Tokens, pack.CreditsPer1m), entry);
+
+        bool IsFor(PricedPack pack) => string.Equals(pack.Provider + "/" + pack.Model, name, StringComparison.Ordinal);
     }
 
     private static Rerated Priced(string what, ChargeSource source, Amount charged, Amount? anew, string entry) =>
