@@ -6,11 +6,9 @@ using Ledger.Api.Audit;
 using Ledger.Api.Backup;
 using Ledger.Api.Hosting;
 using Ledger.Api.Http;
-using Ledger.Api.Keys;
 using Ledger.Api.Payments;
 using Ledger.EventStore.Checkpoints;
 using Ledger.Projections.Audit;
-using Microsoft.Extensions.Options;
 
 namespace Ledger.Api.Cli;
 
@@ -177,12 +175,9 @@ internal static class BackupCommand
             .AddSingleton(outer.GetRequiredService<ILoggerFactory>())
             .AddLogging()
             .AddMetrics()
-            .AddSingleton(Options.Create(LedgerOptions.From(configuration)))
             .AddLedgerStore(database)
+            .AddWritePath(configuration)
             .AddProtection()
-            .AddSingleton<LedgerMetrics>()
-            .AddSingleton<KeyDirectory>()
-            .AddSingleton<LedgerService>()
             .AddPayments(configuration)
             .BuildServiceProvider();
         await services.GetRequiredService<LedgerService>().StartAsync(ct);

@@ -51,8 +51,8 @@ public static class LedgerSetup
         return services;
     }
 
-    /// <summary>The write path on top of it.</summary>
-    public static IServiceCollection AddLedger(this IServiceCollection services, IConfiguration configuration)
+    /// <summary>The write path on top of it, without anything that goes on by itself.</summary>
+    public static IServiceCollection AddWritePath(this IServiceCollection services, IConfiguration configuration)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         services.AddSingleton(Options.Create(LedgerOptions.From(configuration)));
@@ -60,6 +60,13 @@ public static class LedgerSetup
         services.AddSingleton<RefusalBook>();
         services.AddSingleton<LedgerService>();
         services.AddSingleton<KeyDirectory>();
+        return services;
+    }
+
+    /// <summary>A server's write path, and what goes on beside it.</summary>
+    public static IServiceCollection AddLedger(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddWritePath(configuration);
         services.AddSingleton<KeyDesk>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<FirstRun>();

@@ -31,6 +31,9 @@ public sealed class WorkspaceWorld(Browser browser) : IAsyncLifetime
 
     public ValueTask DisposeAsync() => Gateway is null ? ValueTask.CompletedTask : Gateway.DisposeAsync();
 
+    /// <summary>A new visitor, who has no cookies yet.</summary>
+    public Task<Visitor> VisitAsync() => browser.VisitAsync(Gateway.App.Http.BaseAddress!);
+
     /// <summary>An account with dollars, signed in and in the workspace.</summary>
     public async Task<(Visitor Visitor, AccountId Account)> EnterAsync(long dollars = 1, bool scripts = true, string? pack = null)
     {
@@ -150,7 +153,7 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
         await visitor.LookAsync("workspace-refused");
 
         await App.GrantAsync(account, Amount.Usd(1), PocketSource.Prepaid);
-        world.Gateway.Upstream.Next([.. Enumerable.Repeat(UpstreamScript.Refuses(500), 10)]);
+        await visitor.Page.GetByLabel("Model", new() { Exact = true }).SelectOptionAsync("usd:sandbox/error-500");
         await SendAsync(visitor, "Hi");
         await Assertions.Expect(Answer(visitor)).ToHaveTextAsync("The provider failed. The call was not charged.");
         (await App.ReadAsync(account)).Wallet.Held(Unit.Usd).IsZero.ShouldBeTrue();
