@@ -46,12 +46,20 @@ internal sealed class TestBed : IAsyncDisposable
         var postgres = await EmbeddedPostgres.StartAsync(new(Path.Combine(folder, "data")), NullLogger.Instance, TimeProvider.System, ct);
         var bed = new TestBed(settings, postgres, folder);
         if (!isNew)
+        {
+            // It may have been left by an earlier build.
+            await bed.RunCommandAsync(["migrate"], ct);
             return bed;
+        }
+
         await using var ledger = await bed.OpenLedgerAsync(1, ct);
         var service = ledger.GetRequiredService<LedgerService>();
-        bed.Accounts = await MakeAccountsAsync(service, settings.Accounts);
         if (fills)
+        {
+            bed.Accounts = await MakeAccountsAsync(service, settings.Accounts);
             await FillAsync(service, bed.Accounts, settings.Events);
+        }
+
         await bed.SettleAsync(ct);
         return bed;
     }

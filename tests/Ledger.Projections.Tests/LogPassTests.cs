@@ -186,8 +186,14 @@ public sealed class LogPassTests
     [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"000","charged":{"usd":1},"reference":"r"}""", false)]
     [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"0","charged":{"usd":1},"reference":"r"}""", true)]
     [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"0.5","charged":{"usd":1},"reference":"r"}""", false)]
-    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r","audioDuration":"1"}""", false)]
-    [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r","metadata":"{}"}""", false)]
+    [InlineData(
+        """{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r","audioDuration":"1"}""",
+        false
+    )]
+    [InlineData(
+        """{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r","metadata":"{}"}""",
+        false
+    )]
     [InlineData("""{"key":"k\n","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r"}""", false)]
     [InlineData("""{"key":"k","card":2,"paid":[],"tool":"t","entry":"e","units":"1","charged":{"usd":1}}""", false)]
     [InlineData("""{"key":"k","card":2,"paid":null,"tool":"t","entry":"e","units":"1","charged":{"usd":1},"reference":"r"}""", false)]

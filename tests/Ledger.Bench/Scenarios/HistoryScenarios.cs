@@ -162,7 +162,11 @@ internal static class HistoryScenarios
         Tell($"made {events} events of {history.Events.Select(@event => @event.GetType()).Distinct().Count()} kinds", started);
         started = Stopwatch.GetTimestamp();
         var books = new JournalSums(ledger.Database, ledger.Log, ledger.Snapshots);
-        for (var (after, page) = (0L, await ledger.Log.ReadLogAsync(0, 2000, ct)); page.Count > 0; page = await ledger.Log.ReadLogAsync(after, 2000, ct))
+        for (
+            var (after, page) = (0L, await ledger.Log.ReadLogAsync(0, 2000, ct));
+            page.Count > 0;
+            page = await ledger.Log.ReadLogAsync(after, 2000, ct)
+        )
         {
             await books.AddAsync(page, ct);
             after = page[^1].Position;
@@ -176,7 +180,8 @@ internal static class HistoryScenarios
         started = Stopwatch.GetTimestamp();
         var wrong = 0L;
         foreach (var (id, state) in history.States)
-            wrong += History.Describe(await ledger.Snapshots.FoldWholeAsync(id, state.Account.Version, ct)) == History.Describe(state) ? 0 : 1;
+            wrong +=
+                History.Describe(await ledger.Snapshots.FoldWholeAsync(id, state.Account.Version, ct)) == History.Describe(state) ? 0 : 1;
         Add($"replay of {events} events of every kind");
 
         var before = await DigestAsync(ledger.Database, ct);
@@ -266,7 +271,11 @@ internal static class HistoryScenarios
 
         // The reader of the log keeps totals on its way; a ledger that grew by itself has them.
         var started = Stopwatch.GetTimestamp();
-        await using (var upTo = database.CreateCommand("select coalesce((select p.position from journal_position p), 0) >= (select max(m.seq_id) from mt_events m)"))
+        await using (
+            var upTo = database.CreateCommand(
+                "select coalesce((select p.position from journal_position p), 0) >= (select max(m.seq_id) from mt_events m)"
+            )
+        )
         {
             while (!(bool)(await upTo.ExecuteScalarAsync(ct))!)
                 await Task.Delay(500, ct);
@@ -289,11 +298,7 @@ internal static class HistoryScenarios
                         _ => Moment() is var at ? $"/v1/account/statements/{at:yyyy-MM}?at={Time(at)}" : ""
                     ),
                     ("statement of the month", owner, _ => $"/v1/account/statements/{end.AddDays(-1):yyyy-MM}"),
-                    (
-                        "100 entries of the journal",
-                        owner,
-                        _ => $"/v1/account/journal?from={Moment():yyyy-MM-dd}&limit=100"
-                    ),
+                    ("100 entries of the journal", owner, _ => $"/v1/account/journal?from={Moment():yyyy-MM-dd}&limit=100"),
                     ("trial balance at a moment", "bench", _ => $"/admin/reports/trial-balance?at={Time(Moment())}"),
                     ("trial balance at a position", "bench", _ => $"/admin/reports/trial-balance?position={Position()}"),
                 ]
@@ -348,7 +353,20 @@ internal static class HistoryScenarios
         var digest = new List<string>();
         foreach (
             var table in (string[])
-                ["accounts", "pockets", "holds", "referrals", "billing", "orders", "keys", "sign_ins", "trail", "usage_hourly", "prices", "rate_cards"]
+                [
+                    "accounts",
+                    "pockets",
+                    "holds",
+                    "referrals",
+                    "billing",
+                    "orders",
+                    "keys",
+                    "sign_ins",
+                    "trail",
+                    "usage_hourly",
+                    "prices",
+                    "rate_cards",
+                ]
         )
         {
             await using var command = database.CreateCommand(
