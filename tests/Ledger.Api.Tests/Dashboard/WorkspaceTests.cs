@@ -64,7 +64,7 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
         var gate = new Gate();
         world.Gateway.Upstream.Next(UpstreamScript.Says("Hello ", "there, <b>you</b>").HoldPiece(1, gate).Using(new(100, 50)));
         await visitor.FillAsync("System prompt", "Be brief.");
-        await visitor.FillAsync("Message", "Hi");
+        await visitor.FillAsync("Message", "Bonjour Zanzibar");
         await visitor.Page.GetByLabel("Message").PressAsync("Enter");
 
         // Half of it is there, and the rest is not said yet.
@@ -100,7 +100,7 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
         world
             .Gateway.Upstream.Calls[^1]
             .Text.ShouldContain(
-                """[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello there, <b>you</b>"},{"role":"user","content":"One\nTwo"}]"""
+                """[{"role":"system","content":"Be brief."},{"role":"user","content":"Bonjour Zanzibar"},{"role":"assistant","content":"Hello there, <b>you</b>"},{"role":"user","content":"One\nTwo"}]"""
             );
         await visitor.LookAsync("workspace");
 
@@ -112,7 +112,7 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
             )
         ).ShouldBe("2");
         foreach (var one in stored)
-            one.Data.ShouldNotContain("Hi", customMessage: "what is said is never stored");
+            one.Data.ShouldNotContain("Bonjour Zanzibar", customMessage: "what is said is never stored");
     }
 
     [Fact]
