@@ -69,9 +69,9 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
 
         // Half of it is there, and the rest is not said yet.
         await Assertions.Expect(Answer(visitor)).ToHaveTextAsync("Hello");
-        await Assertions.Expect(Status(visitor)).ToHaveTextAsync("Held: $0.00203 while it answers");
-        (await Figure(visitor, "held")).ShouldBe("$0.00203");
-        (await Figure(visitor, "available")).ShouldBe("$0.99797");
+        await Assertions.Expect(Status(visitor)).ToHaveTextAsync("Held: $0.002037 while it answers");
+        (await Figure(visitor, "held")).ShouldBe("$0.002037");
+        (await Figure(visitor, "available")).ShouldBe("$0.997963");
         await visitor.LookAsync("workspace-answering");
         gate.Open();
 
