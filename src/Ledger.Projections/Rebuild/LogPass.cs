@@ -333,8 +333,7 @@ internal sealed class EventParser(bool verifies) : IDisposable
         try
         {
             if (!verifies || _form.Verify(raw, _previous, _hash) == RawVerdict.Holds || Holds(account, raw))
-                @event =
-                    (raw.Type.SequenceEqual(Spent) ? _spends.TryRead(raw.Data) : null) ?? LedgerEvents.Types.Find(raw) as AccountEvent;
+                @event = (raw.Type.SequenceEqual(Spent) ? _spends.TryRead(raw.Data) : null) ?? LedgerEvents.Types.Find(raw) as AccountEvent;
         }
         catch (Exception e) when (UnreadableStream.IsMeantBy(e))
         {
