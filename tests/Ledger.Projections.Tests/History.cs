@@ -216,8 +216,10 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
                 )
                 : new SetAutoTopup(id, request, _random.Next(5) > 0, Amount.Credits(10), Amount.Usd(5), _random.Next(1, 4), Provider),
             36 or 37 or 38 or 39 or 40 or 41 => Call(id, key),
-            42 or 43 or 44 => Hold(account, hold => hold.Call is not null) is { } call ? Settle(id, call.Id) : Call(id, key),
-            45 => Pick(past, fact => fact.Event is HoldPlaced { Call: not null }) is { } call ? Settle(id, new(call.Id)) : Call(id, key),
+            42 or 43 or 44 => Hold(account, hold => hold.Call is not null) is { } call ? Settle(id, call.Id, call.Call!) : Call(id, key),
+            45 => Pick(past, fact => fact.Event is HoldPlaced { Call: not null }) is { } call
+                ? Settle(id, new(call.Id), ((HoldPlaced)call.Event).Call!)
+                : Call(id, key),
             46 or 47 => Hold(account) is { } open ? new ExtendHold(id, open.Id, Now.AddMinutes(_random.Next(1, 60))) : Call(id, key),
             48 => Hold(account) is { } open ? new ReleaseHold(id, null, open.Id) : Call(id, key),
             _ => Buying(account, request),
@@ -243,13 +245,14 @@ internal sealed class History(ILogWriter writer, AccountWrites writes, int seed,
             TimeSpan.FromMinutes(_random.Next(1, 20))
         );
 
-    private SettleCall Settle(AccountId id, HoldId hold) =>
+    /// <summary>A fallback may have served it, except where a pack pays: that pays for its own model alone.</summary>
+    private SettleCall Settle(AccountId id, HoldId hold, CallTerms terms) =>
         new(
             id,
             hold,
             new(
                 "openai",
-                _random.Next(3) == 0 ? "mini" : "gpt",
+                _random.Next(3) == 0 && terms.Scope is null ? "mini" : "gpt",
                 new(_random.Next(0, 300), _random.Next(0, 30), _random.Next(0, 30), _random.Next(0, 30), _random.Next(0, 300)),
                 _random.Next(2) == 0,
                 (CallOutcome)_random.Next(6),
