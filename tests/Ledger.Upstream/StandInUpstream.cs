@@ -1,10 +1,13 @@
 using System.Collections.Concurrent;
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -48,6 +51,15 @@ public sealed class StandInUpstream : IAsyncDisposable
     public static async Task<StandInUpstream> StartAsync()
     {
         var upstream = Make(AnyPort);
+        upstream._server.Run(upstream.AnswerAsync);
+        return await upstream.ListenAsync();
+    }
+
+    /// <summary>Starts one that is reached over TLS, and speaks HTTP/2 to who asks for it, as real providers do.</summary>
+    /// <param name="certificate">What it shows, with its private key.</param>
+    public static async Task<StandInUpstream> StartSecureAsync(X509Certificate2 certificate)
+    {
+        var upstream = Make(null, kestrel => kestrel.Listen(IPAddress.Loopback, 0, listens => listens.UseHttps(certificate)));
         upstream._server.Run(upstream.AnswerAsync);
         return await upstream.ListenAsync();
     }
@@ -119,11 +131,17 @@ public sealed class StandInUpstream : IAsyncDisposable
         await _server.DisposeAsync();
     }
 
-    private static StandInUpstream Make(string url)
+    private static StandInUpstream Make(string? url, Action<KestrelServerOptions>? listens = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls(url).ConfigureKestrel(static kestrel => kestrel.AddServerHeader = false);
+        if (url is not null)
+            builder.WebHost.UseUrls(url);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            listens?.Invoke(kestrel);
+        });
         return new(builder.Build());
     }
 
@@ -302,6 +320,8 @@ public sealed class StandInUpstream : IAsyncDisposable
         {
             Model = model,
             IsStream = isStream,
+            HttpVersion = request.Protocol,
+            Connection = request.HttpContext.Connection.Id,
         };
     }
 

@@ -24,6 +24,12 @@ public sealed record UpstreamCall(string Method, string Path, IReadOnlyDictionar
     /// <summary>Whether a stream was asked for.</summary>
     public bool IsStream { get; internal init; }
 
+    /// <summary>Its version, such as <c>HTTP/2</c>.</summary>
+    public string HttpVersion { get; internal init; } = "";
+
+    /// <summary>The connection it came on.</summary>
+    public string Connection { get; internal init; } = "";
+
     /// <summary>Comes when the client ends the connection before the answer is at its end.</summary>
     public Task ClientGone => _gone.Task;
 
