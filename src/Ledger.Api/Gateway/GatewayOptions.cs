@@ -17,6 +17,12 @@ public sealed class GatewayOptions
     /// <summary>How long calls under way may take when the server is told to stop.</summary>
     public TimeSpan Drain { get; set; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>
+    /// Calls under way at once, those that are only read on included. Each keeps its request's body, of up to 10 MiB, and two connections; more are refused before
+    /// anything is read or held.
+    /// </summary>
+    public int MaxCalls { get; set; } = 4000;
+
     /// <summary>The largest answer that is not streamed, in bytes.</summary>
     public int MaxAnswerBytes { get; set; } = 64 * 1024 * 1024;
 
@@ -72,6 +78,8 @@ public sealed class GatewayOptions
             throw new SettingsException("Gateway:ReadOn must be from 0 to an hour.");
         if (options.Drain < TimeSpan.Zero || options.Drain > TimeSpan.FromMinutes(10))
             throw new SettingsException("Gateway:Drain must be from 0 to 10 minutes.");
+        if (options.MaxCalls is < 1 or > 1_000_000)
+            throw new SettingsException("Gateway:MaxCalls must be from 1 to 1000000.");
         if (options.MaxAnswerBytes < 1024 * 1024)
             throw new SettingsException("Gateway:MaxAnswerBytes must be at least 1048576.");
         if (options.RepeatPatience < TimeSpan.Zero || options.RepeatPatience > TimeSpan.FromMinutes(10))

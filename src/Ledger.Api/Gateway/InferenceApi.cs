@@ -25,6 +25,7 @@ public sealed class InferenceApi
     private readonly KeyBuckets _buckets;
     private readonly CallDesk _desk;
     private readonly CallRunner _runner;
+    private readonly LiveCalls _live;
     private readonly AnswerKeeper _keeper;
     private readonly Upstreams _upstreams;
     private readonly PresetLibrary _presets;
@@ -40,6 +41,7 @@ public sealed class InferenceApi
         _buckets = services.GetRequiredService<KeyBuckets>();
         _desk = services.GetRequiredService<CallDesk>();
         _runner = services.GetRequiredService<CallRunner>();
+        _live = services.GetRequiredService<LiveCalls>();
         _keeper = services.GetRequiredService<AnswerKeeper>();
         _upstreams = services.GetRequiredService<Upstreams>();
         _presets = services.GetRequiredService<PresetLibrary>();
@@ -92,7 +94,22 @@ public sealed class InferenceApi
             await RunAsync(context, route, identity);
     }
 
+    /// <summary>Within the bound of calls under way: who comes beyond it is told so before anything of theirs is read or held.</summary>
     private async Task RunAsync(HttpContext context, CallRoute route, Identity identity)
+    {
+        if (!_live.TryEnter())
+            throw LedgerUnavailableException.Busy();
+        try
+        {
+            await CarryAsync(context, route, identity);
+        }
+        finally
+        {
+            _live.Leave();
+        }
+    }
+
+    private async Task CarryAsync(HttpContext context, CallRoute route, Identity identity)
     {
         var body = await BodyAsync(context);
         var name = NameOf(context, out var misnamed);

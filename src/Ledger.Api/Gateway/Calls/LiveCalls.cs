@@ -20,12 +20,26 @@ internal sealed partial class LiveCalls(
     private readonly ConcurrentDictionary<HoldId, LiveCall> _calls = new();
     private readonly CancellationTokenSource _cut = new();
     private CancellationTokenRegistration _stopping;
+    private int _entered;
 
     /// <summary>Is cancelled when calls must end since the server does.</summary>
     public CancellationToken Cut => _cut.Token;
 
     /// <summary>How many there are.</summary>
     public int Count => _calls.Count;
+
+    /// <summary>Lets a request in, which may become a call, unless there are as many as may be.</summary>
+    /// <returns>Whether it is in; then <see cref="Leave"/> follows.</returns>
+    public bool TryEnter()
+    {
+        if (Interlocked.Increment(ref _entered) <= options.MaxCalls)
+            return true;
+        Leave();
+        return false;
+    }
+
+    /// <summary>The request is at its end.</summary>
+    public void Leave() => Interlocked.Decrement(ref _entered);
 
     /// <summary>Takes a call in.</summary>
     public void Add(LiveCall call) => _calls[call.Id] = call;

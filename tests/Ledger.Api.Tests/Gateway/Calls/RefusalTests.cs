@@ -44,6 +44,33 @@ public sealed class RefusalTests(SharedGateway shared) : IClassFixture<SharedGat
         _gateway.Upstream.Calls.Count.ShouldBe(asked);
     }
 
+    [Theory]
+    [MemberData(nameof(Protocols))]
+    public async Task Beyond_the_bound_of_calls_nothing_is_read_or_held(Protocol protocol)
+    {
+        await using var gateway = await SharedGateway.StartAsync(settings: new Dictionary<string, string> { ["Gateway:MaxCalls"] = "2" });
+        var account = await gateway.RichAsync();
+        var gate = new Gate();
+        gateway.Upstream.Next(
+            UpstreamScript.Says("one two ", "three 4 ").HoldPiece(1, gate),
+            UpstreamScript.Says("one two ", "three 4 ").HoldPiece(1, gate)
+        );
+        using var first = await gateway.OpenAsync(protocol, account.Key);
+        using var second = await gateway.OpenAsync(protocol, account.Key);
+        foreach (var isStream in (bool[])[true, false])
+            (await gateway.AskAsync(protocol, isStream, account.Key))
+                .ShouldRefuse(protocol, (503, "unavailable"), (503, "api_error"))
+                .ShouldHave("Retry-After", "1");
+        gateway.Upstream.Calls.Count.ShouldBe(2);
+        (await gateway.App.FactsAsync(account.Id)).OfType<HoldPlaced>().Count().ShouldBe(2);
+        gate.Open();
+        foreach (var stream in (LiveStream[])[first, second])
+            Talk.HasEnd(protocol, await stream.ToEndAsync()).ShouldBeTrue(stream.Read);
+
+        // Their places are free as soon as their callers know that they are over.
+        await Eventually.IsSoAsync(async () => (await gateway.AskAsync(protocol, isStream: false, account.Key)).Status == 200);
+    }
+
     [Fact]
     public async Task Anthropics_clients_send_their_key_their_own_way()
     {
