@@ -149,6 +149,16 @@ public sealed class LogScan(NpgsqlDataSource database)
     public Task<long> VersionAtAsync(string streamId, DateTimeOffset at, CancellationToken ct) =>
         FirstAsync(streamId, "m.timestamp < $3", at, ct);
 
+    /// <summary>When an event of a stream was recorded; null where there is none of that version.</summary>
+    public async Task<DateTimeOffset?> TimeOfAsync(string streamId, long version, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("select m.timestamp from mt_events m where m.stream_id = $1 and m.version = $2");
+        command.Parameters.Add(new() { Value = streamId });
+        command.Parameters.Add(new() { Value = version });
+        await using var row = await command.ExecuteReaderAsync(ct);
+        return await row.ReadAsync(ct) ? row.GetFieldValue<DateTimeOffset>(0) : null;
+    }
+
     /// <summary>The last version of a stream that stands at a position or before it; 0 where none does. Found by halves: positions grow along a stream.</summary>
     public async Task<long> VersionUpToAsync(string streamId, long position, CancellationToken ct) =>
         await FirstAsync(streamId, "m.seq_id <= $3", position, ct) - 1;
@@ -313,6 +323,23 @@ public sealed class LogScan(NpgsqlDataSource database)
         command.Parameters.Add(new() { Value = from.ToUniversalTime() });
         command.Parameters.Add(new() { Value = to.ToUniversalTime() });
         return await NpgsqlEventLog.ReadAsync(command, ct);
+    }
+
+    /// <summary>
+    /// Whether whatever had drawn positions by now has ended: nothing that was decided and sent before can come to light any more. Waits a moment for what ends by itself, not for a
+    /// commit that hangs, as one that waits for a standby.
+    /// </summary>
+    public async Task<bool> HasSettledAsync(CancellationToken ct)
+    {
+        await using var connection = await database.OpenConnectionAsync(ct);
+        var drawers = await Drawers.OfNowAsync(connection, ct);
+        for (var looks = 0; !drawers.HaveEnded && looks < 50; looks++)
+        {
+            await Task.Delay(10, ct);
+            await drawers.LookAsync(connection, ct);
+        }
+
+        return drawers.HaveEnded;
     }
 
     /// <summary>

@@ -84,6 +84,7 @@ public static class ReadModelMigrations
         new("gateway", 1, "answers of named calls, for a day", Sql("kept_answers.sql", "ix_kept_answers_kept_at.sql")),
         new("journal", 1, "the books", Sql("journal_days.sql", "journal_position.sql", "journal_totals.sql")),
         new("reports", 1, "one row per charge, for those who query by themselves", Sql("usage.sql")),
+        new("reports", 2, "and the stream of each, by which an index finds an account's", Sql("usage.sql")),
         new("journal", 2, "the books as of a position", Sql("journal_marks.sql")),
         new(
             "notifications",

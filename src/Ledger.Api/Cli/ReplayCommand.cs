@@ -67,17 +67,17 @@ internal static class ReplayCommand
                         var card = new RateCard(0, first, JsonSerializer.Deserialize(document, RateCardJson.Default.RateCardDocument)!);
                         var whose = parsed.GetValue(account) is { } named ? await KnownAsync(services, named, ct) : (AccountId?)null;
                         var progress = new CliProgress(host.Console);
+                        var grouping = Enum.Parse<WhatIfGrouping>(parsed.GetRequiredValue(by), ignoreCase: true);
                         WhatIfReport report;
                         try
                         {
-                            report = await services.GetRequiredService<WhatIf>().RunAsync(card, first, end, whose, progress, ct);
+                            report = await services.GetRequiredService<WhatIf>().RunAsync(card, first, end, whose, grouping, progress, ct);
                         }
                         finally
                         {
                             progress.End();
                         }
 
-                        report = report.By(Enum.Parse<WhatIfGrouping>(parsed.GetRequiredValue(by), ignoreCase: true));
                         await host.Console.Output.WriteAsync(
                             parsed.GetRequiredValue(format) switch
                             {

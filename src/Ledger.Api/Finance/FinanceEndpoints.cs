@@ -48,8 +48,13 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
     }
 
     /// <summary>The months since an account was opened, the newest first.</summary>
-    public static IReadOnlyList<StatementPeriod> MonthsOf(Account account, DateTimeOffset now)
+    /// <param name="account">The account.</param>
+    /// <param name="now">The present.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<IReadOnlyList<StatementPeriod>> MonthsOfAsync(Account account, DateTimeOffset now, CancellationToken ct)
     {
+        // No commit hangs that may be of a month that is over.
+        var hasSettled = await _journal.HasSettledAsync(now - AccountJournal.Settling, now, ct);
         var opened = WireDate.DayOf(account.OpenedAt);
         var periods = new List<StatementPeriod>();
         for (var month = new DateOnly(opened.Year, opened.Month, 1); WireDate.StartOf(month) <= now; month = month.AddMonths(1))
@@ -58,7 +63,7 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
                     WireDate.FormatMonth(month),
                     month,
                     month.AddMonths(1).AddDays(-1),
-                    WireDate.StartOf(month.AddMonths(1)) + AccountJournal.Settling <= now
+                    hasSettled && WireDate.StartOf(month.AddMonths(1)) + AccountJournal.Settling <= now
                 )
             );
         periods.Reverse();
@@ -66,8 +71,11 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
     }
 
     /// <summary>Those months.</summary>
-    public Task ListStatementsAsync(HttpContext context, Account account) =>
-        ApiErrors.SendAsync(context, 200, new(MonthsOf(account, LedgerTime.Now(_time)), null), FinanceJson.Default.StatementList);
+    public async Task ListStatementsAsync(HttpContext context, Account account)
+    {
+        var months = await MonthsOfAsync(account, LedgerTime.Now(_time), context.RequestAborted);
+        await ApiErrors.SendAsync(context, 200, new(months, null), FinanceJson.Default.StatementList);
+    }
 
     /// <summary>Reads a position of the log; null where none is asked for, and where it is none, and then a fault.</summary>
     public static long? ReadPosition(string? position, JsonFaults faults)

@@ -56,6 +56,13 @@ public sealed class AccountJournal(NpgsqlDataSource database, IEventLog log, Acc
     public Task<long> VersionUpToAsync(AccountId id, long position, CancellationToken ct) =>
         scan.VersionUpToAsync(id.StreamId, position, ct);
 
+    /// <summary>Whether nothing that would count before a moment can come to light any more: time enough has passed, and no commit of then hangs.</summary>
+    /// <param name="to">The first moment that does not count.</param>
+    /// <param name="now">The present.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<bool> HasSettledAsync(DateTimeOffset to, DateTimeOffset now, CancellationToken ct) =>
+        to + Settling <= now && await scan.HasSettledAsync(ct);
+
     /// <summary>The state at a moment, with what was due by then, whether it was recorded by then or not.</summary>
     public async Task<Account> StateAtAsync(AccountId id, DateTimeOffset at, CancellationToken ct)
     {
@@ -164,7 +171,7 @@ public sealed class AccountJournal(NpgsqlDataSource database, IEventLog log, Acc
         var (version, closing) = await CloseAsync(id, end, ct);
 
         // Times never fall along a stream: once it has gone on past the end, nothing can come before it any more.
-        var isFinal = to + Settling <= now || (to <= now && await HasAfterAsync(id, upTo, ct));
+        var isFinal = to <= now && (await HasAfterAsync(id, upTo, ct) || await HasSettledAsync(to, now, ct));
         return new(from, to, version, isFinal, Statement.Between(opening, closing));
     }
 

@@ -73,7 +73,8 @@ public sealed class JournalSums(
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         await TakeTurnAsync(connection, transaction, before.Position, ct);
-        await SaveAsync(connection, sums, page[^1], ct);
+        // Times of different accounts may stand in another order than positions: what is summed is as late as the latest of it.
+        await SaveAsync(connection, sums, page[^1].Position, page.Max(stored => stored.At), ct);
         if (before.Position / markEvery != page[^1].Position / markEvery)
             await MarkAsync(connection, ct);
         await transaction.CommitAsync(ct);
@@ -453,7 +454,8 @@ public sealed class JournalSums(
     private static async Task SaveAsync(
         NpgsqlConnection connection,
         IReadOnlyDictionary<DateOnly, Totals> sums,
-        StoredEvent last,
+        long position,
+        DateTimeOffset at,
         CancellationToken ct
     )
     {
@@ -491,8 +493,8 @@ public sealed class JournalSums(
         command.Parameters.Add(new() { Value = rows.Select(row => Wire.Of(row.Move.Unit)).ToArray() });
         command.Parameters.Add(Numbers(rows.Select(row => row.Sum.Parts)));
         command.Parameters.Add(Numbers(rows.Select(row => row.Sum.Worth.Zeptos)));
-        command.Parameters.Add(new() { Value = last.Position });
-        command.Parameters.Add(new() { Value = last.At });
+        command.Parameters.Add(new() { Value = position });
+        command.Parameters.Add(new() { Value = at });
         await command.ExecuteNonQueryAsync(ct);
     }
 

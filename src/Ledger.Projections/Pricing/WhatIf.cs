@@ -71,15 +71,19 @@ public sealed record WhatIfReport(
     /// <summary>The same in fewer lines.</summary>
     public WhatIfReport By(WhatIfGrouping grouping)
     {
-        Func<WhatIfKey, WhatIfKey> reduce = grouping switch
+        var reduce = ReducerOf(grouping);
+        return this with { Lines = Sum(Lines, reduce), Unpriced = Sum(Unpriced, reduce) };
+    }
+
+    /// <summary>What is left of a line's key.</summary>
+    internal static Func<WhatIfKey, WhatIfKey> ReducerOf(WhatIfGrouping grouping) =>
+        grouping switch
         {
             WhatIfGrouping.All => key => key,
             WhatIfGrouping.Account => key => key with { Day = null, What = "" },
             WhatIfGrouping.Model => key => key with { Account = "", Day = null },
             WhatIfGrouping.Day => key => key with { Account = "", What = "" },
         };
-        return this with { Lines = Sum(Lines, reduce), Unpriced = Sum(Unpriced, reduce) };
-    }
 
     /// <summary>Sums lines by what is left of their keys, in order.</summary>
     public static IReadOnlyList<WhatIfLine> Sum(IEnumerable<WhatIfLine> lines, Func<WhatIfKey, WhatIfKey> reduce) =>
@@ -102,8 +106,8 @@ public sealed record WhatIfReport(
 public readonly record struct WhatIfProgress(long Done, long Total);
 
 /// <summary>
-/// Re-rates what was really charged by another rate card. Reads the log as far as it is settled when it begins, a window of positions per transaction, and keeps one line per account,
-/// day, and tool or model.
+/// Re-rates what was really charged by another rate card. Reads the log as far as it is settled when it begins, a window of positions per transaction, and keeps the lines that are asked
+/// for and no more: of all days of a million accounts, some thirty.
 /// </summary>
 /// <param name="database">Connections for reading.</param>
 /// <param name="time">The clock, for pauses between attempts.</param>
@@ -129,6 +133,7 @@ public sealed class WhatIf(NpgsqlDataSource database, TimeProvider time)
     /// <param name="from">The first moment.</param>
     /// <param name="to">The first moment that does not count any more.</param>
     /// <param name="account">Whose charges; null for everybody's.</param>
+    /// <param name="grouping">What lines are by. Each is kept in memory.</param>
     /// <param name="progress">Told how far it has come.</param>
     /// <param name="ct">Gives up.</param>
     public async Task<WhatIfReport> RunAsync(
@@ -136,14 +141,16 @@ public sealed class WhatIf(NpgsqlDataSource database, TimeProvider time)
         DateTimeOffset from,
         DateTimeOffset to,
         AccountId? account,
+        WhatIfGrouping grouping,
         IProgress<WhatIfProgress>? progress,
         CancellationToken ct
     )
     {
+        var reduce = WhatIfReport.ReducerOf(grouping);
         var sums = new Dictionary<WhatIfKey, WhatIfSums>();
         var pages = account is { } id ? OfAccountAsync(id, from, to, progress, ct) : OfAllAsync(from, to, progress, ct);
         await foreach (var page in pages)
-            Add(page, await ReversedAsync(page, ct), card, sums);
+            Add(page, await ReversedAsync(page, ct), card, reduce, sums);
         var lines = WhatIfReport.Sum(sums.Select(line => new WhatIfLine(line.Key, line.Value)), key => key);
         return new(from, to, [.. lines.Where(line => line.Key.Lacks is null)], [.. lines.Where(line => line.Key.Lacks is not null)]);
     }
@@ -152,6 +159,7 @@ public sealed class WhatIf(NpgsqlDataSource database, TimeProvider time)
         IReadOnlyList<StoredEvent> page,
         Dictionary<(string StreamId, Guid Id), AccountEvent> reversed,
         RateCard card,
+        Func<WhatIfKey, WhatIfKey> reduce,
         Dictionary<WhatIfKey, WhatIfSums> sums
     )
     {
@@ -161,13 +169,15 @@ public sealed class WhatIf(NpgsqlDataSource database, TimeProvider time)
             var spend = @event is SpendReversed e ? reversed.GetValueOrDefault((stored.StreamId, e.Spend.Value)) : null;
             if (Rerating.Of(@event, card, spend) is not { } rerated)
                 continue;
-            var key = new WhatIfKey(
-                stored.StreamId[Prefix.Length..],
-                DateOnly.FromDateTime(stored.At.UtcDateTime),
-                rerated.What,
-                rerated.Source,
-                rerated.Old.Unit,
-                rerated.Lacks
+            var key = reduce(
+                new(
+                    stored.StreamId[Prefix.Length..],
+                    DateOnly.FromDateTime(stored.At.UtcDateTime),
+                    rerated.What,
+                    rerated.Source,
+                    rerated.Old.Unit,
+                    rerated.Lacks
+                )
             );
             sums[key] = sums.GetValueOrDefault(key)
                 .Plus(new(rerated.IsReversal ? 0 : 1, rerated.IsReversal ? 1 : 0, rerated.Old.Parts, rerated.New?.Parts ?? 0));

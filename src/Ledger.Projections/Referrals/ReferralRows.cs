@@ -9,6 +9,9 @@ namespace Ledger.Projections.Referrals;
 /// <summary>Writes who brought an account, and whom it brought.</summary>
 public sealed class ReferralRows : InlineWrite
 {
+    /// <summary>The reader of the log that carries rewards to who referred.</summary>
+    public const string Reader = "referrals";
+
     internal const string Select = """
         select
           r.account_id,

@@ -2,6 +2,7 @@ using Ledger.EventStore;
 using Ledger.EventStore.Transfer;
 using Ledger.Projections.Journal;
 using Ledger.Projections.Rebuild;
+using Ledger.Projections.Referrals;
 using Npgsql;
 
 namespace Ledger.Projections.Transfer;
@@ -15,8 +16,9 @@ namespace Ledger.Projections.Transfer;
 /// <param name="time">The clock, for pauses between attempts.</param>
 public sealed class LedgerImport(NpgsqlDataSource database, IEventLog log, TimeProvider time)
 {
-    // What this reader makes of the log is summed in tables that are not in the export.
-    private static readonly string[] BeginAnew = [JournalSums.Reader];
+    // What the journal makes of the log is summed in tables that are not in the export. What referrals lead to is in the log, but where that was cut, a reward may be missing whose
+    // referral was read before: read again, each is given once, by its id.
+    private static readonly string[] BeginAnew = [JournalSums.Reader, ReferralRows.Reader];
 
     private static readonly HashSet<string> Known = LedgerEvents.Types.All.Select(type => type.Name).ToHashSet(StringComparer.Ordinal);
 

@@ -1,6 +1,7 @@
 -- One row per charge, straight from the log: for those who query by themselves. Nothing of the ledger reads it.
+-- Indexes lead from stream_id, which is 'account-' and the account's id, and from position.
 -- Whoever needs sums over long times takes usage_hourly or usage_daily; whoever copies it goes on by position.
-create view usage as
+create or replace view usage as
 select
   e.seq_id as position,
   e.id as spend_id,
@@ -34,7 +35,8 @@ select
   (e.data ->> 'heldAt')::timestamptz as held_at,
   e.correlation_id as request_id,
   r.seq_id is not null as reversed,
-  r.timestamp as reversed_at
+  r.timestamp as reversed_at,
+  e.stream_id
 from mt_events e
 left join mt_events r
   on r.stream_id = e.stream_id

@@ -6,6 +6,7 @@ using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Accounts;
 using Ledger.Projections.Journal;
+using Npgsql;
 
 namespace Ledger.Projections.Tests.Journal;
 
@@ -50,6 +51,30 @@ public sealed class AccountJournalTests
         }
 
         before!.Statement.Closing.ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_statement_is_final_only_once_no_commit_hangs_that_may_be_of_its_time()
+    {
+        await using var ledger = await LedgerDatabase.CreateAsync();
+        await using var history = await ledger.OpenHistoryAsync(4, 1);
+        for (var step = 0; step < 20; step++)
+            await history.StepAsync();
+        var (journal, from) = (JournalOf(ledger, 5000), new DateTimeOffset(2998, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        var (to, now) = (from.AddMonths(1), from.AddMonths(2));
+
+        // As an append whose commit waits for a standby that is away: it has drawn a position, and nobody sees yet what stands there.
+        await using (var connection = await ledger.Database.OpenConnectionAsync())
+        await using (var hanging = await connection.BeginTransactionAsync())
+        {
+            await using var draw = new NpgsqlCommand("select nextval('mt_events_sequence')", connection);
+            await draw.ExecuteScalarAsync();
+            (await journal.StateAsync(Id, from, to, now, default)).IsFinal.ShouldBeFalse();
+            await hanging.RollbackAsync();
+        }
+
+        (await journal.StateAsync(Id, from, to, now, default)).IsFinal.ShouldBeTrue();
+        (await journal.StateAsync(Id, from, to, to.AddSeconds(59), default)).IsFinal.ShouldBeFalse();
     }
 
     [Fact]

@@ -76,6 +76,9 @@ public sealed class WhatIfTests
             var less = whole.By(grouping);
             less.Totals.ShouldBe(whole.Totals);
             less.Lines.Count.ShouldBeLessThanOrEqualTo(whole.Lines.Count);
+            var asked = await RunAsync(ledger, card, grouping: grouping);
+            asked.Lines.ShouldBe(less.Lines);
+            asked.Unpriced.ShouldBe(less.Unpriced);
         }
 
         (await RunAsync(ledger, card, from: Ever.AddDays(-1))).Lines.ShouldBeEmpty();
@@ -114,8 +117,9 @@ public sealed class WhatIfTests
         RateCard card,
         DateTimeOffset? from = null,
         DateTimeOffset? to = null,
-        AccountId? account = null
-    ) => new WhatIf(ledger.Database, TimeProvider.System).RunAsync(card, from ?? default, to ?? Ever, account, null, default);
+        AccountId? account = null,
+        WhatIfGrouping grouping = WhatIfGrouping.All
+    ) => new WhatIf(ledger.Database, TimeProvider.System).RunAsync(card, from ?? default, to ?? Ever, account, grouping, null, default);
 
     private static async Task<IReadOnlyList<AccountEvent>> FillAsync(LedgerDatabase ledger, int seed, int steps = 60)
     {

@@ -2,6 +2,7 @@ using Ledger.Domain;
 using Ledger.Domain.Referrals;
 using Ledger.EventStore;
 using Ledger.Projections;
+using Ledger.Projections.Referrals;
 
 namespace Ledger.Api.Application.Readers;
 
@@ -14,7 +15,7 @@ public sealed partial class ReferralFollower(LedgerService ledger, ILogger<Refer
     private const string Prefix = "account-";
 
     /// <inheritdoc/>
-    public override string Name => "referrals";
+    public override string Name => ReferralRows.Reader;
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Types { get; } = [LedgerEvents.Types.NameOf<ReferralApplied>()];

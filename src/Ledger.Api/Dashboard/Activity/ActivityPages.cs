@@ -17,7 +17,6 @@ internal sealed class ActivityPages
 
     // So many charges are looked through for one page of those of a key or a model, which no index knows.
     private const int MostLooked = 5000;
-    private const int Chunk = 500;
 
     private static readonly (string Name, ActivityGroups Group)[] Groups =
     [
@@ -49,9 +48,10 @@ internal sealed class ActivityPages
         customers.Page("/activity/spends", pages.ShowSpendsAsync);
         customers.Page(
             "/activity/statements",
-            visit =>
-                Task.FromResult(
-                    PageAnswer.Show<StatementsPage, StatementsModel>("Statements", new(FinanceEndpoints.MonthsOf(visit.Account, visit.Now)))
+            async visit =>
+                PageAnswer.Show<StatementsPage, StatementsModel>(
+                    "Statements",
+                    new(await pages._finance.MonthsOfAsync(visit.Account, visit.Now, visit.Gone))
                 )
         );
         customers.Read("/activity/statements/{period}", visit => pages.SendStatementAsync(visit, "text/html"));
@@ -129,25 +129,24 @@ internal sealed class ActivityPages
         if (after is { } version)
             below = Math.Min(below, version);
 
-        var (lines, looked, isOver) = (new List<ChargeLine>(PageSize), 0, false);
-        while (lines.Count < PageSize && looked < MostLooked && !isOver)
+        var (lines, looked, isOver) = (new List<ChargeLine>(PageSize), 0, true);
+        var wanted = new SpendFilter(string.IsNullOrEmpty(tool) ? null : tool, model, key);
+        await foreach (var line in _spends.ReadBackAsync(account.Id, below, floor, wanted, visit.Gone))
         {
-            var page = await _spends.ReadBackAsync(account.Id, below, floor, string.IsNullOrEmpty(tool) ? null : tool, Chunk, visit.Gone);
-            foreach (var line in page)
+            // There is one more: whether it is of any interest, the next page says.
+            if (lines.Count == PageSize || looked == MostLooked)
             {
-                (below, looked) = (line.Fact.Version, looked + 1);
-                if (
-                    UsageDelta.Of(line.Fact) is not { } use
-                    || (model is not null && use.Model != model)
-                    || (key is not null && use.Key.Value != key)
-                )
-                    continue;
-                lines.Add(LineOf(visit, line, use));
-                if (lines.Count == PageSize)
-                    break;
+                isOver = false;
+                break;
             }
 
-            isOver = page.Count < Chunk && (page.Count == 0 || below == page[^1].Fact.Version);
+            (below, looked) = (line.Fact.Version, looked + 1);
+            if (
+                UsageDelta.Of(line.Fact) is { } use
+                && (model is null || use.Model == model)
+                && (key is null || use.Key.Value == key)
+            )
+                lines.Add(LineOf(visit, line, use));
         }
 
         var here = SpendsHref(range.From, range.To, model, key, tool);
@@ -165,14 +164,20 @@ internal sealed class ActivityPages
         );
     }
 
-    private Task SendStatementAsync(CustomerVisit visit, string type)
+    private async Task SendStatementAsync(CustomerVisit visit, string type)
     {
-        if (type == "text/html" && FinanceEndpoints.MonthsOf(visit.Account, visit.Now).All(month => month.Period != visit.Route("period")))
-            return _pages.SendFaultAsync(visit.Context, 404, "There is nothing here", "There is no statement of this month.");
+        if (
+            type == "text/html"
+            && (await _finance.MonthsOfAsync(visit.Account, visit.Now, visit.Gone)).All(month => month.Period != visit.Route("period"))
+        )
+        {
+            await _pages.SendFaultAsync(visit.Context, 404, "There is nothing here", "There is no statement of this month.");
+            return;
+        }
 
         // The address says what is wanted; what a browser accepts is always a page.
         visit.Context.Request.Headers.Accept = type;
-        return _finance.ShowStatementAsync(visit.Context, visit.Account, visit.Route("period"), null, null);
+        await _finance.ShowStatementAsync(visit.Context, visit.Account, visit.Route("period"), null, null);
     }
 
     private static DayRange RangeOf(CustomerVisit visit)

@@ -111,13 +111,12 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, WhatIf wha
         try
         {
             var card = new RateCard(0, visit.Now, draft.Document);
-            var report = await whatIf.RunAsync(card, visit.Now.AddDays(-days), visit.Now, null, null, visit.Gone);
-            var byModel = report.By(WhatIfGrouping.Model);
-            var lines = byModel.Lines.OrderByDescending(line => Int128.Abs(line.Sums.Difference)).ToList();
+            var report = await whatIf.RunAsync(card, visit.Now.AddDays(-days), visit.Now, null, WhatIfGrouping.Model, null, visit.Gone);
+            var lines = report.Lines.OrderByDescending(line => Int128.Abs(line.Sums.Difference)).ToList();
             return ShowReview(
                 draft.Review with
                 {
-                    WhatIf = new(days, report.Totals, [.. lines.Take(MaxLines)], Math.Max(0, lines.Count - MaxLines), byModel.Unpriced),
+                    WhatIf = new(days, report.Totals, [.. lines.Take(MaxLines)], Math.Max(0, lines.Count - MaxLines), report.Unpriced),
                 },
                 200
             );

@@ -71,6 +71,8 @@ public sealed class ActivityApi
             && !(int.TryParse(limit, NumberStyles.None, CultureInfo.InvariantCulture, out size) && size is >= 1 and <= Most)
         )
             faults.Add("limit", string.Create(CultureInfo.InvariantCulture, $"must be a whole number from 1 to {Most}"));
+        if (key_id is { Length: > 200 } || key_id?.Contains('\0', StringComparison.Ordinal) == true)
+            faults.Add("key_id", "must be the id of a key");
         if (!faults.IsEmpty)
         {
             await ApiErrors.SendAsync(context, faults);
@@ -226,7 +228,8 @@ public sealed class ActivityApi
             var bytes = Convert.FromBase64String(text.PadRight((text.Length + 3) / 4 * 4, '='));
             if (
                 JsonSerializer.Deserialize(bytes, ActivityJson.Default.StringArray)
-                is [var at, var model, var tool, var key, var environment]
+                    is [{ } at, { } model, { } tool, { } key, { } environment] parts
+                && !parts.Any(part => part.Contains('\0', StringComparison.Ordinal))
             )
             {
                 if (at.Length == 0)

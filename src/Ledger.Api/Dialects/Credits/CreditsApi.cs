@@ -100,25 +100,18 @@ public sealed class CreditsApi
             below = Math.Min(below, await _spends.VersionAtAsync(account.Id, end, context.RequestAborted));
         var sources = account.Wallet.Pockets.ToDictionary(pocket => pocket.Id, pocket => CreditsTranslation.SourceName(pocket.Source));
         var rows = new List<UsageRow>(Math.Min(take, 100));
-        while (rows.Count < take)
+        var lines = _spends.ReadBackAsync(account.Id, below, floor, new(service_type, IsOfCredits: true), context.RequestAborted);
+        await foreach (var line in lines)
         {
-            var page = await _spends.ReadBackAsync(account.Id, below, floor, service_type, MaxUsage, context.RequestAborted);
-            foreach (var line in page)
+            foreach (var row in RowsOf(account.Id, line, sources))
             {
-                foreach (var row in RowsOf(account.Id, line, sources))
-                {
-                    if (skip > 0)
-                        skip--;
-                    else if (rows.Count < take)
-                        rows.Add(row);
-                }
-
-                if (rows.Count == take)
-                    break;
-                below = line.Fact.Version;
+                if (skip > 0)
+                    skip--;
+                else if (rows.Count < take)
+                    rows.Add(row);
             }
 
-            if (page.Count < MaxUsage)
+            if (rows.Count == take)
                 break;
         }
 

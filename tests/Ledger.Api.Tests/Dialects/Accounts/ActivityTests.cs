@@ -136,6 +136,9 @@ public sealed class ActivityTests : IAsyncLifetime
     [InlineData("?limit=0", "limit")]
     [InlineData("?limit=10001", "limit")]
     [InlineData("?cursor=nonsense", "cursor")]
+    [InlineData("?cursor=W251bGwsIiIsIiIsIiIsIiJd", "cursor")] // [null,"","","",""]
+    [InlineData("?cursor=WyIiLCJcdTAwMDAiLCIiLCIiLCIiXQ", "cursor")] // ["","\\u0000","","",""]
+    [InlineData("?key_id=%00", "key_id")]
     public async Task What_cannot_be_asked_for_is_named(string query, string field)
     {
         var answer = await ActivityAsync(query);

@@ -136,6 +136,45 @@ public sealed class UsageTests(SharedApp shared) : IClassFixture<SharedApp>
     }
 
     [Fact]
+    public async Task Only_the_hours_that_hold_what_is_asked_for_are_read()
+    {
+        await using var app = await LedgerApp.StartAsync();
+        var account = await app.OpenAccountAsync(credits: 100_000);
+        for (var n = 0; n < 3; n++)
+        {
+            (await app.PostAsync("/api/v1/tools/spend", account.Key, $$"""{"tool":"sfx","units":1,"reference":"sfx {{n}}"}""")).ShouldBe(200);
+            app.Clock.Advance(TimeSpan.FromHours(1));
+            (await app.ChatAsync(account, 1, $"chat {n}")).ShouldBe(200);
+            app.Clock.Advance(TimeSpan.FromHours(1));
+        }
+
+        // Who reads these says so: there is no charge in it.
+        await app.QueryAsync("update mt_events set data = '{\"tool\":\"sfx\"}' where data ->> 'tool' = 'chat'");
+        foreach (var query in (string[])["?service_type=sfx", "?service_type=sfx&from=2026-07-03&to=2026-07-04", "?service_type=sfx&limit=3"])
+            (await app.GetAsync(Path + query, account.Key)).ShouldBe(200).Json.GetArrayLength().ShouldBe(3, query);
+        (await app.GetAsync(Path + "?service_type=sfx&limit=1&offset=2", account.Key)).ShouldBe(200).Json.GetArrayLength().ShouldBe(1);
+        (await app.GetAsync(Path + "?service_type=nothing", account.Key)).ShouldBe(200, "[]");
+    }
+
+    [Fact]
+    public async Task Charges_of_more_hours_than_are_looked_up_at_once_come_in_their_order()
+    {
+        await using var app = await LedgerApp.StartAsync();
+        var account = await app.OpenAccountAsync(credits: 100_000);
+        const int Hours = 520;
+        for (var n = 1; n <= Hours; n++)
+        {
+            (await app.ChatAsync(account, 1, $"{n}")).ShouldBe(200);
+            app.Clock.Advance(TimeSpan.FromHours(n % 3 == 0 ? 2 : 1));
+        }
+
+        var rows = (await app.GetAsync(Path, account.Key)).ShouldBe(200).Json.EnumerateArray().ToList();
+        rows.Count.ShouldBe(Hours);
+        rows.Select(row => row.GetProperty("created_at").GetDateTimeOffset()).ShouldBeInOrder(SortDirection.Descending);
+        rows.Select(row => row.GetProperty("id").GetGuid()).Distinct().Count().ShouldBe(Hours);
+    }
+
+    [Fact]
     public async Task What_was_given_back_is_a_row_of_its_own_that_takes_the_charge_away()
     {
         var account = await MixedAsync();
