@@ -60,6 +60,9 @@ internal sealed class TestBed : IAsyncDisposable
             await FillAsync(service, bed.Accounts, settings.Events);
         }
 
+        // What it does in turns with other nodes it would keep to itself for as long as this process runs.
+        foreach (var hosted in ledger.GetServices<IHostedService>().Reverse())
+            await hosted.StopAsync(ct);
         await bed.SettleAsync(ct);
         return bed;
     }

@@ -23,11 +23,9 @@ public static class Merkle
     /// <summary>The leaf of some data.</summary>
     public static byte[] Leaf(ReadOnlySpan<byte> data)
     {
-        var size = 1 + data.Length;
-        Span<byte> leaf = size <= 256 ? stackalloc byte[size] : new byte[size];
-        leaf[0] = LeafPrefix;
-        data.CopyTo(leaf[1..]);
-        return Hash(leaf);
+        var leaf = new byte[Size];
+        Leaf(data, leaf);
+        return leaf;
     }
 
     /// <summary>The node over two others.</summary>
@@ -40,12 +38,50 @@ public static class Merkle
         return Hash(both);
     }
 
-    // One that is used again costs a quarter less than one that is made each time.
     private static byte[] Hash(ReadOnlySpan<byte> data)
+    {
+        var hash = new byte[Size];
+        Hash(data, hash);
+        return hash;
+    }
+
+    // One that is used again costs a quarter less than one that is made each time.
+    private static void Hash(ReadOnlySpan<byte> data, Span<byte> to)
     {
         var hash = _hash ??= IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(data);
-        return hash.GetHashAndReset();
+        hash.GetHashAndReset(to);
+    }
+
+    /// <summary>Writes the leaf of some data.</summary>
+    internal static void Leaf(ReadOnlySpan<byte> data, Span<byte> to)
+    {
+        var size = 1 + data.Length;
+        Span<byte> leaf = size <= 256 ? stackalloc byte[size] : new byte[size];
+        leaf[0] = LeafPrefix;
+        data.CopyTo(leaf[1..]);
+        Hash(leaf, to);
+    }
+
+    /// <summary>
+    /// Makes leaves or nodes that lie side by side their root, which comes to lie where the first was. Two and two from the bottom, one that is left over goes up as it
+    /// is: the same tree as one that is split at the largest power of two.
+    /// </summary>
+    internal static void Reduce(Span<byte> nodes)
+    {
+        Span<byte> both = stackalloc byte[1 + Size + Size];
+        both[0] = NodePrefix;
+        for (var count = nodes.Length / Size; count > 1; count = (count + 1) / 2)
+        {
+            for (var n = 0; n + 1 < count; n += 2)
+            {
+                nodes.Slice(n * Size, Size * 2).CopyTo(both[1..]);
+                Hash(both, nodes.Slice(n / 2 * Size, Size));
+            }
+
+            if (count % 2 == 1)
+                nodes.Slice((count - 1) * Size, Size).CopyTo(nodes[(count / 2 * Size)..]);
+        }
     }
 
     /// <summary>The root over leaves, or over the nodes of equally large, full parts of a tree, of which only the last may be smaller.</summary>
@@ -128,6 +164,32 @@ public static class Merkle
     private static int Split(int count) => 1 << System.Numerics.BitOperations.Log2((uint)count - 1);
 }
 
+/// <summary>At most 64 leaves side by side, and the node over them. Used again once that is made. Not safe for concurrent use.</summary>
+public sealed class MerkleLeaves
+{
+    private readonly byte[] _leaves = new byte[MerkleSegments.Leaves * Merkle.Size];
+
+    /// <summary>How many there are.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Adds a leaf.</summary>
+    /// <param name="data">What it is of.</param>
+    public void Add(ReadOnlySpan<byte> data) => Merkle.Leaf(data, _leaves.AsSpan(Count++ * Merkle.Size, Merkle.Size));
+
+    /// <summary>The node over the leaves; there are none any more.</summary>
+    public byte[] Root()
+    {
+        if (Count == 0)
+            return Merkle.Empty.ToArray();
+        Merkle.Reduce(_leaves.AsSpan(0, Count * Merkle.Size));
+        Count = 0;
+        return _leaves.AsSpan(0, Merkle.Size).ToArray();
+    }
+
+    /// <summary>Forgets them.</summary>
+    public void Clear() => Count = 0;
+}
+
 /// <summary>A tree that grows leaf by leaf, of which only the nodes over each 64 leaves are kept.</summary>
 public sealed class MerkleSegments
 {
@@ -135,7 +197,7 @@ public sealed class MerkleSegments
     public const int Leaves = 64;
 
     private readonly List<byte[]> _segments = [];
-    private readonly List<byte[]> _open = new(Leaves);
+    private readonly MerkleLeaves _open = new();
 
     /// <summary>How many leaves there are.</summary>
     public long Count { get; private set; }
@@ -144,7 +206,7 @@ public sealed class MerkleSegments
     /// <param name="data">What it is of.</param>
     public void Add(ReadOnlySpan<byte> data)
     {
-        _open.Add(Merkle.Leaf(data));
+        _open.Add(data);
         Count++;
         if (_open.Count == Leaves)
             Close();
@@ -161,7 +223,6 @@ public sealed class MerkleSegments
 
     private void Close()
     {
-        _segments.Add(Merkle.Root([.. _open]));
-        _open.Clear();
+        _segments.Add(_open.Root());
     }
 }

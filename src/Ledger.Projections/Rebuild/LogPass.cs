@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using System.Text;
+using System.Text.Json;
 using System.Threading.Channels;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
@@ -7,6 +8,7 @@ using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Accounts;
+using Ledger.Projections.Audit;
 using Ledger.Projections.Journal;
 using Ledger.Projections.Usage;
 using Npgsql;
@@ -31,6 +33,9 @@ internal sealed class LogPassWork
     /// <summary>Compares or mends state checkpoints; null where nobody does.</summary>
     public CheckpointReview? Checkpoints { get; init; }
 
+    /// <summary>Takes the hash of every event of the log as its headers say, in the order of positions; null where nobody does.</summary>
+    public PassingHashes? Hashes { get; init; }
+
     /// <summary>Told of so many more events.</summary>
     public Action<int>? Progress { get; init; }
 
@@ -53,6 +58,12 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
 
     /// <summary>The accounts of the part, by stream.</summary>
     public IReadOnlyDictionary<string, FoldedAccount> Accounts => _accounts;
+
+    /// <summary>The streams of the part that are no accounts'.</summary>
+    public HashSet<string> Others { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The last position of the pass.</summary>
+    public long Position { get; private set; }
 
     /// <summary>Rows of usage that are done.</summary>
     public List<UsageRow> Usage { get; } = [];
@@ -104,6 +115,13 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
     public async Task RunAsync(string? above, string? upTo, long position, Func<CancellationToken, Task> spill, CancellationToken ct)
     {
         _accounts.Clear();
+        Others.Clear();
+        Position = position;
+
+        // One who takes hashes wants those of all streams.
+        if (above is not null || upTo is not null)
+            work.Hashes?.Complete();
+        var hashes = above is null && upTo is null && work.Verifies ? work.Hashes : null;
         if (work.Checkpoints is { } checkpoints)
         {
             foreach (var (stream, version) in await checkpoints.KeptAsync(above, upTo, ct))
@@ -138,10 +156,15 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
                 await foreach (var block in read.Reader.ReadAllAsync(stop.Token))
                 {
                     var events = await empty.Reader.ReadAsync(stop.Token);
-                    Parse(parser, block, events);
+                    var page = hashes is null ? null : await hashes.RentAsync(stop.Token);
+                    Parse(parser, block, events, page);
+                    if (page is not null)
+                        hashes!.Give(page);
                     await free.Writer.WriteAsync(block, stop.Token);
                     await parsed.Writer.WriteAsync(events, stop.Token);
                 }
+
+                hashes?.Complete();
             },
             stop
         );
@@ -196,13 +219,18 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
     private FoldedAccount AccountOf(string stream) =>
         _accounts.TryGetValue(stream, out var account) ? account : _accounts[stream] = new(stream);
 
-    private void Parse(EventParser parser, LogBlock block, List<PassEvent> events)
+    private void Parse(EventParser parser, LogBlock block, List<PassEvent> events, HashPage? hashes)
     {
         Span<char> stream = stackalloc char[256];
         foreach (var raw in block)
         {
             if (!raw.StreamId.StartsWith("account-"u8))
+            {
+                Others.Add(Encoding.UTF8.GetString(raw.StreamId));
+                hashes?.Add(raw.Position, parser.HashOf(raw));
                 continue;
+            }
+
             FoldedAccount? account;
             if (raw.StreamId.Length > stream.Length)
             {
@@ -215,8 +243,14 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
                     account = AccountOf(name.ToString());
             }
 
-            if (!account.IsLeft)
-                events.Add(parser.Read(account, raw));
+            if (account.IsLeft)
+            {
+                hashes?.Add(raw.Position, parser.HashOf(raw));
+                continue;
+            }
+
+            events.Add(parser.Read(account, raw));
+            hashes?.Add(raw.Position, parser.Hash);
         }
     }
 
@@ -323,16 +357,21 @@ internal sealed class EventParser(bool verifies) : IDisposable
     private readonly SpendParser _spends = new();
     private readonly byte[] _previous = new byte[HashChain.Size];
     private readonly byte[] _hash = new byte[HashChain.Size];
+    private bool _hasHash;
 
     public void Dispose() => _form.Dispose();
+
+    /// <summary>The hash of the event that was read last, as its headers say; empty where they do not.</summary>
+    public ReadOnlySpan<byte> Hash => _hasHash ? _hash : default;
 
     /// <summary>Reads one.</summary>
     public PassEvent Read(FoldedAccount account, in RawEvent raw)
     {
         AccountEvent? @event = null;
+        _hasHash = false;
         try
         {
-            if (!verifies || _form.Verify(raw, _previous, _hash) == RawVerdict.Holds || Holds(account, raw))
+            if (!verifies || Holds(raw) || Holds(account, raw))
                 @event = (raw.Type.SequenceEqual(Spent) ? _spends.TryRead(raw.Data) : null) ?? LedgerEvents.Types.Find(raw) as AccountEvent;
         }
         catch (Exception e) when (UnreadableStream.IsMeantBy(e))
@@ -340,6 +379,8 @@ internal sealed class EventParser(bool verifies) : IDisposable
             // Whoever looks closer says what is the matter.
         }
 
+        if (verifies && !_hasHash)
+            HashOf(raw);
         return new(
             account,
             @event,
@@ -351,6 +392,26 @@ internal sealed class EventParser(bool verifies) : IDisposable
             verifies ? Vector256.Create<byte>(_hash) : default
         );
     }
+
+    /// <summary>The hash of an event as its headers say, whatever it is of; empty where they do not.</summary>
+    public ReadOnlySpan<byte> HashOf(in RawEvent raw)
+    {
+        try
+        {
+            var hash = HashChain.FromHeaders(raw.Headers.IsEmpty ? null : Encoding.UTF8.GetString(raw.Headers), "hash");
+            _hasHash = hash is not null;
+            if (_hasHash)
+                hash!.CopyTo(_hash, 0);
+        }
+        catch (JsonException)
+        {
+            _hasHash = false;
+        }
+
+        return Hash;
+    }
+
+    private bool Holds(in RawEvent raw) => _hasHash = _form.Verify(raw, _previous, _hash) == RawVerdict.Holds;
 
     /// <summary>The general way: metadata, addresses, and what the fast one does not know.</summary>
     private bool Holds(FoldedAccount account, in RawEvent raw)
