@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 
 namespace Ledger.EventStore.Checkpoints;
@@ -13,6 +14,10 @@ public static class Merkle
 
     private const byte LeafPrefix = 0x00;
     private const byte NodePrefix = 0x01;
+
+    // With a prefix and nine bytes of padding: 42, and 74.
+    private const int LeafBlocks = 1;
+    private const int NodeBlocks = 2;
 
     [ThreadStatic]
     private static IncrementalHash? _hash;
@@ -69,18 +74,55 @@ public static class Merkle
     /// </summary>
     internal static void Reduce(Span<byte> nodes)
     {
-        Span<byte> both = stackalloc byte[1 + Size + Size];
-        both[0] = NodePrefix;
+        Span<byte> messages = stackalloc byte[Sha256Lanes.Lanes * NodeBlocks * Sha256Lanes.BlockSize];
+        Pad(messages, NodePrefix, Size + Size, NodeBlocks);
         for (var count = nodes.Length / Size; count > 1; count = (count + 1) / 2)
         {
-            for (var n = 0; n + 1 < count; n += 2)
-            {
-                nodes.Slice(n * Size, Size * 2).CopyTo(both[1..]);
-                Hash(both, nodes.Slice(n / 2 * Size, Size));
-            }
-
+            for (var n = 0; n < count / 2; n += Sha256Lanes.Lanes)
+                Hash(messages, nodes, n * Size * 2, Size + Size, nodes, n * Size, Math.Min(Sha256Lanes.Lanes, (count / 2) - n));
             if (count % 2 == 1)
                 nodes.Slice((count - 1) * Size, Size).CopyTo(nodes[(count / 2 * Size)..]);
+        }
+    }
+
+    /// <summary>Makes hashes that lie side by side their leaves.</summary>
+    internal static void MakeLeaves(Span<byte> hashes)
+    {
+        Span<byte> messages = stackalloc byte[Sha256Lanes.Lanes * LeafBlocks * Sha256Lanes.BlockSize];
+        Pad(messages, LeafPrefix, Size, LeafBlocks);
+        var count = hashes.Length / Size;
+        for (var n = 0; n < count; n += Sha256Lanes.Lanes)
+            Hash(messages, hashes, n * Size, Size, hashes, n * Size, Math.Min(Sha256Lanes.Lanes, count - n));
+    }
+
+    /// <summary>Hashes up to eight pieces of equal length, each behind its prefix: all at once where that is faster.</summary>
+    private static void Hash(Span<byte> messages, ReadOnlySpan<byte> from, int at, int size, Span<byte> to, int place, int count)
+    {
+        var stride = messages.Length / Sha256Lanes.Lanes;
+        for (var lane = 0; lane < count; lane++)
+            from.Slice(at + (lane * size), size).CopyTo(messages[((lane * stride) + 1)..]);
+        if (count > 1 && Sha256Lanes.IsFaster)
+        {
+            Span<byte> hashes = stackalloc byte[Sha256Lanes.Lanes * Size];
+            Sha256Lanes.Hash(messages, stride / Sha256Lanes.BlockSize, hashes);
+            hashes[..(count * Size)].CopyTo(to[place..]);
+            return;
+        }
+
+        for (var lane = 0; lane < count; lane++)
+            Hash(messages.Slice(lane * stride, 1 + size), to.Slice(place + (lane * Size), Size));
+    }
+
+    /// <summary>What is the same in all messages: the prefix, and behind the content what FIPS 180-4 pads it with.</summary>
+    private static void Pad(Span<byte> messages, byte prefix, int size, int blocks)
+    {
+        var stride = blocks * Sha256Lanes.BlockSize;
+        for (var lane = 0; lane < Sha256Lanes.Lanes; lane++)
+        {
+            var message = messages.Slice(lane * stride, stride);
+            message[0] = prefix;
+            message[1 + size] = 0x80;
+            BinaryPrimitives.WriteInt32BigEndian(message[(stride - sizeof(int))..], (1 + size) * 8);
         }
     }
 
@@ -167,27 +209,49 @@ public static class Merkle
 /// <summary>At most 64 leaves side by side, and the node over them. Used again once that is made. Not safe for concurrent use.</summary>
 public sealed class MerkleLeaves
 {
+    // Leaves, and behind them hashes of which leaves are made all at once.
     private readonly byte[] _leaves = new byte[MerkleSegments.Leaves * Merkle.Size];
+    private int _made;
 
     /// <summary>How many there are.</summary>
     public int Count { get; private set; }
 
     /// <summary>Adds a leaf.</summary>
     /// <param name="data">What it is of.</param>
-    public void Add(ReadOnlySpan<byte> data) => Merkle.Leaf(data, _leaves.AsSpan(Count++ * Merkle.Size, Merkle.Size));
+    public void Add(ReadOnlySpan<byte> data)
+    {
+        var leaf = _leaves.AsSpan(Count * Merkle.Size, Merkle.Size);
+        if (data.Length == Merkle.Size)
+        {
+            data.CopyTo(leaf);
+            Count++;
+            return;
+        }
+
+        Make();
+        Merkle.Leaf(data, leaf);
+        _made = ++Count;
+    }
 
     /// <summary>The node over the leaves; there are none any more.</summary>
     public byte[] Root()
     {
         if (Count == 0)
             return Merkle.Empty.ToArray();
+        Make();
         Merkle.Reduce(_leaves.AsSpan(0, Count * Merkle.Size));
-        Count = 0;
+        Clear();
         return _leaves.AsSpan(0, Merkle.Size).ToArray();
     }
 
     /// <summary>Forgets them.</summary>
-    public void Clear() => Count = 0;
+    public void Clear() => (Count, _made) = (0, 0);
+
+    private void Make()
+    {
+        Merkle.MakeLeaves(_leaves.AsSpan(_made * Merkle.Size, (Count - _made) * Merkle.Size));
+        _made = Count;
+    }
 }
 
 /// <summary>A tree that grows leaf by leaf, of which only the nodes over each 64 leaves are kept.</summary>
@@ -221,8 +285,5 @@ public sealed class MerkleSegments
         return _segments;
     }
 
-    private void Close()
-    {
-        _segments.Add(_open.Root());
-    }
+    private void Close() => _segments.Add(_open.Root());
 }

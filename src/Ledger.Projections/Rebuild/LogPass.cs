@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Text;
 using System.Text.Json;
@@ -258,25 +259,39 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
     {
         if (work.Books is { } books)
             await books.LookUpAsync(events, ct);
-        foreach (var next in events)
+        for (var at = 0; at < events.Count; )
         {
-            var account = next.Account;
-            if (account.IsLeft)
-                continue;
-            if (!TryFold(account, next, out var earlier))
-            {
-                account.IsLeft = true;
-                continue;
-            }
-
+            at = Fold(events, at, out var earlier);
+            var (account, version) = (events[at - 1].Account, events[at - 1].Version);
             if (earlier is { } named && work.Earlier is { } look)
-                await look(account, next.Version, named, ct);
-            if (work.Checkpoints is { } checkpoints && checkpoints.IsDue(account))
+                await look(account, version, named, ct);
+            if (!account.IsLeft && work.Checkpoints is { } checkpoints && checkpoints.IsDue(account))
                 await checkpoints.TakeAsync(account.Account, ct);
         }
 
         if (Usage.Count + Trail.Count >= RowsPerSpill)
             await spill(ct);
+    }
+
+    /// <summary>Folds events until something must be looked up besides.</summary>
+    /// <returns>The place behind the one that was folded last.</returns>
+    private int Fold(List<PassEvent> events, int from, out EarlierEvent? earlier)
+    {
+        earlier = null;
+        var all = CollectionsMarshal.AsSpan(events);
+        for (var at = from; at < all.Length; at++)
+        {
+            ref readonly var next = ref all[at];
+            var account = next.Account;
+            if (account.IsLeft)
+                continue;
+            if (!TryFold(account, next, out earlier))
+                (account.IsLeft, earlier) = (true, null);
+            else if (earlier is not null || work.Checkpoints?.IsDue(account) == true)
+                return at + 1;
+        }
+
+        return all.Length;
     }
 
     /// <summary>Takes one event more, where it simply follows.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -74,13 +75,31 @@ public sealed class SpendParser
     {
         if (!json.TryString(out var bytes))
             return null;
-        var hash = (uint)bytes.Length;
-        foreach (var b in bytes)
-            hash = unchecked((hash * 31) + b);
-        ref var known = ref _texts[hash % KnownTexts];
+        ref var known = ref _texts[SlotOf(bytes)];
         if (known.Bytes is null || !bytes.SequenceEqual(known.Bytes))
             known = (bytes.ToArray(), Encoding.UTF8.GetString(bytes));
         return known.Text;
+    }
+
+    private static int SlotOf(ReadOnlySpan<byte> bytes)
+    {
+        unchecked
+        {
+            var hash = (ulong)bytes.Length;
+            if (bytes.Length >= sizeof(ulong))
+            {
+                hash ^= BinaryPrimitives.ReadUInt64LittleEndian(bytes) * 0x9E37_79B9_7F4A_7C15;
+                hash ^= BinaryPrimitives.ReadUInt64LittleEndian(bytes[^sizeof(ulong)..]) * 0xC2B2_AE3D_27D4_EB4F;
+            }
+            else
+            {
+                foreach (var b in bytes)
+                    hash = (hash * 31) + b;
+                hash *= 0x9E37_79B9_7F4A_7C15;
+            }
+
+            return (int)((hash ^ (hash >> 29)) >> 13) & (KnownTexts - 1);
+        }
     }
 
     private static Quantity? TryUnits(ref JsonbText json)
