@@ -135,18 +135,7 @@ public sealed class StreamCheck : IAuditCheck
             var (pass, above, settled) = (new LogPass(_run.Database, work), (string?)null, await _scan.SettledAsync(_run.Time, ct));
             foreach (var upTo in await LogPass.PartsAsync(_run.Database, Shadow.AccountsAtOnce, ct))
             {
-                await pass.RunAsync(
-                    above,
-                    upTo,
-                    settled,
-                    _ =>
-                    {
-                        pass.Usage.Clear();
-                        pass.Trail.Clear();
-                        return Task.CompletedTask;
-                    },
-                    ct
-                );
+                await pass.RunAsync(above, upTo, settled, PassRows.DropAsync, ct);
                 await LookCloserAsync(pass, above, upTo, books, ct);
                 above = upTo;
             }

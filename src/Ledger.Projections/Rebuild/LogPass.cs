@@ -53,9 +53,12 @@ internal sealed class LogPassWork
 /// <param name="work">What else is done.</param>
 internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
 {
-    private const int Blocks = 4;
+    private const int Blocks = 8;
 
     private readonly Dictionary<string, FoldedAccount> _accounts = new(StringComparer.Ordinal);
+    private PassRows _rows = new([], []);
+    private PassRows _spare = new([], []);
+    private Task _spilling = Task.CompletedTask;
 
     /// <summary>The accounts of the part, by stream.</summary>
     public IReadOnlyDictionary<string, FoldedAccount> Accounts => _accounts;
@@ -65,12 +68,6 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
 
     /// <summary>The last position of the pass.</summary>
     public long Position { get; private set; }
-
-    /// <summary>Rows of usage that are done.</summary>
-    public List<UsageRow> Usage { get; } = [];
-
-    /// <summary>Rows of the access trail.</summary>
-    public List<(AccountId Account, long Version, Guid Event)> Trail { get; } = [];
 
     /// <summary>
     /// The bounds of parts of about so many accounts each, first to last: each goes from above the one before up to itself, and the last, null, to the end.
@@ -111,13 +108,20 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
     /// <param name="above">The stream below the first; null for the first part.</param>
     /// <param name="upTo">The last stream; null for the last part.</param>
     /// <param name="position">The last position; the log is settled up to it.</param>
-    /// <param name="spill">Takes <see cref="Usage"/> and <see cref="Trail"/>, whenever there is much of them.</param>
+    /// <param name="spill">Takes rows, whenever there are many of them; they go on being made meanwhile.</param>
     /// <param name="ct">Gives up.</param>
-    public async Task RunAsync(string? above, string? upTo, long position, Func<CancellationToken, Task> spill, CancellationToken ct)
+    public async Task RunAsync(
+        string? above,
+        string? upTo,
+        long position,
+        Func<PassRows, CancellationToken, Task> spill,
+        CancellationToken ct
+    )
     {
         _accounts.Clear();
         Others.Clear();
         Position = position;
+        _rows.Clear();
 
         // One who takes hashes wants those of all streams.
         if (above is not null || upTo is not null)
@@ -184,16 +188,34 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
             stop
         );
 
-        // What has failed is thrown, not that the others were stopped for it.
-        await Task.WhenAll(reading, parsing, folding);
-        foreach (var account in _accounts.Values)
+        try
         {
-            account.EndHour(Usage);
-            if (Usage.Count >= RowsPerSpill)
-                await spill(ct);
-        }
+            // What has failed is thrown, not that the others were stopped for it.
+            await Task.WhenAll(reading, parsing, folding);
+            foreach (var account in _accounts.Values)
+            {
+                account.EndHour(_rows.Usage);
+                if (_rows.Count >= RowsPerSpill)
+                    await SpillAsync(spill, ct);
+            }
 
-        await spill(ct);
+            await SpillAsync(spill, ct);
+            await _spilling;
+        }
+        finally
+        {
+            // Whoever takes rows must be done with them before anybody goes on.
+            await _spilling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Hands over the rows that are done. PostgreSQL takes them while the next ones are made.</summary>
+    private async Task SpillAsync(Func<PassRows, CancellationToken, Task> spill, CancellationToken ct)
+    {
+        await _spilling;
+        (_rows, _spare) = (_spare, _rows);
+        _rows.Clear();
+        _spilling = spill(_spare, ct);
     }
 
     private const int RowsPerSpill = 20_000;
@@ -255,7 +277,7 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
         }
     }
 
-    private async ValueTask FoldAsync(List<PassEvent> events, Func<CancellationToken, Task> spill, CancellationToken ct)
+    private async ValueTask FoldAsync(List<PassEvent> events, Func<PassRows, CancellationToken, Task> spill, CancellationToken ct)
     {
         if (work.Books is { } books)
             await books.LookUpAsync(events, ct);
@@ -269,8 +291,8 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
                 await checkpoints.TakeAsync(account.Account, ct);
         }
 
-        if (Usage.Count + Trail.Count >= RowsPerSpill)
-            await spill(ct);
+        if (_rows.Count >= RowsPerSpill)
+            await SpillAsync(spill, ct);
     }
 
     /// <summary>Folds events until something must be looked up besides.</summary>
@@ -321,9 +343,9 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
                 return false;
             work.Books?.Post(account, fact, next.Position);
             if (UsageDelta.Of(fact) is { } delta)
-                account.Use(fact, delta, Usage);
+                account.Use(fact, delta, _rows.Usage);
             else if (TrailRows.IsOfAccess(@event))
-                Trail.Add((after.Id, fact.Version, fact.Id));
+                _rows.Trail.Add((after.Id, fact.Version, fact.Id));
             (account.Account, account.Hash, account.Position) = (after, next.Hash, next.Position);
             return true;
         }
@@ -339,6 +361,25 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
         var totals = wallet.Totals(unit);
         return (Int128)totals.Granted + totals.Reversed + totals.Debt
             == (Int128)wallet.Posted(unit).Parts + totals.Spent + totals.Expired + totals.ClawedBack;
+    }
+}
+
+/// <summary>Rows that a pass has made, and that never change once they are.</summary>
+/// <param name="Usage">Rows of usage.</param>
+/// <param name="Trail">Rows of the access trail.</param>
+internal sealed record PassRows(List<UsageRow> Usage, List<(AccountId Account, long Version, Guid Event)> Trail)
+{
+    /// <summary>How many there are.</summary>
+    public int Count => Usage.Count + Trail.Count;
+
+    /// <summary>Nobody needs them: a pass that only looks.</summary>
+    public static Task DropAsync(PassRows rows, CancellationToken ct) => Task.CompletedTask;
+
+    /// <summary>Empties them, to be used again.</summary>
+    public void Clear()
+    {
+        Usage.Clear();
+        Trail.Clear();
     }
 }
 

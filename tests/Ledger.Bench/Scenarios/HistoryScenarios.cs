@@ -22,14 +22,43 @@ internal static class HistoryScenarios
     {
         var events = await FillAsync(bed, ct);
         var reading = await ReadingAsync(bed, report, events, ct);
-        await CommandAsync(bed, report, "rebuild all", events, reading, ct, "rebuild", "all");
+        await CommandAsync(bed, report, "rebuild all", events, reading, ct, ["rebuild", "all"]);
     }
 
     public static async Task VerifyAsync(TestBed bed, Report report, CancellationToken ct)
     {
         var events = await FillAsync(bed, ct);
         var reading = await ReadingAsync(bed, report, events, ct);
-        await CommandAsync(bed, report, "audit verify", events, reading, ct, "audit", "verify");
+        await CommandAsync(bed, report, "audit verify", events, reading, ct, ["audit", "verify"]);
+    }
+
+    /// <summary>The log into files, and a ledger from them, in a database of its own.</summary>
+    public static async Task TransferAsync(TestBed bed, Report report, CancellationToken ct)
+    {
+        const string Copy = "imported";
+        var events = await FillAsync(bed, ct);
+        var reading = await ReadingAsync(bed, report, events, ct);
+        var folder = Directory.CreateTempSubdirectory("ledger-export-");
+        await using var database = NpgsqlDataSource.Create(bed.ConnectionString);
+        try
+        {
+            await CommandAsync(bed, report, "export", events, reading, ct, ["export", folder.FullName]);
+            await RunAsync($"drop database if exists {Copy}");
+            await RunAsync($"create database {Copy} template template0");
+            await CommandAsync(bed, report, "import", events, reading, ct, ["import", folder.FullName], Copy);
+        }
+        finally
+        {
+            await RunAsync($"drop database if exists {Copy} with (force)");
+            folder.Delete(recursive: true);
+        }
+
+        async Task RunAsync(string sql)
+        {
+            await using var command = database.CreateCommand(sql);
+            command.CommandTimeout = 0;
+            await command.ExecuteNonQueryAsync(ct);
+        }
     }
 
     /// <summary>Makes the log, unless it is there already, with its read models, its books and its checkpoints.</summary>
@@ -143,10 +172,11 @@ internal static class HistoryScenarios
         long events,
         Row baseline,
         CancellationToken ct,
-        params string[] arguments
+        string[] arguments,
+        string? database = null
     )
     {
-        var run = await bed.RunCommandAsync(arguments, ct);
+        var run = await bed.RunCommandAsync(arguments, ct, database);
         report.Add(
             string.Create(
                 CultureInfo.InvariantCulture,
