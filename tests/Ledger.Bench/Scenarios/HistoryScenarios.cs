@@ -308,7 +308,14 @@ internal static class HistoryScenarios
     public static async Task ActivityAsync(TestBed bed, Report report, CancellationToken ct)
     {
         var (account, owner, events) = await OneAccountAsync(bed, TimeSpan.FromDays(89), ct);
-        await using var server = await bed.StartServerAsync(ct);
+
+        // A ledger that grew by itself has no readers that are millions of events behind, which would share the machine with what is measured.
+        await using (var database = NpgsqlDataSource.Create(bed.ConnectionString))
+        await using (
+            var skip = database.CreateCommand("update mt_event_progression set last_seq_id = (select max(m.seq_id) from mt_events m)")
+        )
+            await skip.ExecuteNonQueryAsync(ct);
+        await using var server = await bed.StartServerAsync(ct, [("Ledger__CheckpointInterval", "00:00:00")]);
         var to = DateOnly.FromDateTime(TimeProvider.System.GetUtcNow().UtcDateTime);
         var range = string.Create(CultureInfo.InvariantCulture, $"from={to.AddDays(-89):yyyy-MM-dd}&to={to:yyyy-MM-dd}");
         foreach (var group in (string[])["day", "day,tool", "hour,tool,model", "key"])
