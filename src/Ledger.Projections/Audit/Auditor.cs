@@ -140,8 +140,8 @@ internal sealed class AuditWork(IReadOnlyList<IAuditCheck> checks)
     }
 
     /// <summary>Waits until nothing is done any more, whatever came of it.</summary>
-    public Task AbandonAsync() =>
-        Task.WhenAll(_rests.Select(each => each.Part)).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    public async Task AbandonAsync() =>
+        await Task.WhenAll(_rests.Select(each => each.Part)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 }
 
 /// <summary>Runs every check over a database that others go on writing to.</summary>
