@@ -1,7 +1,6 @@
 using System.Globalization;
 using Ledger.EventStore;
 using Ledger.EventStore.Checkpoints;
-using Npgsql;
 
 namespace Ledger.Projections.Audit;
 

@@ -22,14 +22,14 @@ internal static class HistoryScenarios
     {
         var events = await FillAsync(bed, ct);
         var reading = await ReadingAsync(bed, report, events, ct);
-        await CommandAsync(bed, report, "rebuild all", events, reading, ct, ["rebuild", "all"]);
+        await CommandAsync(bed, report, "rebuild all", events, reading, ["rebuild", "all"], ct);
     }
 
     public static async Task VerifyAsync(TestBed bed, Report report, CancellationToken ct)
     {
         var events = await FillAsync(bed, ct);
         var reading = await ReadingAsync(bed, report, events, ct);
-        await CommandAsync(bed, report, "audit verify", events, reading, ct, ["audit", "verify"]);
+        await CommandAsync(bed, report, "audit verify", events, reading, ["audit", "verify"], ct);
     }
 
     /// <summary>The log into files, and a ledger from them, in a database of its own.</summary>
@@ -42,10 +42,10 @@ internal static class HistoryScenarios
         await using var database = NpgsqlDataSource.Create(bed.ConnectionString);
         try
         {
-            await CommandAsync(bed, report, "export", events, reading, ct, ["export", folder.FullName]);
+            await CommandAsync(bed, report, "export", events, reading, ["export", folder.FullName], ct);
             await RunAsync($"drop database if exists {Copy}");
             await RunAsync($"create database {Copy} template template0");
-            await CommandAsync(bed, report, "import", events, reading, ct, ["import", folder.FullName], Copy);
+            await CommandAsync(bed, report, "import", events, reading, ["import", folder.FullName], ct, Copy);
         }
         finally
         {
@@ -171,8 +171,8 @@ internal static class HistoryScenarios
         string scenario,
         long events,
         Row baseline,
-        CancellationToken ct,
         string[] arguments,
+        CancellationToken ct,
         string? database = null
     )
     {

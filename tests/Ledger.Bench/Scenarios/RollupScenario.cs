@@ -87,8 +87,7 @@ internal static class RollupScenario
     }
 
     private static FieldInfo FieldOf(Type type, string name) =>
-        type.GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)
-        ?? throw new MissingFieldException(type.FullName, name);
+        type.GetField(name, BindingFlags.Instance | BindingFlags.NonPublic) ?? throw new MissingFieldException(type.FullName, name);
 
     /// <summary>Where the writer has its rows of usage. Those that it was not opened with it fills, and never sends.</summary>
     private sealed class Slot(AccountWrites writes, FieldInfo place)
