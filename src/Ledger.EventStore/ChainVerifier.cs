@@ -87,6 +87,41 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
             yield return (orphans.GetString(0), orphans.GetInt64(1));
     }
 
+    /// <summary>The same for whoever has gone over the log and knows which streams have events and were not found: without going over it again.</summary>
+    /// <param name="unlisted">The streams that may have no row.</param>
+    /// <param name="passed">The last position that was gone over; what stands behind it, or before the first, is looked at here.</param>
+    /// <param name="ct">Gives up.</param>
+    public async IAsyncEnumerable<(string StreamId, long Version)> OrphansAsync(
+        IReadOnlyCollection<string> unlisted,
+        long passed,
+        [EnumeratorCancellation] CancellationToken ct
+    )
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              m.stream_id,
+              min(m.version)
+            from (
+              select e.stream_id, e.version from mt_events e where e.stream_id = any ($1)
+              union all
+              select e.stream_id, e.version from mt_events e where e.seq_id > $2
+              union all
+              select e.stream_id, e.version from mt_events e where e.seq_id <= 0
+            ) m
+            where not exists (select from mt_streams s where s.id = m.stream_id)
+            group by m.stream_id
+            order by m.stream_id
+            """
+        );
+        command.CommandTimeout = 0;
+        command.Parameters.Add(new() { Value = unlisted.ToArray() });
+        command.Parameters.Add(new() { Value = passed });
+        await using var orphans = await command.ExecuteReaderAsync(ct);
+        while (await orphans.ReadAsync(ct))
+            yield return (orphans.GetString(0), orphans.GetInt64(1));
+    }
+
     private async Task<ChainVerdict> VerifyAsync(StreamHead head, CancellationToken ct)
     {
         var (version, hash) = (0L, HashChain.Start);

@@ -22,6 +22,11 @@ public enum RawVerdict
 /// </summary>
 public sealed class StoredForm : IDisposable
 {
+    // The form of the least JSON that has so much of one: [1] takes 14 bytes.
+    private const int MostPerByte = 5;
+
+    private const int MaxDepth = 32;
+
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private byte[] _form = new byte[4096];
     private int _length;
@@ -46,10 +51,18 @@ public sealed class StoredForm : IDisposable
             Text(actor);
         else
             Int32(-1);
-        var reader = new Utf8JsonReader(raw.Data);
-        reader.Read();
-        if (!TryValue(ref reader, top: true))
-            return RawVerdict.Unclear;
+        var head = _length;
+        Room((MostPerByte * raw.Data.Length) + 16);
+        var json = new JsonbText(raw.Data);
+        if (!TryQuick(ref json, MaxDepth, top: true) || !json.IsAtEnd)
+        {
+            _length = head;
+            var reader = new Utf8JsonReader(raw.Data);
+            reader.Read();
+            if (!TryValue(ref reader, top: true))
+                return RawVerdict.Unclear;
+        }
+
         Room(HashChain.Size);
         Bytes(previous);
         Span<byte> actual = stackalloc byte[HashChain.Size];
@@ -69,6 +82,23 @@ public sealed class StoredForm : IDisposable
     {
         actor = default;
         hasActor = false;
+        var quick = new JsonbText(headers);
+        if (
+            quick.TryTake("{\"hash\": "u8)
+            && quick.TryString(out var own)
+            && IsHash(own, hash)
+            && quick.TryTake(", \"prev\": "u8)
+            && quick.TryString(out var before)
+            && IsHash(before, previous)
+        )
+        {
+            hasActor = quick.TryTake(", \"actor\": "u8);
+            if ((!hasActor || quick.TryString(out actor)) && quick.TryTake((byte)'}') && quick.IsAtEnd)
+                return true;
+            hasActor = false;
+            actor = default;
+        }
+
         var (hasHash, hasPrevious) = (false, false);
         var reader = new Utf8JsonReader(headers);
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
@@ -94,13 +124,108 @@ public sealed class StoredForm : IDisposable
         return hasHash && hasPrevious;
 
         static bool TryBase64(ref Utf8JsonReader reader, Span<byte> to) =>
-            reader.TokenType == JsonTokenType.String
-            && Base64.DecodeFromUtf8(reader.ValueSpan, to, out _, out var written) == OperationStatus.Done
-            && written == HashChain.Size;
+            reader.TokenType == JsonTokenType.String && IsHash(reader.ValueSpan, to);
+
+        static bool IsHash(ReadOnlySpan<byte> text, Span<byte> to) =>
+            Base64.DecodeFromUtf8(text, to, out _, out var written) == OperationStatus.Done && written == HashChain.Size;
     }
 
     /// <inheritdoc/>
     public void Dispose() => _hash.Dispose();
+
+    /// <summary>The form of data as nearly all events have it, into room that was made before; false where it is any other.</summary>
+    private bool TryQuick(ref JsonbText json, int depth, bool top)
+    {
+        switch (json.Next)
+        {
+            case (byte)'"' when json.TryString(out var text):
+                _form[_length++] = (byte)'s';
+                QuickText(text);
+                return true;
+            case (byte)'{' when depth > 0:
+                return TryQuickObject(ref json, depth, top);
+            case (byte)'[' when depth > 0:
+                return TryQuickArray(ref json, depth);
+            case (byte)'n' when json.TryTake("null"u8):
+                _form[_length++] = (byte)'n';
+                return true;
+            case (byte)'t' when json.TryTake("true"u8):
+                _form[_length++] = (byte)'t';
+                return true;
+            case (byte)'f' when json.TryTake("false"u8):
+                _form[_length++] = (byte)'f';
+                return true;
+            default:
+                if (!json.TryInteger(out var integer))
+                    return false;
+                _form[_length++] = (byte)'i';
+                BinaryPrimitives.WriteInt64BigEndian(_form.AsSpan(_length), integer);
+                _length += 8;
+                return true;
+        }
+    }
+
+    private bool TryQuickArray(ref JsonbText json, int depth)
+    {
+        json.TryTake((byte)'[');
+        _form[_length++] = (byte)'[';
+        var (at, count) = (_length, 0);
+        _length += 4;
+        if (!json.TryTake((byte)']'))
+        {
+            do
+            {
+                if (!TryQuick(ref json, depth - 1, top: false))
+                    return false;
+                count++;
+            } while (json.HasMore());
+
+            if (!json.TryTake((byte)']'))
+                return false;
+        }
+
+        BinaryPrimitives.WriteInt32BigEndian(_form.AsSpan(at), count);
+        return true;
+    }
+
+    private bool TryQuickObject(ref JsonbText json, int depth, bool top)
+    {
+        json.TryTake((byte)'{');
+        _form[_length++] = (byte)'{';
+        var (at, count) = (_length, 0);
+        _length += 4;
+        if (!json.TryTake((byte)'}'))
+        {
+            ReadOnlySpan<byte> before = default;
+            do
+            {
+                if (
+                    !json.TryName(out var name)
+                    || (count > 0 && (name.Length != before.Length ? name.Length < before.Length : name.SequenceCompareTo(before) <= 0))
+                    || (top && name.SequenceEqual("metadata"u8))
+                )
+                    return false;
+                QuickText(name);
+                before = name;
+                if (!TryQuick(ref json, depth - 1, top: false))
+                    return false;
+                count++;
+            } while (json.HasMore());
+
+            if (!json.TryTake((byte)'}'))
+                return false;
+        }
+
+        BinaryPrimitives.WriteInt32BigEndian(_form.AsSpan(at), count);
+        return true;
+    }
+
+    private void QuickText(ReadOnlySpan<byte> text)
+    {
+        BinaryPrimitives.WriteInt32BigEndian(_form.AsSpan(_length), text.Length);
+        text.CopyTo(_form.AsSpan(_length + 4));
+        _length += 4 + text.Length;
+    }
 
     private bool TryValue(ref Utf8JsonReader reader, bool top)
     {

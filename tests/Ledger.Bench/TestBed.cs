@@ -60,6 +60,9 @@ internal sealed class TestBed : IAsyncDisposable
             await FillAsync(service, bed.Accounts, settings.Events);
         }
 
+        // What it does in turns with other nodes it would keep to itself for as long as this process runs.
+        foreach (var hosted in ledger.GetServices<IHostedService>().Reverse())
+            await hosted.StopAsync(ct);
         await bed.SettleAsync(ct);
         return bed;
     }
@@ -217,15 +220,18 @@ internal sealed class TestBed : IAsyncDisposable
     /// <summary>One command of the server's command line, as a process of its own.</summary>
     /// <param name="arguments">The command.</param>
     /// <param name="ct">Gives up.</param>
-    public async Task<CommandRun> RunCommandAsync(string[] arguments, CancellationToken ct)
+    /// <param name="database">Another database of the same PostgreSQL; null for the ledger's.</param>
+    public async Task<CommandRun> RunCommandAsync(string[] arguments, CancellationToken ct, string? database = null)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Ledger.Api.dll"), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        start.Environment["ConnectionStrings__Ledger"] = ConnectionString;
-        start.Environment["Ledger__Data"] = Path.Combine(_folder, "server");
+        start.Environment["ConnectionStrings__Ledger"] = database is null
+            ? ConnectionString
+            : new NpgsqlConnectionStringBuilder(ConnectionString) { Database = database }.ConnectionString;
+        start.Environment["Ledger__Data"] = Path.Combine(_folder, database ?? "server");
         start.Environment["Ledger__AdminKey"] = "bench";
         start.Environment["Logging__LogLevel__Default"] = "Warning";
         var started = Stopwatch.GetTimestamp();

@@ -97,7 +97,9 @@ public sealed record Account(
             AlertEvent e => account with { Alerts = Domain.Alerts.Alerts.Evolve(account.Alerts, e) },
             _ => throw new UnreachableException($"No fold for {fact.Event.GetType().Name}."),
         };
-        return next with { Version = fact.Version, LastAt = fact.At };
+
+        // Nearly every event is one of the wallet: a copy less.
+        return fact.Event is WalletEvent ? next : next with { Version = fact.Version, LastAt = fact.At };
     }
 
     private static Account EvolveWallet(Account account, WalletEvent @event, in Fact fact)
@@ -105,6 +107,8 @@ public sealed record Account(
         var wallet = Wallet.Evolve(account.Wallet, @event, fact);
         return account with
         {
+            Version = fact.Version,
+            LastAt = fact.At,
             Wallet = wallet,
             Keys = KeyRing.Evolve(account.Keys, @event, account.Wallet, fact.At),
             Orders = Orders.Evolve(account.Orders, @event),

@@ -318,7 +318,9 @@ public sealed record Books(
     private Lot LotOf(CreditsGranted e, DateTimeOffset at) =>
         new(e.Amount.Unit, e.Source, e.Amount.Parts, Prices.GetValueOrDefault(e.Pocket), at);
 
-    private Lot LotOf(PocketId pocket) =>
+    /// <summary>What a pocket was opened with.</summary>
+    /// <exception cref="InvalidDataException">There is no such pocket: the history is corrupt.</exception>
+    public Lot LotOf(PocketId pocket) =>
         Lots.TryGetValue(pocket, out var lot) ? lot : throw new InvalidDataException($"Pocket {pocket} was never opened.");
 
     private Lot LotOf(OrderId order) => LotOf(SaleOf(order).Pocket ?? throw new InvalidDataException($"Order {order} opened no pocket."));

@@ -278,7 +278,7 @@ public sealed record Wallet(
                     .DueNoLaterThan(e.ExpiresAt);
 
             case CreditsSpent e:
-                return wallet.Pay(e.Paid).Totalled(e.Charged.Unit, t => t with { Spent = t.Spent + e.Charged.Parts });
+                return wallet.Pay(e.Paid).WithSpent(e.Charged);
 
             case HoldPlaced e:
                 var placed = Hold.From(fact, e);
@@ -405,6 +405,13 @@ public sealed record Wallet(
         {
             Unit.Credits => this with { Credits = change(Credits) },
             Unit.Usd => this with { Usd = change(Usd) },
+        };
+
+    private Wallet WithSpent(Amount charged) =>
+        charged.Unit switch
+        {
+            Unit.Credits => this with { Credits = Credits with { Spent = Credits.Spent + charged.Parts } },
+            Unit.Usd => this with { Usd = Usd with { Spent = Usd.Spent + charged.Parts } },
         };
 
     private Wallet DueNoLaterThan(DateTimeOffset? at) => at < NextDue ? this with { NextDue = at.Value } : this;

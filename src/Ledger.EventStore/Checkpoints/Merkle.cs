@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 
 namespace Ledger.EventStore.Checkpoints;
@@ -14,6 +15,10 @@ public static class Merkle
     private const byte LeafPrefix = 0x00;
     private const byte NodePrefix = 0x01;
 
+    // With a prefix and nine bytes of padding: 42, and 74.
+    private const int LeafBlocks = 1;
+    private const int NodeBlocks = 2;
+
     [ThreadStatic]
     private static IncrementalHash? _hash;
 
@@ -23,11 +28,9 @@ public static class Merkle
     /// <summary>The leaf of some data.</summary>
     public static byte[] Leaf(ReadOnlySpan<byte> data)
     {
-        var size = 1 + data.Length;
-        Span<byte> leaf = size <= 256 ? stackalloc byte[size] : new byte[size];
-        leaf[0] = LeafPrefix;
-        data.CopyTo(leaf[1..]);
-        return Hash(leaf);
+        var leaf = new byte[Size];
+        Leaf(data, leaf);
+        return leaf;
     }
 
     /// <summary>The node over two others.</summary>
@@ -40,12 +43,87 @@ public static class Merkle
         return Hash(both);
     }
 
-    // One that is used again costs a quarter less than one that is made each time.
     private static byte[] Hash(ReadOnlySpan<byte> data)
+    {
+        var hash = new byte[Size];
+        Hash(data, hash);
+        return hash;
+    }
+
+    // One that is used again costs a quarter less than one that is made each time.
+    private static void Hash(ReadOnlySpan<byte> data, Span<byte> to)
     {
         var hash = _hash ??= IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(data);
-        return hash.GetHashAndReset();
+        hash.GetHashAndReset(to);
+    }
+
+    /// <summary>Writes the leaf of some data.</summary>
+    internal static void Leaf(ReadOnlySpan<byte> data, Span<byte> to)
+    {
+        var size = 1 + data.Length;
+        Span<byte> leaf = size <= 256 ? stackalloc byte[size] : new byte[size];
+        leaf[0] = LeafPrefix;
+        data.CopyTo(leaf[1..]);
+        Hash(leaf, to);
+    }
+
+    /// <summary>
+    /// Makes leaves or nodes that lie side by side their root, which comes to lie where the first was. Two and two from the bottom, one that is left over goes up as it
+    /// is: the same tree as one that is split at the largest power of two.
+    /// </summary>
+    internal static void Reduce(Span<byte> nodes)
+    {
+        Span<byte> messages = stackalloc byte[Sha256Lanes.Lanes * NodeBlocks * Sha256Lanes.BlockSize];
+        Pad(messages, NodePrefix, Size + Size, NodeBlocks);
+        for (var count = nodes.Length / Size; count > 1; count = (count + 1) / 2)
+        {
+            for (var n = 0; n < count / 2; n += Sha256Lanes.Lanes)
+                Hash(messages, nodes, n * Size * 2, Size + Size, nodes, n * Size, Math.Min(Sha256Lanes.Lanes, (count / 2) - n));
+            if (count % 2 == 1)
+                nodes.Slice((count - 1) * Size, Size).CopyTo(nodes[(count / 2 * Size)..]);
+        }
+    }
+
+    /// <summary>Makes hashes that lie side by side their leaves.</summary>
+    internal static void MakeLeaves(Span<byte> hashes)
+    {
+        Span<byte> messages = stackalloc byte[Sha256Lanes.Lanes * LeafBlocks * Sha256Lanes.BlockSize];
+        Pad(messages, LeafPrefix, Size, LeafBlocks);
+        var count = hashes.Length / Size;
+        for (var n = 0; n < count; n += Sha256Lanes.Lanes)
+            Hash(messages, hashes, n * Size, Size, hashes, n * Size, Math.Min(Sha256Lanes.Lanes, count - n));
+    }
+
+    /// <summary>Hashes up to eight pieces of equal length, each behind its prefix: all at once where that is faster.</summary>
+    private static void Hash(Span<byte> messages, ReadOnlySpan<byte> from, int at, int size, Span<byte> to, int place, int count)
+    {
+        var stride = messages.Length / Sha256Lanes.Lanes;
+        for (var lane = 0; lane < count; lane++)
+            from.Slice(at + (lane * size), size).CopyTo(messages[((lane * stride) + 1)..]);
+        if (count > 1 && Sha256Lanes.IsFaster)
+        {
+            Span<byte> hashes = stackalloc byte[Sha256Lanes.Lanes * Size];
+            Sha256Lanes.Hash(messages, stride / Sha256Lanes.BlockSize, hashes);
+            hashes[..(count * Size)].CopyTo(to[place..]);
+            return;
+        }
+
+        for (var lane = 0; lane < count; lane++)
+            Hash(messages.Slice(lane * stride, 1 + size), to.Slice(place + (lane * Size), Size));
+    }
+
+    /// <summary>What is the same in all messages: the prefix, and behind the content what FIPS 180-4 pads it with.</summary>
+    private static void Pad(Span<byte> messages, byte prefix, int size, int blocks)
+    {
+        var stride = blocks * Sha256Lanes.BlockSize;
+        for (var lane = 0; lane < Sha256Lanes.Lanes; lane++)
+        {
+            var message = messages.Slice(lane * stride, stride);
+            message[0] = prefix;
+            message[1 + size] = 0x80;
+            BinaryPrimitives.WriteInt32BigEndian(message[(stride - sizeof(int))..], (1 + size) * 8);
+        }
     }
 
     /// <summary>The root over leaves, or over the nodes of equally large, full parts of a tree, of which only the last may be smaller.</summary>
@@ -128,6 +206,54 @@ public static class Merkle
     private static int Split(int count) => 1 << System.Numerics.BitOperations.Log2((uint)count - 1);
 }
 
+/// <summary>At most 64 leaves side by side, and the node over them. Used again once that is made. Not safe for concurrent use.</summary>
+public sealed class MerkleLeaves
+{
+    // Leaves, and behind them hashes of which leaves are made all at once.
+    private readonly byte[] _leaves = new byte[MerkleSegments.Leaves * Merkle.Size];
+    private int _made;
+
+    /// <summary>How many there are.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Adds a leaf.</summary>
+    /// <param name="data">What it is of.</param>
+    public void Add(ReadOnlySpan<byte> data)
+    {
+        var leaf = _leaves.AsSpan(Count * Merkle.Size, Merkle.Size);
+        if (data.Length == Merkle.Size)
+        {
+            data.CopyTo(leaf);
+            Count++;
+            return;
+        }
+
+        Make();
+        Merkle.Leaf(data, leaf);
+        _made = ++Count;
+    }
+
+    /// <summary>The node over the leaves; there are none any more.</summary>
+    public byte[] Root()
+    {
+        if (Count == 0)
+            return Merkle.Empty.ToArray();
+        Make();
+        Merkle.Reduce(_leaves.AsSpan(0, Count * Merkle.Size));
+        Clear();
+        return _leaves.AsSpan(0, Merkle.Size).ToArray();
+    }
+
+    /// <summary>Forgets them.</summary>
+    public void Clear() => (Count, _made) = (0, 0);
+
+    private void Make()
+    {
+        Merkle.MakeLeaves(_leaves.AsSpan(_made * Merkle.Size, (Count - _made) * Merkle.Size));
+        _made = Count;
+    }
+}
+
 /// <summary>A tree that grows leaf by leaf, of which only the nodes over each 64 leaves are kept.</summary>
 public sealed class MerkleSegments
 {
@@ -135,7 +261,7 @@ public sealed class MerkleSegments
     public const int Leaves = 64;
 
     private readonly List<byte[]> _segments = [];
-    private readonly List<byte[]> _open = new(Leaves);
+    private readonly MerkleLeaves _open = new();
 
     /// <summary>How many leaves there are.</summary>
     public long Count { get; private set; }
@@ -144,7 +270,7 @@ public sealed class MerkleSegments
     /// <param name="data">What it is of.</param>
     public void Add(ReadOnlySpan<byte> data)
     {
-        _open.Add(Merkle.Leaf(data));
+        _open.Add(data);
         Count++;
         if (_open.Count == Leaves)
             Close();
@@ -159,9 +285,5 @@ public sealed class MerkleSegments
         return _segments;
     }
 
-    private void Close()
-    {
-        _segments.Add(Merkle.Root([.. _open]));
-        _open.Clear();
-    }
+    private void Close() => _segments.Add(_open.Root());
 }

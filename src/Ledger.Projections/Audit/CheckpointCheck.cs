@@ -1,6 +1,6 @@
 using System.Globalization;
+using Ledger.EventStore;
 using Ledger.EventStore.Checkpoints;
-using Npgsql;
 
 namespace Ledger.Projections.Audit;
 
@@ -10,8 +10,6 @@ namespace Ledger.Projections.Audit;
 /// </summary>
 public sealed class CheckpointCheck : IAuditCheck
 {
-    private const int Page = 10_000;
-
     /// <inheritdoc/>
     public string Name => "checkpoints";
 
@@ -23,9 +21,31 @@ public sealed class CheckpointCheck : IAuditCheck
     public async Task RunAsync(AuditRun run, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(run);
+        if (!run.Work.IsBehind<StreamCheck>(this))
+        {
+            using var hashes = new LogHashes(run.Database, null);
+            await RunAsync(run, hashes, ct);
+            return;
+        }
+
+        // Streams are read in one pass over the log: what passes there need not be read here.
+        var passing = new PassingHashes();
+        run.Work.DoLater(
+            run,
+            passing,
+            async () =>
+            {
+                using var hashes = new LogHashes(run.Database, passing);
+                await RunAsync(run, hashes, ct);
+            }
+        );
+    }
+
+    private static async Task RunAsync(AuditRun run, LogHashes hashes, CancellationToken ct)
+    {
         var table = new LogCheckpoints(run.Database);
         var keys = (await table.ListKeysAsync(ct)).ToDictionary(stored => stored.Key.Id, stored => stored.Key, StringComparer.Ordinal);
-        var (checkpoints, events, head) = (0L, 0L, await HeadAsync(run.Database, ct));
+        var (checkpoints, events, head) = (0L, 0L, await new LogScan(run.Database).CountEventsAsync(ct));
         SignedCheckpoint? before = null;
         var (insideLink, outsideLink) = ((LogCheckpoint?)null, (LogCheckpoint?)null);
         await using var inside = table.AllAsync(ct).GetAsyncEnumerator(ct);
@@ -68,7 +88,7 @@ public sealed class CheckpointCheck : IAuditCheck
                     $"It begins after position {standard.Checkpoint.After}, and the one before it ends at {before.Checkpoint.Position}."
                 );
             if (standard.Checkpoint.Fault() is null)
-                events += await CompareAsync(run, standard, events, head, ct);
+                events += await CompareAsync(run, hashes, standard, events, head, ct);
             before = standard;
             checkpoints++;
 
@@ -77,7 +97,8 @@ public sealed class CheckpointCheck : IAuditCheck
 
         run.Counted("checkpoints", checkpoints);
         run.Counted("events", events);
-        run.Report(events, events, "events");
+        if (!hashes.IsPassing)
+            run.Report(events, events, "events");
     }
 
     private static void VerifyOne(
@@ -128,33 +149,33 @@ public sealed class CheckpointCheck : IAuditCheck
 
     /// <summary>Compares the log's part with what was signed.</summary>
     /// <returns>How many events were looked at.</returns>
-    private static async Task<long> CompareAsync(AuditRun run, SignedCheckpoint signed, long before, long head, CancellationToken ct)
+    private static async Task<long> CompareAsync(
+        AuditRun run,
+        LogHashes hashes,
+        SignedCheckpoint signed,
+        long before,
+        long head,
+        CancellationToken ct
+    )
     {
         var checkpoint = signed.Checkpoint;
         var part = new Part(run, signed);
         var events = 0L;
-        for (var page = await LogPageAsync(run.Database, checkpoint.After, checkpoint.Position, ct); page.Count > 0; )
-        {
-            // PostgreSQL sends the next page while this one is hashed.
-            var after = page[^1].Position;
-            var next = after < checkpoint.Position ? LogPageAsync(run.Database, after, checkpoint.Position, ct) : null;
-            foreach (var (position, hash) in page)
-                part.Add(position, hash);
-            events += page.Count;
-            run.Report(before + events, head, "events");
-            page = next is null ? [] : await next;
-        }
-
+        await hashes.ReadAsync(
+            checkpoint.After,
+            checkpoint.Position,
+            part.Add,
+            count =>
+            {
+                events += count;
+                if (!hashes.IsPassing)
+                    run.Report(before + events, head, "events");
+            },
+            ct
+        );
         part.End();
         return events;
     }
-
-    private static Task<IReadOnlyList<(long Position, byte[]? Hash)>> LogPageAsync(
-        NpgsqlDataSource database,
-        long after,
-        long upTo,
-        CancellationToken ct
-    ) => new LogCheckpoints(database).HashesAsync(after, upTo, Page, ct);
 
     private static IEnumerable<SignedCheckpoint> Outside(AuditRun run, Dictionary<string, CheckpointKey> keys)
     {
@@ -184,19 +205,12 @@ public sealed class CheckpointCheck : IAuditCheck
     private static async ValueTask<SignedCheckpoint?> NextAsync(IAsyncEnumerator<SignedCheckpoint> from) =>
         await from.MoveNextAsync() ? from.Current : null;
 
-    private static async Task<long> HeadAsync(NpgsqlDataSource database, CancellationToken ct)
-    {
-        await using var command = database.CreateCommand("select count(*) from mt_events");
-        command.CommandTimeout = 0;
-        return (long)(await command.ExecuteScalarAsync(ct))!;
-    }
-
     /// <summary>One checkpoint's part of the log, event by event.</summary>
     private sealed class Part(AuditRun run, SignedCheckpoint signed)
     {
         private readonly LogCheckpoint _checkpoint = signed.Checkpoint;
         private readonly bool _hasSegments = signed.HasSegments;
-        private readonly List<byte[]> _leaves = new(MerkleSegments.Leaves);
+        private readonly MerkleLeaves _leaves = new();
         private readonly List<byte[]> _nodes = [];
         private readonly List<PositionRun> _removed = [];
         private readonly List<PositionRun> _changed = [];
@@ -207,16 +221,16 @@ public sealed class CheckpointCheck : IAuditCheck
         private long _expected = signed.Checkpoint.PositionOf(0);
         private long _segmentFrom = signed.Checkpoint.PositionOf(0);
 
-        public void Add(long position, byte[]? hash)
+        public void Add(long position, ReadOnlySpan<byte> hash)
         {
             while (_index < _checkpoint.Count && _expected < position)
             {
                 Grow(_removed, _expected);
-                Step(null);
+                Step(default, isGone: true);
             }
 
             if (_index < _checkpoint.Count && position == _expected)
-                Step(hash ?? []);
+                Step(hash, isGone: false);
             else
                 run.Find(
                     "event_added",
@@ -230,7 +244,7 @@ public sealed class CheckpointCheck : IAuditCheck
             while (_index < _checkpoint.Count)
             {
                 Grow(_removed, _expected);
-                Step(null);
+                Step(default, isGone: true);
             }
 
             if (_leaves.Count > 0 || _isBroken)
@@ -261,13 +275,13 @@ public sealed class CheckpointCheck : IAuditCheck
                 );
         }
 
-        /// <summary>Takes the event at the expected position; null where it is gone.</summary>
-        private void Step(byte[]? hash)
+        /// <summary>Takes the event at the expected position.</summary>
+        private void Step(ReadOnlySpan<byte> hash, bool isGone)
         {
-            if (hash is null)
+            if (isGone)
                 (_isBroken, _anyBroken) = (true, true);
             else
-                _leaves.Add(Merkle.Leaf(hash));
+                _leaves.Add(hash);
             _index++;
             var last = _expected++;
             while (_gap < _checkpoint.Gaps.Count && _checkpoint.Gaps[_gap].Last < _expected)
@@ -283,7 +297,7 @@ public sealed class CheckpointCheck : IAuditCheck
             var segment = (int)((_index - 1) / MerkleSegments.Leaves);
             if (!_isBroken)
             {
-                var node = Merkle.Root([.. _leaves]);
+                var node = _leaves.Root();
                 _nodes.Add(node);
                 if (_hasSegments && !node.AsSpan().SequenceEqual(signed.Segments[segment]))
                     _changed.Add(new(_segmentFrom, last ?? _checkpoint.Position));

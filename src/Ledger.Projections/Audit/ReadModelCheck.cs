@@ -19,7 +19,7 @@ public sealed class ReadModelCheck : IAuditCheck
         IReadOnlyCollection<UnreadableStream> unreadable;
         IReadOnlyList<Drift> drifts;
         long events;
-        if (run.TakeRows() is { } rows)
+        if (run.Work.TakeRows() is { } rows)
         {
             await using (rows)
             {

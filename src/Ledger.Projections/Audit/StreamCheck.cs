@@ -42,6 +42,7 @@ public sealed class StreamCheck : IAuditCheck
         private readonly LogScan _scan;
         private readonly NpgsqlEventLog _log;
         private readonly List<Named> _named = [];
+        private readonly List<string> _unlisted = [];
         private RateBook _book = RateBook.Empty;
         private EventNames _names = null!;
         private string _place = "";
@@ -49,6 +50,7 @@ public sealed class StreamCheck : IAuditCheck
         private long _total;
         private long _events;
         private long _streams;
+        private long _passed;
 
         public Pass(AuditRun run) => (_run, _scan, _log) = (run, new(run.Database), new(run.Database, []));
 
@@ -61,9 +63,9 @@ public sealed class StreamCheck : IAuditCheck
             _names = new(_book, Miss);
 
             // One pass over the log does it for every check that would read all of it. What does not simply follow in it is looked at once more, event by event.
-            var books = _run.Checks.OfType<TrialBalanceCheck>().FirstOrDefault() is { } trial ? await trial.BeginAsync(ct) : null;
+            var books = _run.Work.Checks.OfType<TrialBalanceCheck>().FirstOrDefault() is { } trial ? await trial.BeginAsync(ct) : null;
             var unreadable = new List<UnreadableStream>();
-            var shadow = _run.Checks.Any(check => check is ReadModelCheck) ? await OpenShadowAsync(unreadable, ct) : null;
+            var shadow = _run.Work.Checks.Any(check => check is ReadModelCheck) ? await OpenShadowAsync(unreadable, ct) : null;
             var review = shadow is null ? null : new CheckpointReview(_run.Database, null, unreadable);
             LogPassWork work = null!;
             work = new()
@@ -74,6 +76,7 @@ public sealed class StreamCheck : IAuditCheck
                 Checkpoints = review,
                 Progress = Count,
                 Earlier = NameAsync,
+                Hashes = _run.Work.TakeHashes(),
             };
             try
             {
@@ -89,7 +92,7 @@ public sealed class StreamCheck : IAuditCheck
                         },
                         ct
                     );
-                    _run.Leave(new PreparedRows(shadow, review, unreadable, _events));
+                    _run.Work.Leave(new PreparedRows(shadow, review, unreadable, _events));
                     shadow = null;
                 }
                 else
@@ -99,12 +102,13 @@ public sealed class StreamCheck : IAuditCheck
             }
             finally
             {
+                work.Hashes?.Complete();
                 if (shadow is not null)
                     await shadow.DisposeAsync();
             }
 
             if (books is not null)
-                _run.Leave(books);
+                _run.Work.Leave(books);
             await LookUpAsync(ct);
             await FindOrphansAsync(ct);
             await FindSequenceAsync(ct);
@@ -131,18 +135,7 @@ public sealed class StreamCheck : IAuditCheck
             var (pass, above, settled) = (new LogPass(_run.Database, work), (string?)null, await _scan.SettledAsync(_run.Time, ct));
             foreach (var upTo in await LogPass.PartsAsync(_run.Database, Shadow.AccountsAtOnce, ct))
             {
-                await pass.RunAsync(
-                    above,
-                    upTo,
-                    settled,
-                    _ =>
-                    {
-                        pass.Usage.Clear();
-                        pass.Trail.Clear();
-                        return Task.CompletedTask;
-                    },
-                    ct
-                );
+                await pass.RunAsync(above, upTo, settled, PassRows.DropAsync, ct);
                 await LookCloserAsync(pass, above, upTo, books, ct);
                 above = upTo;
             }
@@ -151,6 +144,22 @@ public sealed class StreamCheck : IAuditCheck
         /// <summary>Goes over the streams of a part: those that the pass has not come to the end of are read on from where it has left them.</summary>
         private async Task LookCloserAsync(LogPass pass, string? above, string? upTo, BookSums? books, CancellationToken ct)
         {
+            var unlisted = new HashSet<string>(pass.Accounts.Keys.Concat(pass.Others), StringComparer.Ordinal);
+            await LookCloserAsync(pass, unlisted, above, upTo, books, ct);
+
+            _unlisted.AddRange(unlisted);
+            _passed = pass.Position;
+        }
+
+        private async Task LookCloserAsync(
+            LogPass pass,
+            HashSet<string> unlisted,
+            string? above,
+            string? upTo,
+            BookSums? books,
+            CancellationToken ct
+        )
+        {
             for (var after = above ?? ""; await _scan.ListAsync(null, after, StreamsPerPage, ct) is { Count: > 0 } heads; )
             {
                 after = heads[^1].Id;
@@ -158,6 +167,7 @@ public sealed class StreamCheck : IAuditCheck
                 {
                     if (upTo is not null && string.CompareOrdinal(head.Id, upTo) > 0)
                         return;
+                    unlisted.Remove(head.Id);
                     _streams++;
                     var folded = pass.Accounts.GetValueOrDefault(head.Id);
                     if (folded is null || folded.IsLeft || folded.Account.Version != head.Version)
@@ -331,7 +341,7 @@ public sealed class StreamCheck : IAuditCheck
 
         private async Task FindOrphansAsync(CancellationToken ct)
         {
-            await foreach (var (stream, version) in new ChainVerifier(_run.Database).OrphansAsync(ct))
+            await foreach (var (stream, version) in new ChainVerifier(_run.Database).OrphansAsync(_unlisted, _passed, ct))
                 _run.Find(
                     "stream_missing",
                     $"{stream} version {version}",

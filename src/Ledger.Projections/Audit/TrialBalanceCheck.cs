@@ -23,7 +23,7 @@ public sealed class TrialBalanceCheck(JournalSums sums) : IAuditCheck
         ArgumentNullException.ThrowIfNull(run);
         var unreadable = new List<UnreadableStream>();
         IReadOnlyList<string> differences;
-        if (run.TakeBooks() is { } posted)
+        if (run.Work.TakeBooks() is { } posted)
         {
             differences = posted.Differences();
             unreadable.AddRange(posted.Unreadable);

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Journal;
+using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Rebuild;
@@ -28,9 +29,17 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
 {
     private const int Page = 1000;
 
-    private readonly Dictionary<(int Mark, DateOnly Day, Move Move), Sum> _sums = [];
+    // Between two marks, within a day: some tools, paid from some sources.
+    private const int MostKnown = 64;
+
+    private readonly Dictionary<(int Mark, DateOnly Day, Move Move), Cell> _sums = [];
+    private readonly List<(string Tool, PocketSource Source, Unit Unit, Cell Cell)> _spent = [];
     private readonly Dictionary<(string Stream, Guid Id), AccountEvent> _reversed = [];
     private readonly long[] _marks = [.. standing.Marks.Select(mark => mark.Position)];
+    private int _mark;
+    private DateOnly _day;
+    private (long After, long UpTo) _positions = (0, -1);
+    private (long From, long Before) _ticks;
 
     /// <summary>The last position that counts.</summary>
     public long UpTo => standing.UpTo.Position;
@@ -63,23 +72,67 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
     {
         if (position > UpTo)
             return;
+        if (fact.Event is CreditsSpent spent)
+        {
+            Post(account, spent, fact.At, position);
+            return;
+        }
+
         var reversed = fact.Event is SpendReversed e ? _reversed.GetValueOrDefault((account.StreamId, e.Spend.Value)) : null;
         var entry = account.Books.Post(fact, reversed);
         account.Books = account.Books.After(fact);
         if (entry.Transfers.IsEmpty)
             return;
-        var mark = Array.BinarySearch(_marks, position);
-        var day = DateOnly.FromDateTime(entry.BookedAt.UtcDateTime);
+        var (mark, day) = (MarkOf(position), DateOnly.FromDateTime(entry.BookedAt.UtcDateTime));
         foreach (var transfer in entry.Transfers)
+            CellOf(mark, day, new(transfer.Debit, transfer.Credit, transfer.Amount.Unit)).Add(transfer.Amount.Parts, transfer.Worth);
+    }
+
+    /// <summary>A spend, which nearly all of a log is: the same as <see cref="Books"/> say, without an entry in between.</summary>
+    private void Post(FoldedAccount account, CreditsSpent spent, DateTimeOffset at, long position)
+    {
+        var ticks = at.UtcTicks;
+        if (position <= _positions.After || position > _positions.UpTo || ticks < _ticks.From || ticks >= _ticks.Before)
         {
-            ref var sum = ref CollectionsMarshal.GetValueRefOrAddDefault(
-                _sums,
-                (mark < 0 ? ~mark : mark, day, new(transfer.Debit, transfer.Credit, transfer.Amount.Unit)),
-                out _
-            );
-            sum = sum.Plus(new(transfer.Amount.Parts, transfer.Worth));
+            _mark = MarkOf(position);
+            _day = DateOnly.FromDateTime(at.UtcDateTime);
+            _positions = (_mark == 0 ? 0 : _marks[_mark - 1], _mark == _marks.Length ? long.MaxValue : _marks[_mark]);
+            _ticks = (_day.DayNumber * TimeSpan.TicksPerDay, (_day.DayNumber + 1) * TimeSpan.TicksPerDay);
+            _spent.Clear();
+        }
+
+        foreach (var share in spent.Paid)
+        {
+            if (share.Parts == 0)
+                continue;
+            var lot = account.Books.LotOf(share.Pocket);
+            CellOf(spent.Tool, lot).Add(share.Parts, lot.WorthOf(share.Parts));
         }
     }
+
+    private Cell CellOf(string tool, Lot lot)
+    {
+        // Names that come again and again are made once: it takes no look at what they say.
+        foreach (var (known, source, unit, cell) in CollectionsMarshal.AsSpan(_spent))
+        {
+            if (ReferenceEquals(known, tool) && source == lot.Source && unit == lot.Unit)
+                return cell;
+        }
+
+        var found = CellOf(_mark, _day, new(LedgerAccount.Liability(lot.Source), new(LedgerAccountKind.Revenue, tool), lot.Unit));
+        if (_spent.Count == MostKnown)
+            _spent.Clear();
+        _spent.Add((tool, lot.Source, lot.Unit, found));
+        return found;
+    }
+
+    private Cell CellOf(int mark, DateOnly day, Move move)
+    {
+        ref var cell = ref CollectionsMarshal.GetValueRefOrAddDefault(_sums, (mark, day, move), out _);
+        return cell ??= new();
+    }
+
+    private int MarkOf(long position) => Array.BinarySearch(_marks, position) is var mark && mark < 0 ? ~mark : mark;
 
     /// <summary>Posts the rest of a stream that a pass has left.</summary>
     public async Task FollowAsync(FoldedAccount account, CancellationToken ct)
@@ -124,8 +177,8 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
         if (Unreadable.Count > 0)
             return [];
         var days = new SortedDictionary<DateOnly, Totals>();
-        foreach (var ((_, day, move), sum) in _sums)
-            days[day] = days.GetValueOrDefault(day, Totals.None).Plus(move, sum);
+        foreach (var ((_, day, move), cell) in _sums)
+            days[day] = days.GetValueOrDefault(day, Totals.None).Plus(move, cell.Sum);
         foreach (var day in standing.Days)
             days[day.From] = days.GetValueOrDefault(day.From, Totals.None).Since(day.Totals);
         var differences = new List<string>();
@@ -139,8 +192,8 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
         var upTo = Totals.None;
         for (var mark = 0; mark < _marks.Length; mark++)
         {
-            foreach (var (key, sum) in byMark[mark])
-                upTo = upTo.Plus(key.Move, sum);
+            foreach (var (key, cell) in byMark[mark])
+                upTo = upTo.Plus(key.Move, cell.Sum);
             differences.AddRange(
                 upTo.Since(standing.Marks[mark].Totals)
                     .Moves.Keys.Select(move => string.Create(CultureInfo.InvariantCulture, $"journal_marks {_marks[mark]} {Name(move)}"))
@@ -148,6 +201,14 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
         }
 
         return differences;
+    }
+
+    /// <summary>A sum that grows.</summary>
+    private sealed class Cell
+    {
+        public Sum Sum { get; private set; }
+
+        public void Add(long parts, Worth worth) => Sum = Sum.Plus(new(parts, worth));
     }
 
     private static string Name(Move move) => $"{move.Debit} {move.Credit} {Wire.Of(move.Unit)}";

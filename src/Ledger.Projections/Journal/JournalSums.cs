@@ -163,18 +163,7 @@ public sealed class JournalSums(
         string? above = null;
         foreach (var upTo in await LogPass.PartsAsync(database, Shadow.AccountsAtOnce, ct))
         {
-            await pass.RunAsync(
-                above,
-                upTo,
-                sums.UpTo,
-                _ =>
-                {
-                    pass.Usage.Clear();
-                    pass.Trail.Clear();
-                    return Task.CompletedTask;
-                },
-                ct
-            );
+            await pass.RunAsync(above, upTo, sums.UpTo, PassRows.DropAsync, ct);
             foreach (var account in pass.Accounts.Values.Where(account => account.IsLeft))
                 await sums.FollowAsync(account, ct);
             above = upTo;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
@@ -31,7 +32,10 @@ internal sealed class EventNames(RateBook book, Action<string, string> missing)
 
     private static readonly string[] Holds = [LedgerEvents.Types.NameOf<HoldPlaced>()];
 
+    private const int MostKnown = 16;
+
     private readonly Dictionary<(long Card, string Entry), bool> _entries = [];
+    private readonly List<(long Card, string Entry)> _known = [];
 
     /// <summary>Looks at what an event names.</summary>
     /// <param name="account">The state before it.</param>
@@ -161,10 +165,23 @@ internal sealed class EventNames(RateBook book, Action<string, string> missing)
 
     private void Card(long version, string entry)
     {
+        // Names that come again and again are made once: it takes no look at what they say.
+        foreach (var (card, known) in CollectionsMarshal.AsSpan(_known))
+        {
+            if (ReferenceEquals(known, entry) && card == version)
+                return;
+        }
+
         if (!_entries.TryGetValue((version, entry), out var exists))
             _entries[(version, entry)] = exists = book.Find(version) is { } found && RateCardEntries.Has(found, entry);
         if (exists)
+        {
+            if (_known.Count == MostKnown)
+                _known.Clear();
+            _known.Add((version, entry));
             return;
+        }
+
         if (book.Find(version) is null)
             Must(false, "rate card version", version);
         else

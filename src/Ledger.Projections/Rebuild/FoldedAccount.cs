@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
@@ -42,12 +43,11 @@ internal sealed class FoldedAccount(string streamId)
         if (_hour.Count > 0 && (fact.At.UtcTicks / TimeSpan.TicksPerHour) != (_at.UtcTicks / TimeSpan.TicksPerHour))
             EndHour(done);
         _at = fact.At;
-        for (var n = 0; n < _hour.Count; n++)
+        foreach (ref var row in CollectionsMarshal.AsSpan(_hour))
         {
-            var (key, tool, model, sums) = _hour[n];
-            if (key != delta.Key || tool != delta.Tool || model != delta.Model)
+            if (row.Tool != delta.Tool || row.Key != delta.Key || row.Model != delta.Model)
                 continue;
-            _hour[n] = (key, tool, model, sums.Plus(delta));
+            row.Sums = row.Sums.Plus(delta);
             return;
         }
 

@@ -1,5 +1,7 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Text;
+using System.Text.Json;
 using System.Threading.Channels;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
@@ -7,6 +9,7 @@ using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
 using Ledger.Projections.Accounts;
+using Ledger.Projections.Audit;
 using Ledger.Projections.Journal;
 using Ledger.Projections.Usage;
 using Npgsql;
@@ -31,6 +34,9 @@ internal sealed class LogPassWork
     /// <summary>Compares or mends state checkpoints; null where nobody does.</summary>
     public CheckpointReview? Checkpoints { get; init; }
 
+    /// <summary>Takes the hash of every event of the log as its headers say, in the order of positions; null where nobody does.</summary>
+    public PassingHashes? Hashes { get; init; }
+
     /// <summary>Told of so many more events.</summary>
     public Action<int>? Progress { get; init; }
 
@@ -47,18 +53,21 @@ internal sealed class LogPassWork
 /// <param name="work">What else is done.</param>
 internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
 {
-    private const int Blocks = 4;
+    private const int Blocks = 8;
 
     private readonly Dictionary<string, FoldedAccount> _accounts = new(StringComparer.Ordinal);
+    private PassRows _rows = new([], []);
+    private PassRows _spare = new([], []);
+    private Task _spilling = Task.CompletedTask;
 
     /// <summary>The accounts of the part, by stream.</summary>
     public IReadOnlyDictionary<string, FoldedAccount> Accounts => _accounts;
 
-    /// <summary>Rows of usage that are done.</summary>
-    public List<UsageRow> Usage { get; } = [];
+    /// <summary>The streams of the part that are no accounts'.</summary>
+    public HashSet<string> Others { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Rows of the access trail.</summary>
-    public List<(AccountId Account, long Version, Guid Event)> Trail { get; } = [];
+    /// <summary>The last position of the pass.</summary>
+    public long Position { get; private set; }
 
     /// <summary>
     /// The bounds of parts of about so many accounts each, first to last: each goes from above the one before up to itself, and the last, null, to the end.
@@ -99,11 +108,25 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
     /// <param name="above">The stream below the first; null for the first part.</param>
     /// <param name="upTo">The last stream; null for the last part.</param>
     /// <param name="position">The last position; the log is settled up to it.</param>
-    /// <param name="spill">Takes <see cref="Usage"/> and <see cref="Trail"/>, whenever there is much of them.</param>
+    /// <param name="spill">Takes rows, whenever there are many of them; they go on being made meanwhile.</param>
     /// <param name="ct">Gives up.</param>
-    public async Task RunAsync(string? above, string? upTo, long position, Func<CancellationToken, Task> spill, CancellationToken ct)
+    public async Task RunAsync(
+        string? above,
+        string? upTo,
+        long position,
+        Func<PassRows, CancellationToken, Task> spill,
+        CancellationToken ct
+    )
     {
         _accounts.Clear();
+        Others.Clear();
+        Position = position;
+        _rows.Clear();
+
+        // One who takes hashes wants those of all streams.
+        if (above is not null || upTo is not null)
+            work.Hashes?.Complete();
+        var hashes = above is null && upTo is null && work.Verifies ? work.Hashes : null;
         if (work.Checkpoints is { } checkpoints)
         {
             foreach (var (stream, version) in await checkpoints.KeptAsync(above, upTo, ct))
@@ -138,10 +161,15 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
                 await foreach (var block in read.Reader.ReadAllAsync(stop.Token))
                 {
                     var events = await empty.Reader.ReadAsync(stop.Token);
-                    Parse(parser, block, events);
+                    var page = hashes is null ? null : await hashes.RentAsync(stop.Token);
+                    Parse(parser, block, events, page);
+                    if (page is not null)
+                        hashes!.Give(page);
                     await free.Writer.WriteAsync(block, stop.Token);
                     await parsed.Writer.WriteAsync(events, stop.Token);
                 }
+
+                hashes?.Complete();
             },
             stop
         );
@@ -160,16 +188,34 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
             stop
         );
 
-        // What has failed is thrown, not that the others were stopped for it.
-        await Task.WhenAll(reading, parsing, folding);
-        foreach (var account in _accounts.Values)
+        try
         {
-            account.EndHour(Usage);
-            if (Usage.Count >= RowsPerSpill)
-                await spill(ct);
-        }
+            // What has failed is thrown, not that the others were stopped for it.
+            await Task.WhenAll(reading, parsing, folding);
+            foreach (var account in _accounts.Values)
+            {
+                account.EndHour(_rows.Usage);
+                if (_rows.Count >= RowsPerSpill)
+                    await SpillAsync(spill, ct);
+            }
 
-        await spill(ct);
+            await SpillAsync(spill, ct);
+            await _spilling;
+        }
+        finally
+        {
+            // Whoever takes rows must be done with them before anybody goes on.
+            await _spilling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Hands over the rows that are done. PostgreSQL takes them while the next ones are made.</summary>
+    private async Task SpillAsync(Func<PassRows, CancellationToken, Task> spill, CancellationToken ct)
+    {
+        await _spilling;
+        (_rows, _spare) = (_spare, _rows);
+        _rows.Clear();
+        _spilling = spill(_spare, ct);
     }
 
     private const int RowsPerSpill = 20_000;
@@ -196,13 +242,18 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
     private FoldedAccount AccountOf(string stream) =>
         _accounts.TryGetValue(stream, out var account) ? account : _accounts[stream] = new(stream);
 
-    private void Parse(EventParser parser, LogBlock block, List<PassEvent> events)
+    private void Parse(EventParser parser, LogBlock block, List<PassEvent> events, HashPage? hashes)
     {
         Span<char> stream = stackalloc char[256];
         foreach (var raw in block)
         {
             if (!raw.StreamId.StartsWith("account-"u8))
+            {
+                Others.Add(Encoding.UTF8.GetString(raw.StreamId));
+                hashes?.Add(raw.Position, parser.HashOf(raw));
                 continue;
+            }
+
             FoldedAccount? account;
             if (raw.StreamId.Length > stream.Length)
             {
@@ -215,34 +266,54 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
                     account = AccountOf(name.ToString());
             }
 
-            if (!account.IsLeft)
-                events.Add(parser.Read(account, raw));
-        }
-    }
-
-    private async ValueTask FoldAsync(List<PassEvent> events, Func<CancellationToken, Task> spill, CancellationToken ct)
-    {
-        if (work.Books is { } books)
-            await books.LookUpAsync(events, ct);
-        foreach (var next in events)
-        {
-            var account = next.Account;
             if (account.IsLeft)
-                continue;
-            if (!TryFold(account, next, out var earlier))
             {
-                account.IsLeft = true;
+                hashes?.Add(raw.Position, parser.HashOf(raw));
                 continue;
             }
 
+            events.Add(parser.Read(account, raw));
+            hashes?.Add(raw.Position, parser.Hash);
+        }
+    }
+
+    private async ValueTask FoldAsync(List<PassEvent> events, Func<PassRows, CancellationToken, Task> spill, CancellationToken ct)
+    {
+        if (work.Books is { } books)
+            await books.LookUpAsync(events, ct);
+        for (var at = 0; at < events.Count; )
+        {
+            at = Fold(events, at, out var earlier);
+            var (account, version) = (events[at - 1].Account, events[at - 1].Version);
             if (earlier is { } named && work.Earlier is { } look)
-                await look(account, next.Version, named, ct);
-            if (work.Checkpoints is { } checkpoints && checkpoints.IsDue(account))
+                await look(account, version, named, ct);
+            if (!account.IsLeft && work.Checkpoints is { } checkpoints && checkpoints.IsDue(account))
                 await checkpoints.TakeAsync(account.Account, ct);
         }
 
-        if (Usage.Count + Trail.Count >= RowsPerSpill)
-            await spill(ct);
+        if (_rows.Count >= RowsPerSpill)
+            await SpillAsync(spill, ct);
+    }
+
+    /// <summary>Folds events until something must be looked up besides.</summary>
+    /// <returns>The place behind the one that was folded last.</returns>
+    private int Fold(List<PassEvent> events, int from, out EarlierEvent? earlier)
+    {
+        earlier = null;
+        var all = CollectionsMarshal.AsSpan(events);
+        for (var at = from; at < all.Length; at++)
+        {
+            ref readonly var next = ref all[at];
+            var account = next.Account;
+            if (account.IsLeft)
+                continue;
+            if (!TryFold(account, next, out earlier))
+                (account.IsLeft, earlier) = (true, null);
+            else if (earlier is not null || work.Checkpoints?.IsDue(account) == true)
+                return at + 1;
+        }
+
+        return all.Length;
     }
 
     /// <summary>Takes one event more, where it simply follows.</summary>
@@ -272,9 +343,9 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
                 return false;
             work.Books?.Post(account, fact, next.Position);
             if (UsageDelta.Of(fact) is { } delta)
-                account.Use(fact, delta, Usage);
+                account.Use(fact, delta, _rows.Usage);
             else if (TrailRows.IsOfAccess(@event))
-                Trail.Add((after.Id, fact.Version, fact.Id));
+                _rows.Trail.Add((after.Id, fact.Version, fact.Id));
             (account.Account, account.Hash, account.Position) = (after, next.Hash, next.Position);
             return true;
         }
@@ -290,6 +361,25 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
         var totals = wallet.Totals(unit);
         return (Int128)totals.Granted + totals.Reversed + totals.Debt
             == (Int128)wallet.Posted(unit).Parts + totals.Spent + totals.Expired + totals.ClawedBack;
+    }
+}
+
+/// <summary>Rows that a pass has made, and that never change once they are.</summary>
+/// <param name="Usage">Rows of usage.</param>
+/// <param name="Trail">Rows of the access trail.</param>
+internal sealed record PassRows(List<UsageRow> Usage, List<(AccountId Account, long Version, Guid Event)> Trail)
+{
+    /// <summary>How many there are.</summary>
+    public int Count => Usage.Count + Trail.Count;
+
+    /// <summary>Nobody needs them: a pass that only looks.</summary>
+    public static Task DropAsync(PassRows rows, CancellationToken ct) => Task.CompletedTask;
+
+    /// <summary>Empties them, to be used again.</summary>
+    public void Clear()
+    {
+        Usage.Clear();
+        Trail.Clear();
     }
 }
 
@@ -323,16 +413,21 @@ internal sealed class EventParser(bool verifies) : IDisposable
     private readonly SpendParser _spends = new();
     private readonly byte[] _previous = new byte[HashChain.Size];
     private readonly byte[] _hash = new byte[HashChain.Size];
+    private bool _hasHash;
 
     public void Dispose() => _form.Dispose();
+
+    /// <summary>The hash of the event that was read last, as its headers say; empty where they do not.</summary>
+    public ReadOnlySpan<byte> Hash => _hasHash ? _hash : default;
 
     /// <summary>Reads one.</summary>
     public PassEvent Read(FoldedAccount account, in RawEvent raw)
     {
         AccountEvent? @event = null;
+        _hasHash = false;
         try
         {
-            if (!verifies || _form.Verify(raw, _previous, _hash) == RawVerdict.Holds || Holds(account, raw))
+            if (!verifies || Holds(raw) || Holds(account, raw))
                 @event = (raw.Type.SequenceEqual(Spent) ? _spends.TryRead(raw.Data) : null) ?? LedgerEvents.Types.Find(raw) as AccountEvent;
         }
         catch (Exception e) when (UnreadableStream.IsMeantBy(e))
@@ -340,6 +435,8 @@ internal sealed class EventParser(bool verifies) : IDisposable
             // Whoever looks closer says what is the matter.
         }
 
+        if (verifies && !_hasHash)
+            HashOf(raw);
         return new(
             account,
             @event,
@@ -351,6 +448,26 @@ internal sealed class EventParser(bool verifies) : IDisposable
             verifies ? Vector256.Create<byte>(_hash) : default
         );
     }
+
+    /// <summary>The hash of an event as its headers say, whatever it is of; empty where they do not.</summary>
+    public ReadOnlySpan<byte> HashOf(in RawEvent raw)
+    {
+        try
+        {
+            var hash = HashChain.FromHeaders(raw.Headers.IsEmpty ? null : Encoding.UTF8.GetString(raw.Headers), "hash");
+            _hasHash = hash is not null;
+            if (_hasHash)
+                hash!.CopyTo(_hash, 0);
+        }
+        catch (JsonException)
+        {
+            _hasHash = false;
+        }
+
+        return Hash;
+    }
+
+    private bool Holds(in RawEvent raw) => _hasHash = _form.Verify(raw, _previous, _hash) == RawVerdict.Holds;
 
     /// <summary>The general way: metadata, addresses, and what the fast one does not know.</summary>
     private bool Holds(FoldedAccount account, in RawEvent raw)

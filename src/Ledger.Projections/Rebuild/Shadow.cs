@@ -83,6 +83,9 @@ internal sealed class Shadow : IAsyncDisposable
             ApplicationName = "ledger-rebuild",
             MaxPoolSize = 4,
             CommandTimeout = 0,
+
+            // The log comes by the hundred megabytes: fewer calls, and fewer turns of two processes that wait for each other.
+            ReadBufferSize = 1 << 16,
         };
 
         // One core is ours, the other one PostgreSQL's.
@@ -160,7 +163,7 @@ internal sealed class Shadow : IAsyncDisposable
             var (pass, above, behind) = (new LogPass(_log, work), (string?)null, new List<StreamHead>());
             foreach (var upTo in await LogPass.PartsAsync(_log, PartSize, ct))
             {
-                await pass.RunAsync(above, upTo, _settled, token => SpillAsync(pass, token), ct);
+                await pass.RunAsync(above, upTo, _settled, SpillAsync, ct);
                 await WritePartAsync(pass, above, upTo, behind, ct);
                 if (seen is not null)
                     await seen(pass, above, upTo);
@@ -190,14 +193,12 @@ internal sealed class Shadow : IAsyncDisposable
     [.. ReadModel.Of("all").Tables.Where(table => table.Name is "usage_hourly" or "trail")];
 
     /// <summary>Writes rows of usage and of the trail, which never change once an hour is over.</summary>
-    private async Task SpillAsync(LogPass pass, CancellationToken ct)
+    private async Task SpillAsync(PassRows rows, CancellationToken ct)
     {
-        if (_model.HasUsage && pass.Usage.Count > 0)
-            await UsageRows.CopyAsync(_connection, pass.Usage, ct);
-        if (pass.Trail.Count > 0)
-            await TrailRows.CopyAsync(_connection, pass.Trail, ct);
-        pass.Usage.Clear();
-        pass.Trail.Clear();
+        if (_model.HasUsage && rows.Usage.Count > 0)
+            await UsageRows.CopyAsync(_connection, rows.Usage, ct);
+        if (rows.Trail.Count > 0)
+            await TrailRows.CopyAsync(_connection, rows.Trail, ct);
     }
 
     /// <summary>Writes the states of a part, in the order of their keys, by the statements that write them live.</summary>

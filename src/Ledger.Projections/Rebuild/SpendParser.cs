@@ -1,9 +1,10 @@
+using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Text;
-using System.Text.Json;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
+using Ledger.EventStore;
 
 namespace Ledger.Projections.Rebuild;
 
@@ -28,32 +29,35 @@ public sealed class SpendParser
         Amount? charged = null;
         long? card = null;
         ImmutableArray<PocketShare> paid = default;
-        var reader = new Utf8JsonReader(data);
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        var json = new JsonbText(data);
+        if (!json.TryTake((byte)'{'))
             return null;
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        do
         {
-            var name = reader.ValueSpan;
+            if (!json.TryName(out var name))
+                return null;
             if (name.SequenceEqual("key"u8))
-                key = TryText(ref reader);
+                key = TryText(ref json);
             else if (name.SequenceEqual("tool"u8))
-                tool = TryText(ref reader);
+                tool = TryText(ref json);
             else if (name.SequenceEqual("entry"u8))
-                entry = TryText(ref reader);
-            else if (name.SequenceEqual("reference"u8) && reader.Read() && reader.TokenType == JsonTokenType.String)
-                reference = reader.GetString();
-            else if (name.SequenceEqual("card"u8) && reader.Read() && reader.TryGetInt64(out var version))
+                entry = TryText(ref json);
+            else if (name.SequenceEqual("reference"u8) && json.TryString(out var text))
+                reference = Encoding.UTF8.GetString(text);
+            else if (name.SequenceEqual("card"u8) && json.TryInteger(out var version))
                 card = version;
             else if (name.SequenceEqual("units"u8))
-                units = TryUnits(ref reader);
+                units = TryUnits(ref json);
             else if (name.SequenceEqual("charged"u8))
-                charged = TryAmount(ref reader);
+                charged = TryAmount(ref json);
             else if (name.SequenceEqual("paid"u8))
-                paid = TryShares(ref reader);
+                paid = TryShares(ref json);
             else
                 return null;
-        }
+        } while (json.HasMore());
 
+        if (!json.TryTake((byte)'}') || !json.IsAtEnd)
+            return null;
         return
             key is not null
             && tool is not null
@@ -67,26 +71,40 @@ public sealed class SpendParser
             : null;
     }
 
-    private string? TryText(ref Utf8JsonReader reader)
+    private string? TryText(ref JsonbText json)
     {
-        if (!reader.Read() || reader.TokenType != JsonTokenType.String || reader.ValueIsEscaped)
+        if (!json.TryString(out var bytes))
             return null;
-        var bytes = reader.ValueSpan;
-        var hash = 17u + (uint)bytes.Length;
-        foreach (var b in bytes)
-            hash = unchecked((hash * 31) + b);
-        ref var known = ref _texts[hash % KnownTexts];
+        ref var known = ref _texts[SlotOf(bytes)];
         if (known.Bytes is null || !bytes.SequenceEqual(known.Bytes))
             known = (bytes.ToArray(), Encoding.UTF8.GetString(bytes));
         return known.Text;
     }
 
-    private static Quantity? TryUnits(ref Utf8JsonReader reader)
+    private static int SlotOf(ReadOnlySpan<byte> bytes)
     {
-        if (!reader.Read() || reader.TokenType != JsonTokenType.String)
-            return null;
-        var bytes = reader.ValueSpan;
-        if (bytes.Length is 0 or > 9 || (bytes[0] == (byte)'0' && bytes.Length > 1))
+        unchecked
+        {
+            var hash = (ulong)bytes.Length;
+            if (bytes.Length >= sizeof(ulong))
+            {
+                hash ^= BinaryPrimitives.ReadUInt64LittleEndian(bytes) * 0x9E37_79B9_7F4A_7C15;
+                hash ^= BinaryPrimitives.ReadUInt64LittleEndian(bytes[^sizeof(ulong)..]) * 0xC2B2_AE3D_27D4_EB4F;
+            }
+            else
+            {
+                foreach (var b in bytes)
+                    hash = (hash * 31) + b;
+                hash *= 0x9E37_79B9_7F4A_7C15;
+            }
+
+            return (int)((hash ^ (hash >> 29)) >> 13) & (KnownTexts - 1);
+        }
+    }
+
+    private static Quantity? TryUnits(ref JsonbText json)
+    {
+        if (!json.TryString(out var bytes) || bytes.Length is 0 or > 9 || (bytes[0] == (byte)'0' && bytes.Length > 1))
             return null;
         var whole = 0L;
         foreach (var b in bytes)
@@ -99,51 +117,48 @@ public sealed class SpendParser
         return Quantity.Of(whole);
     }
 
-    private static Amount? TryAmount(ref Utf8JsonReader reader)
+    private static Amount? TryAmount(ref JsonbText json)
     {
-        if (
-            !reader.Read()
-            || reader.TokenType != JsonTokenType.StartObject
-            || !reader.Read()
-            || reader.TokenType != JsonTokenType.PropertyName
-        )
+        if (!json.TryTake((byte)'{') || !json.TryName(out var name))
             return null;
         Unit unit;
-        if (reader.ValueTextEquals("credits"u8))
+        if (name.SequenceEqual("credits"u8))
             unit = Unit.Credits;
-        else if (reader.ValueTextEquals("usd"u8))
+        else if (name.SequenceEqual("usd"u8))
             unit = Unit.Usd;
         else
             return null;
-        return
-            reader.Read()
-            && reader.TokenType == JsonTokenType.Number
-            && reader.TryGetInt64(out var parts)
-            && reader.Read()
-            && reader.TokenType == JsonTokenType.EndObject
-            ? new(parts, unit)
-            : null;
+        return json.TryInteger(out var parts) && json.TryTake((byte)'}') ? new(parts, unit) : null;
     }
 
-    private static ImmutableArray<PocketShare> TryShares(ref Utf8JsonReader reader)
+    private static ImmutableArray<PocketShare> TryShares(ref JsonbText json)
     {
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
+        if (!json.TryTake((byte)'['))
             return default;
+        if (json.TryTake((byte)']'))
+            return [];
         PocketShare[] shares = [];
-        while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+        do
         {
-            var (pocket, parts) = (0, 0L);
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            if (!json.TryTake((byte)'{'))
+                return default;
+            var (pocket, parts) = (0L, 0L);
+            do
             {
-                if (reader.ValueTextEquals("pocket"u8) && reader.Read() && reader.TryGetInt32(out pocket))
-                    continue;
-                if (!reader.ValueTextEquals("parts"u8) || !reader.Read() || !reader.TryGetInt64(out parts))
+                if (!json.TryName(out var name))
                     return default;
-            }
+                if (name.SequenceEqual("pocket"u8) && json.TryInteger(out pocket) && pocket is >= int.MinValue and <= int.MaxValue)
+                    continue;
+                if (!name.SequenceEqual("parts"u8) || !json.TryInteger(out parts))
+                    return default;
+            } while (json.HasMore());
 
-            shares = shares.Length == 0 ? [new(new(pocket), parts)] : [.. shares, new(new(pocket), parts)];
-        }
+            if (!json.TryTake((byte)'}'))
+                return default;
+            var share = new PocketShare(new((int)pocket), parts);
+            shares = shares.Length == 0 ? [share] : [.. shares, share];
+        } while (json.HasMore());
 
-        return reader.TokenType == JsonTokenType.EndArray ? ImmutableCollectionsMarshal.AsImmutableArray(shares) : default;
+        return json.TryTake((byte)']') ? ImmutableCollectionsMarshal.AsImmutableArray(shares) : default;
     }
 }

@@ -39,6 +39,7 @@ internal static class Catalogue
         new("two", TwoServersAsync),
         new("beside", WhileOthersWorkAsync),
         new("resets", ResetsAsync),
+        new("rollups", RollupScenario.RunAsync),
         new("gateway", GatewayScenarios.RunAsync),
         new("million", MillionAccountsAsync),
     ];
@@ -51,6 +52,7 @@ internal static class Catalogue
         new("history", HistoryScenarios.EveryKindAsync),
         new("activity", HistoryScenarios.ActivityAsync),
         new("as-of", HistoryScenarios.AsOfAsync),
+        new("transfer", HistoryScenarios.TransferAsync),
     ];
 
     /// <summary>Not a measurement: everything set up and left running until the input ends, for a profiler.</summary>

@@ -109,6 +109,24 @@ public sealed class MerkleTests
     }
 
     [Fact]
+    public void Leaves_made_all_at_once_are_those_made_one_by_one_whatever_they_are_of()
+    {
+        var together = new MerkleLeaves();
+        for (var count = 1; count <= MerkleSegments.Leaves; count++)
+        {
+            foreach (var odd in (int[])[count, 0, count / 2, count - 1])
+            {
+                byte[][] data = [.. Enumerable.Range(0, count).Select(n => n == odd ? Data(n)[..(n % 33)] : Data(n))];
+                foreach (var one in data)
+                    together.Add(one);
+                together.Count.ShouldBe(count);
+                together.Root().ShouldBe(Merkle.Root([.. data.Select(one => Merkle.Leaf(one))]));
+                together.Count.ShouldBe(0);
+            }
+        }
+    }
+
+    [Fact]
     public void Segments_are_pinned()
     {
         var segments = new MerkleSegments();
