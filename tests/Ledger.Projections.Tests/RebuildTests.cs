@@ -72,6 +72,18 @@ public sealed class RebuildTests
     }
 
     [Fact]
+    public async Task Where_all_rows_are_wrong_the_first_are_told_of_and_the_others_counted()
+    {
+        await using var ledger = await FilledAsync(21);
+        await ledger.ExecuteAsync(
+            "insert into pockets select 'ghost', n, unit, source, scope, granted, remaining, held, expires_at, opened_at, opened_by from pockets, generate_series(1, 1500) n where account_id = 'a000' and pocket = 1"
+        );
+        var drifts = await RebuilderOf(ledger).CompareAsync("balances", null, default);
+        drifts.Count.ShouldBe(1001);
+        drifts[^1].ShouldBe(new("pockets", "and 500 more", "", ""));
+    }
+
+    [Fact]
     public async Task One_model_is_rebuilt_and_the_others_are_left_as_they_are()
     {
         await using var ledger = await FilledAsync(22);

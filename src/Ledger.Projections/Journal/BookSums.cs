@@ -15,11 +15,13 @@ namespace Ledger.Projections.Journal;
 /// <param name="Days">What is booked per day.</param>
 /// <param name="UpTo">Up to where the log is in it.</param>
 /// <param name="Marks">What was booked up to some positions, in their order.</param>
+/// <param name="Kept">What was booked for single accounts up to some of their versions, which statements begin at; by stream, the first version last.</param>
 internal sealed record StandingSums(
     Totals Opening,
     IReadOnlyList<PeriodTotals> Days,
     SummedUpTo UpTo,
-    IReadOnlyList<(long Position, Totals Totals)> Marks
+    IReadOnlyList<(long Position, Totals Totals)> Marks,
+    IReadOnlyDictionary<string, Stack<(long Version, Totals Totals)>> Kept
 );
 
 /// <summary>Posts the whole log anew, account by account as a pass folds them, and tells where the sums that stand differ. Not safe for concurrent use.</summary>
@@ -35,6 +37,8 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
     private readonly Dictionary<(int Mark, DateOnly Day, Move Move), Cell> _sums = [];
     private readonly List<(string Tool, PocketSource Source, Unit Unit, Cell Cell)> _spent = [];
     private readonly Dictionary<(string Stream, Guid Id), AccountEvent> _reversed = [];
+    private readonly Dictionary<string, Dictionary<Move, Sum>> _running = new(StringComparer.Ordinal);
+    private readonly List<string> _wrongTotals = [];
     private readonly long[] _marks = [.. standing.Marks.Select(mark => mark.Position)];
     private int _mark;
     private DateOnly _day;
@@ -75,6 +79,7 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
         if (fact.Event is CreditsSpent spent)
         {
             Post(account, spent, fact.At, position);
+            Keep(account.StreamId, fact.Version);
             return;
         }
 
@@ -82,10 +87,50 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
         var entry = account.Books.Post(fact, reversed);
         account.Books = account.Books.After(fact);
         if (entry.Transfers.IsEmpty)
+        {
+            Keep(account.StreamId, fact.Version);
             return;
+        }
+
         var (mark, day) = (MarkOf(position), DateOnly.FromDateTime(entry.BookedAt.UtcDateTime));
         foreach (var transfer in entry.Transfers)
-            CellOf(mark, day, new(transfer.Debit, transfer.Credit, transfer.Amount.Unit)).Add(transfer.Amount.Parts, transfer.Worth);
+        {
+            var move = new Move(transfer.Debit, transfer.Credit, transfer.Amount.Unit);
+            CellOf(mark, day, move).Add(transfer.Amount.Parts, transfer.Worth);
+            if (standing.Kept.TryGetValue(account.StreamId, out var kept) && kept.Count > 0)
+                Add(account.StreamId, move, new(transfer.Amount.Parts, transfer.Worth));
+        }
+
+        Keep(account.StreamId, fact.Version);
+    }
+
+    private void Add(string stream, Move move, Sum sum)
+    {
+        if (!_running.TryGetValue(stream, out var moves))
+            _running.Add(stream, moves = []);
+        ref var running = ref CollectionsMarshal.GetValueRefOrAddDefault(moves, move, out _);
+        running = running.Plus(sum);
+    }
+
+    /// <summary>Where totals of an account are kept up to this version, they are what was posted.</summary>
+    private void Keep(string stream, long version)
+    {
+        if (
+            standing.Kept.Count == 0
+            || !standing.Kept.TryGetValue(stream, out var kept)
+            || !kept.TryPeek(out var next)
+            || next.Version != version
+        )
+            return;
+        kept.Pop();
+        var running = _running.TryGetValue(stream, out var moves) ? moves : [];
+        if (
+            running.Any(sum => next.Totals.Moves.GetValueOrDefault(sum.Key) != sum.Value)
+            || next.Totals.Moves.Any(sum => running.GetValueOrDefault(sum.Key) != sum.Value)
+        )
+            _wrongTotals.Add(string.Create(CultureInfo.InvariantCulture, $"journal_totals {stream["account-".Length..]} {version}"));
+        if (kept.Count == 0)
+            _running.Remove(stream);
     }
 
     /// <summary>A spend, which nearly all of a log is: the same as <see cref="Books"/> say, without an entry in between.</summary>
@@ -107,6 +152,8 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
                 continue;
             var lot = account.Books.LotOf(share.Pocket);
             CellOf(spent.Tool, lot).Add(share.Parts, lot.WorthOf(share.Parts));
+            if (standing.Kept.Count > 0 && standing.Kept.TryGetValue(account.StreamId, out var kept) && kept.Count > 0)
+                Add(account.StreamId, MoveOf(spent.Tool, lot), new(share.Parts, lot.WorthOf(share.Parts)));
         }
     }
 
@@ -119,12 +166,15 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
                 return cell;
         }
 
-        var found = CellOf(_mark, _day, new(LedgerAccount.Liability(lot.Source), new(LedgerAccountKind.Revenue, tool), lot.Unit));
+        var found = CellOf(_mark, _day, MoveOf(tool, lot));
         if (_spent.Count == MostKnown)
             _spent.Clear();
         _spent.Add((tool, lot.Source, lot.Unit, found));
         return found;
     }
+
+    private static Move MoveOf(string tool, Lot lot) =>
+        new(LedgerAccount.Liability(lot.Source), new(LedgerAccountKind.Revenue, tool), lot.Unit);
 
     private Cell CellOf(int mark, DateOnly day, Move move)
     {
@@ -200,6 +250,7 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
             );
         }
 
+        differences.AddRange(_wrongTotals);
         return differences;
     }
 

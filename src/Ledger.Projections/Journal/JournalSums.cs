@@ -192,10 +192,13 @@ public sealed class JournalSums(
         );
         command.Parameters.Add(new() { Value = upTo.Position });
         var marks = new List<(long, Totals)>();
-        await using var rows = await command.ExecuteReaderAsync(ct);
-        while (await rows.ReadAsync(ct))
-            marks.Add((rows.GetInt64(0), JournalTotals.Read(rows.GetString(1))));
-        return new(log, new(opening, days, upTo, marks));
+        await using (var rows = await command.ExecuteReaderAsync(ct))
+        {
+            while (await rows.ReadAsync(ct))
+                marks.Add((rows.GetInt64(0), JournalTotals.Read(rows.GetString(1))));
+        }
+
+        return new(log, new(opening, days, upTo, marks, await new JournalTotals(database).ListAsync(ct)));
     }
 
     /// <summary>What events moved, by day; nothing of it is kept.</summary>

@@ -59,6 +59,42 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
         return await row.ReadAsync(ct) ? (row.GetInt64(0), Read(row.GetString(1))) : null;
     }
 
+    /// <summary>All that a statement may begin at, by stream, the first version last.</summary>
+    public async Task<IReadOnlyDictionary<string, Stack<(long Version, Totals Totals)>>> ListAsync(CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              t.account_id,
+              t.version,
+              t.moves::text
+            from journal_totals t
+            where t.format = $1
+              and exists (
+                select
+                from mt_events m
+                where m.stream_id = 'account-' || t.account_id
+                  and m.version = t.version
+                  and m.headers ->> 'hash' = encode(t.last_hash, 'base64')
+              )
+            order by t.account_id, t.version desc
+            """
+        );
+        command.CommandTimeout = 0;
+        command.Parameters.Add(new() { Value = Format });
+        var kept = new Dictionary<string, Stack<(long, Totals)>>(StringComparer.Ordinal);
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+        {
+            var stream = new AccountId(rows.GetString(0)).StreamId;
+            if (!kept.TryGetValue(stream, out var totals))
+                kept.Add(stream, totals = []);
+            totals.Push((rows.GetInt64(1), Read(rows.GetString(2))));
+        }
+
+        return kept;
+    }
+
     /// <summary>Keeps totals where that is possible: whoever only reads must not fail for it, such as on a standby.</summary>
     public async Task TrySaveAsync(AccountId id, long version, ReadOnlyMemory<byte> hash, Totals totals, CancellationToken ct)
     {

@@ -1,4 +1,5 @@
 using System.Data;
+using System.Globalization;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.RateCards;
@@ -16,6 +17,9 @@ internal sealed class Shadow : IAsyncDisposable
     private const string Schema = "ledger_rebuild";
     private const long AdvisoryLock = 0x4C65_6467_6572_02;
     private const int StreamsPerPage = 500;
+
+    /// <summary>So many rows of a table are told of, the others counted: where all are wrong, they must not fill memory.</summary>
+    internal const int MostTold = 1000;
 
     /// <summary>Accounts that are folded at once: so many states fit into the memory that a rebuild may take.</summary>
     internal const int AccountsAtOnce = 100_000;
@@ -653,10 +657,23 @@ internal sealed class Shadow : IAsyncDisposable
             },
         };
         await using var rows = await command.ExecuteReaderAsync(ct);
+        var (told, more) = (0, 0L);
         while (await rows.ReadAsync(ct))
+        {
+            if (told == MostTold)
+            {
+                more++;
+                continue;
+            }
+
+            told++;
             drifts.Add(
                 new(table.Name, rows.GetString(0), rows.IsDBNull(1) ? null : rows.GetString(1), rows.IsDBNull(2) ? null : rows.GetString(2))
             );
+        }
+
+        if (more > 0)
+            drifts.Add(new(table.Name, string.Create(CultureInfo.InvariantCulture, $"and {more} more"), "", ""));
     }
 
     private async Task ExecuteAsync(string sql, CancellationToken ct)

@@ -4,6 +4,7 @@ using Ledger.Domain.Journal;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore;
+using Ledger.Projections.Accounts;
 using Ledger.Projections.Journal;
 
 namespace Ledger.Projections.Tests.Journal;
@@ -140,6 +141,34 @@ public sealed class JournalSumsTests
             "update journal_days set parts = parts + 1 where (day, debit, credit, unit) = (select day, debit, credit, unit from journal_days limit 1)"
         );
         (await sums.CompareAsync(default)).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Totals_that_statements_begin_at_are_compared_with_the_log()
+    {
+        await using var ledger = await LedgerDatabase.CreateAsync();
+        await using var history = await StoryAsync(ledger);
+        var sums = SumsOf(ledger);
+        await sums.AddAsync(await ledger.Log.ReadLogAsync(0, 10_000, default), default);
+        var snapshots = new AccountSnapshots(ledger.Database, ledger.Log, new(ledger.Database, 7));
+        var journal = new AccountJournal(ledger.Database, ledger.Log, snapshots, new LogScan(ledger.Database));
+        foreach (var (id, state) in history.States)
+            await journal.TotalsAsync(id, state.Account.Version, default);
+        (await ledger.QueryAsync<long>("select count(*) from journal_totals")).ShouldBeGreaterThan(8);
+        (await sums.CompareAsync(default)).ShouldBeEmpty();
+
+        var wrong = await ledger.QueryAsync<string>(
+            """
+            update journal_totals set moves = jsonb_set(moves, '{0,parts}', to_jsonb(((moves -> 0 ->> 'parts')::numeric + 1)::text))
+            where (account_id, version) = (select account_id, version from journal_totals where jsonb_array_length(moves) > 1 order by account_id, version limit 1)
+            returning account_id || ' ' || version
+            """
+        );
+        (await sums.CompareAsync(default)).ShouldBe(["journal_totals " + wrong]);
+
+        // Totals of another hash are never read.
+        await ledger.ExecuteAsync("update journal_totals set last_hash = '\\x00'");
+        (await sums.CompareAsync(default)).ShouldBeEmpty();
     }
 
     [Fact]
