@@ -1,3 +1,7 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using System.Text.Json;
+
 namespace Ledger.EventStore;
 
 /// <summary>
@@ -50,6 +54,37 @@ public ref struct JsonbText(ReadOnlySpan<byte> text)
         value = rest[..length];
         _at += length + 2;
         return true;
+    }
+
+    /// <summary>Reads a text, whatever is escaped in it.</summary>
+    public bool TryText([NotNullWhen(true)] out string? text)
+    {
+        text = null;
+        if (TryString(out var plain))
+        {
+            text = Encoding.UTF8.GetString(plain);
+            return true;
+        }
+
+        if (Next != '"')
+            return false;
+        for (var at = _at + 1; at < _text.Length; at++)
+        {
+            if (_text[at] == '\\')
+            {
+                at++;
+            }
+            else if (_text[at] == '"')
+            {
+                var reader = new Utf8JsonReader(_text[_at..(at + 1)]);
+                reader.Read();
+                text = reader.GetString()!;
+                _at = at + 1;
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Reads the name of a member, up to its value.</summary>

@@ -42,8 +42,8 @@ public sealed class SpendParser
                 tool = TryText(ref json);
             else if (name.SequenceEqual("entry"u8))
                 entry = TryText(ref json);
-            else if (name.SequenceEqual("reference"u8) && json.TryString(out var text))
-                reference = Encoding.UTF8.GetString(text);
+            else if (name.SequenceEqual("reference"u8) && json.TryText(out var text))
+                reference = text;
             else if (name.SequenceEqual("card"u8) && json.TryInteger(out var version))
                 card = version;
             else if (name.SequenceEqual("units"u8))
