@@ -168,6 +168,18 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
         return who.IsGenuine && MetadataHolds(stored.Data) ? null : ChainFault.MetadataMismatch;
     }
 
+    /// <summary>Whether metadata or an address is gone and its digest stands: it was erased, lawfully or not; the chain cannot tell.</summary>
+    public static bool IsErased(StoredEvent stored)
+    {
+        ArgumentNullException.ThrowIfNull(stored);
+        if (EventHeaders.Read(stored.Headers) is { Address: null, AddressDigest: not null })
+            return true;
+        if (!stored.Data.Contains("\"metadataDigest\"", StringComparison.Ordinal))
+            return false;
+        using var json = JsonDocument.Parse(stored.Data);
+        return json.RootElement.TryGetProperty("metadataDigest", out _) && !json.RootElement.TryGetProperty("metadata", out _);
+    }
+
     /// <summary>
     /// Whether metadata, where it is there, is what its digest says: the chain covers it only by its digest, so that it can be erased.
     /// </summary>

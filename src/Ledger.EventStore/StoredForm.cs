@@ -202,7 +202,7 @@ public sealed class StoredForm : IDisposable
                 if (
                     !json.TryName(out var name)
                     || (count > 0 && (name.Length != before.Length ? name.Length < before.Length : name.SequenceCompareTo(before) <= 0))
-                    || (top && name.SequenceEqual("metadata"u8))
+                    || (top && name.StartsWith("metadata"u8))
                 )
                     return false;
                 QuickText(name);
@@ -291,8 +291,8 @@ public sealed class StoredForm : IDisposable
         {
             var name = reader.ValueSpan;
 
-            // Metadata has a digest to be compared besides, and an escaped name an order of its own.
-            if (reader.ValueIsEscaped || (top && name.SequenceEqual("metadata"u8)))
+            // Metadata has a digest to be compared besides, or is gone and only that is there; and an escaped name has an order of its own.
+            if (reader.ValueIsEscaped || (top && name.StartsWith("metadata"u8)))
                 return false;
             if (count > 0 && (name.Length != before.Length ? name.Length < before.Length : name.SequenceCompareTo(before) <= 0))
                 return false;

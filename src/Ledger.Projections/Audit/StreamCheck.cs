@@ -114,6 +114,7 @@ public sealed class StreamCheck : IAuditCheck
             await FindSequenceAsync(ct);
             _run.Counted("streams", _streams);
             _run.Counted("events", _events);
+            _run.Counted("erased", work.Erased);
             _run.Report(_events, _events, "events");
         }
 

@@ -37,6 +37,14 @@ internal sealed class LogPassWork
     /// <summary>Takes the hash of every event of the log as its headers say, in the order of positions; null where nobody does.</summary>
     public PassingHashes? Hashes { get; init; }
 
+    private long _erased;
+
+    /// <summary>Events whose metadata or address is gone and whose digest of it stands: erased, by whomever.</summary>
+    public long Erased => Interlocked.Read(ref _erased);
+
+    /// <summary>Counts one more.</summary>
+    public void CountErased() => Interlocked.Increment(ref _erased);
+
     /// <summary>Told of so many more events.</summary>
     public Action<int>? Progress { get; init; }
 
@@ -157,7 +165,7 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
             parsed.Writer,
             async () =>
             {
-                using var parser = new EventParser(work.Verifies);
+                using var parser = new EventParser(work.Verifies, work.CountErased);
                 await foreach (var block in read.Reader.ReadAllAsync(stop.Token))
                 {
                     var events = await empty.Reader.ReadAsync(stop.Token);
@@ -405,7 +413,8 @@ internal readonly record struct PassEvent(
 
 /// <summary>Makes events of what came over the wire. Not safe for concurrent use.</summary>
 /// <param name="verifies">Whether each is held against its hash.</param>
-internal sealed class EventParser(bool verifies) : IDisposable
+/// <param name="erased">Told of each whose metadata or address is gone.</param>
+internal sealed class EventParser(bool verifies, Action erased) : IDisposable
 {
     private static readonly byte[] Spent = Encoding.UTF8.GetBytes(LedgerEvents.Types.NameOf<CreditsSpent>());
 
@@ -477,22 +486,22 @@ internal sealed class EventParser(bool verifies) : IDisposable
             return false;
         previous.CopyTo(_previous, 0);
         hash.CopyTo(_hash, 0);
-        return ChainVerifier.FaultOf(
-            new(
-                raw.Position,
-                new(raw.Id, bigEndian: true),
-                account.StreamId,
-                raw.Version,
-                Encoding.UTF8.GetString(raw.Type),
-                raw.At,
-                Encoding.UTF8.GetString(raw.Data),
-                headers,
-                null,
-                null
-            ),
+        var stored = new StoredEvent(
+            raw.Position,
+            new(raw.Id, bigEndian: true),
+            account.StreamId,
             raw.Version,
-            previous
-        )
-            is null;
+            Encoding.UTF8.GetString(raw.Type),
+            raw.At,
+            Encoding.UTF8.GetString(raw.Data),
+            headers,
+            null,
+            null
+        );
+        if (ChainVerifier.FaultOf(stored, raw.Version, previous) is not null)
+            return false;
+        if (ChainVerifier.IsErased(stored))
+            erased();
+        return true;
     }
 }

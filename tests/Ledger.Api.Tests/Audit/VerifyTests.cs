@@ -40,6 +40,28 @@ public sealed class VerifyTests
     }
 
     [Fact]
+    public async Task What_was_erased_is_counted_and_everything_is_whole_without_it()
+    {
+        await using var world = await AuditWorld.CreateAsync();
+        var account = await world.App.OpenAccountAsync(credits: 100);
+        foreach (var reference in (string[])["a", "b", "c"])
+            await world.SpendAsync(account, reference, new { who = "somebody" });
+        (await ErasedAsync()).ShouldBe(0);
+        await world.Database.ExecuteAsync(
+            $"update mt_events set data = data - 'metadata' where stream_id = 'account-{account.Id}' and data ->> 'reference' in ('a', 'c')"
+        );
+        (await ErasedAsync()).ShouldBe(2);
+
+        async Task<long> ErasedAsync()
+        {
+            var done = (await world.App.PostAsync("/admin/audit/verify?wait=60", LedgerApp.AdminKey)).ShouldBe(200);
+            done.Text("report", "whole").ShouldBe("true", done.Body);
+            var streams = done.Json.GetProperty("report").GetProperty("checks").EnumerateArray().First();
+            return streams.GetProperty("counted").GetProperty("erased").GetInt64();
+        }
+    }
+
+    [Fact]
     public async Task The_operator_starts_it_and_is_told_how_far_it_is()
     {
         await using var world = await AuditWorld.CreateAsync();

@@ -141,11 +141,7 @@ internal sealed class ActivityPages
             }
 
             (below, looked) = (line.Fact.Version, looked + 1);
-            if (
-                UsageDelta.Of(line.Fact) is { } use
-                && (model is null || use.Model == model)
-                && (key is null || use.Key.Value == key)
-            )
+            if (UsageDelta.Of(line.Fact) is { } use && (model is null || use.Model == model) && (key is null || use.Key.Value == key))
                 lines.Add(LineOf(visit, line, use));
         }
 

@@ -142,7 +142,9 @@ public sealed class UsageTests(SharedApp shared) : IClassFixture<SharedApp>
         var account = await app.OpenAccountAsync(credits: 100_000);
         for (var n = 0; n < 3; n++)
         {
-            (await app.PostAsync("/api/v1/tools/spend", account.Key, $$"""{"tool":"sfx","units":1,"reference":"sfx {{n}}"}""")).ShouldBe(200);
+            (await app.PostAsync("/api/v1/tools/spend", account.Key, $$"""{"tool":"sfx","units":1,"reference":"sfx {{n}}"}""")).ShouldBe(
+                200
+            );
             app.Clock.Advance(TimeSpan.FromHours(1));
             (await app.ChatAsync(account, 1, $"chat {n}")).ShouldBe(200);
             app.Clock.Advance(TimeSpan.FromHours(1));
@@ -150,7 +152,9 @@ public sealed class UsageTests(SharedApp shared) : IClassFixture<SharedApp>
 
         // Who reads these says so: there is no charge in it.
         await app.QueryAsync("update mt_events set data = '{\"tool\":\"sfx\"}' where data ->> 'tool' = 'chat'");
-        foreach (var query in (string[])["?service_type=sfx", "?service_type=sfx&from=2026-07-03&to=2026-07-04", "?service_type=sfx&limit=3"])
+        foreach (
+            var query in (string[])["?service_type=sfx", "?service_type=sfx&from=2026-07-03&to=2026-07-04", "?service_type=sfx&limit=3"]
+        )
             (await app.GetAsync(Path + query, account.Key)).ShouldBe(200).Json.GetArrayLength().ShouldBe(3, query);
         (await app.GetAsync(Path + "?service_type=sfx&limit=1&offset=2", account.Key)).ShouldBe(200).Json.GetArrayLength().ShouldBe(1);
         (await app.GetAsync(Path + "?service_type=nothing", account.Key)).ShouldBe(200, "[]");
