@@ -139,6 +139,26 @@ public sealed partial class DocsTests(DashboardWorld world) : IClassFixture<Dash
     }
 
     [Fact]
+    public async Task Every_parameter_of_a_described_route_says_what_it_means()
+    {
+        var parameters = (await world.App.GetAsync("/openapi/v1.json"))
+            .Json.GetProperty("paths")
+            .EnumerateObject()
+            .SelectMany(path => path.Value.EnumerateObject(), (path, operation) => (Route: $"{operation.Name} {path.Name}", operation.Value))
+            .Where(route => route.Value.TryGetProperty("parameters", out _))
+            .SelectMany(
+                route => route.Value.GetProperty("parameters").EnumerateArray(),
+                (route, parameter) => (route.Route, Name: parameter.GetProperty("name").GetString(), Parameter: parameter)
+            )
+            .ToList();
+        parameters.Count.ShouldBeGreaterThan(100);
+        parameters
+            .Where(one => !one.Parameter.TryGetProperty("description", out var means) || means.GetString() is not { Length: > 10 })
+            .Select(one => $"{one.Route}: {one.Name}")
+            .ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task The_pages_of_the_API_are_looked_at()
     {
         var (visitor, _, _) = await world.SignUpAsync();
@@ -150,7 +170,7 @@ public sealed partial class DocsTests(DashboardWorld world) : IClassFixture<Dash
         (await visitor.Page.Locator("main script").CountAsync()).ShouldBe(0);
         await visitor.LookAsync("api-nothing");
         await visitor.GoAsync("/docs/api/operation?method=get&path=%2Fv1%2Faccount%2Factivity");
-        (await visitor.TextAsync()).ShouldContain("group_by");
+        (await visitor.TextAsync()).ShouldContain("What to add up by, with commas between: day, hour, model, key, tool, environment.");
         await visitor.LookAsync("operation-get");
         await visitor.GoAsync("/docs/api/operation?method=put&path=%2Fadmin%2Frate-card");
         await visitor.LookAsync("operation-put");

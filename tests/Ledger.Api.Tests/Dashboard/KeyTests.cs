@@ -146,7 +146,7 @@ public sealed class KeyTests(DashboardWorld world) : IClassFixture<DashboardWorl
     [Fact]
     public async Task A_key_is_told_which_models_it_may_call_and_how_often()
     {
-        var (visitor, account, _) = await world.SignUpAsync(scripts: false);
+        var (visitor, account, _) = await world.SignUpAsync();
         await using var _ = visitor;
         await world.App.GrantAsync(account, Domain.Money.Amount.Usd(5), Domain.Wallets.PocketSource.Prepaid);
         await visitor.GoAsync("/keys/new");
