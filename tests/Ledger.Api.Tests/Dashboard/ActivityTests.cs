@@ -299,7 +299,7 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
                 (
                     (await row.Locator("th").InnerTextAsync()).Trim(),
                     await row.Locator("td").First.InnerTextAsync(),
-                    await row.Locator("td").Nth(3).InnerTextAsync()
+                    await row.Locator("td").Nth(1).InnerTextAsync()
                 )
             );
         return found;

@@ -53,6 +53,7 @@ public sealed class ProviderPageTests(Browser browser) : IAsyncLifetime
         var page = await visitor.TextAsync();
         page.ShouldContain("Paid $12.00 for Credits. 90,000 credits were added. Available now: 90,000 credits.");
         page.ShouldContain("1 purchase");
+        await visitor.LookAsync("credits-back-from-provider");
 
         await visitor.PressAsync("Cards and receipts");
         visitor.Page.Url.ShouldStartWith(Origin + "/p/session/");
