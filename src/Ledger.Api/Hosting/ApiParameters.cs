@@ -32,7 +32,8 @@ internal static class ApiParameters
         ["at"] = "As of this moment: a day (its end, UTC), or a time such as 2026-07-03T12:00:00Z. Now where it is missing.",
         ["at /admin/reports/trial-balance"] =
             "A day: what is booked up to its end, UTC. A time such as 2026-07-03T12:00:00Z: what was recorded by then. Today where it is missing.",
-        ["at /v1/account/statements/{period}"] = "As of this moment, which lies in the month: a day, or a time. The month's end where it is missing.",
+        ["at /v1/account/statements/{period}"] =
+            "As of this moment, which lies in the month: a day, or a time. The month's end where it is missing.",
         ["at /admin/accounts/{id}/statements/{period}"] =
             "As of this moment, which lies in the month: a day, or a time. The month's end where it is missing.",
         ["before_id"] = "Only models that stand before this one in the list.",
@@ -43,7 +44,8 @@ internal static class ApiParameters
         ["from /admin/payments"] = FirstTime + "; 30 days ago where it is missing.",
         ["from /v1/account/journal"] = "The first day, UTC, such as 2026-07-03. From the beginning where it is missing.",
         ["from /admin/accounts/{id}/journal"] = "The first day, UTC, such as 2026-07-03. From the beginning where it is missing.",
-        ["from /admin/reports/deferred-revenue"] = "The first day, UTC, such as 2026-07-01. The first of the last day's month where it is missing.",
+        ["from /admin/reports/deferred-revenue"] =
+            "The first day, UTC, such as 2026-07-01. The first of the last day's month where it is missing.",
         ["from /admin/reports/breakage"] = "The first day, UTC, such as 2026-07-01. The first of the last day's month where it is missing.",
         ["group"] = "day, or month. By day where it is missing.",
         ["group_by"] = "What to add up by, with commas between: day, hour, model, key, tool, environment.",

@@ -107,7 +107,9 @@ public sealed class StripeSettings
                 || page.GetLeftPart(UriPartial.Authority) != origin
                 || origin.Any(c => c is <= ' ' or ';' or ',' or '*' or '\'' or > '~')
             )
-                throw new SettingsException("Billing:Stripe:PageOrigins must be addresses such as https://pay.example.com, without a path.");
+                throw new SettingsException(
+                    "Billing:Stripe:PageOrigins must be addresses such as https://pay.example.com, without a path."
+                );
         }
 
         if (Timeout <= TimeSpan.Zero)

@@ -132,7 +132,10 @@ public sealed class DocsTests(DashboardWorld world) : IClassFixture<DashboardWor
         var parameters = (await world.App.GetAsync("/openapi/v1.json"))
             .Json.GetProperty("paths")
             .EnumerateObject()
-            .SelectMany(path => path.Value.EnumerateObject(), (path, operation) => (Route: $"{operation.Name} {path.Name}", operation.Value))
+            .SelectMany(
+                path => path.Value.EnumerateObject(),
+                (path, operation) => (Route: $"{operation.Name} {path.Name}", operation.Value)
+            )
             .Where(route => route.Value.TryGetProperty("parameters", out _))
             .SelectMany(
                 route => route.Value.GetProperty("parameters").EnumerateArray(),

@@ -269,11 +269,7 @@ public sealed class KeyTests(DashboardWorld world) : IClassFixture<DashboardWorl
     }
 
     private Task<Ledger.Testing.Answer> AskAsync(string secret, string model) =>
-        world.App.PostAsync(
-            "/v1/chat/completions",
-            secret,
-            new { model, messages = (object[])[new { role = "user", content = "Hello" }] }
-        );
+        world.App.PostAsync("/v1/chat/completions", secret, new { model, messages = (object[])[new { role = "user", content = "Hello" }] });
 
     private static Task<string> SecretOf(Visitor visitor) =>
         visitor.Page.GetByRole(AriaRole.Textbox, new() { Name = "Secret" }).InputValueAsync();

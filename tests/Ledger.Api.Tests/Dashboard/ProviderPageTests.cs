@@ -29,7 +29,10 @@ public sealed class ProviderPageTests(Browser browser) : IAsyncLifetime
     [Fact]
     public async Task A_form_leads_to_the_providers_page_and_the_way_back_to_the_purchase()
     {
-        await using var app = await StartAsync(("Billing:Stripe:PageOrigins", Origin), ("Billing:ReturnUrl", "https://shop.example/billing"));
+        await using var app = await StartAsync(
+            ("Billing:Stripe:PageOrigins", Origin),
+            ("Billing:ReturnUrl", "https://shop.example/billing")
+        );
         await using var visitor = await browser.VisitAsync(app.Http.BaseAddress!);
         await visitor.SignUpAsync("elsewhere@example.com");
         await visitor.GoAsync("/credits");

@@ -91,7 +91,13 @@ internal static class Programs
             await File.WriteAllTextAsync(
                 Path.Combine(folder.FullName, "Program.runtimeconfig.json"),
                 JsonSerializer.Serialize(
-                    new { runtimeOptions = new { framework = new { name = "Microsoft.AspNetCore.App", version = Environment.Version.ToString(3) } } }
+                    new
+                    {
+                        runtimeOptions = new
+                        {
+                            framework = new { name = "Microsoft.AspNetCore.App", version = Environment.Version.ToString(3) },
+                        },
+                    }
                 )
             );
             var compiled = await RunAsync(

@@ -198,7 +198,9 @@ internal sealed class ApiSchemas(JsonElement description)
                             depth,
                             TypeOf(member.Value),
                             required.Contains(member.Name),
-                            member.Value.TryGetProperty("description", out var about) && about.GetString() is { } text ? ApiBook.Plain(text) : null
+                            member.Value.TryGetProperty("description", out var about) && about.GetString() is { } text
+                                ? ApiBook.Plain(text)
+                                : null
                         )
                     );
                     Collect(member.Value, depth + 1, within, fields);

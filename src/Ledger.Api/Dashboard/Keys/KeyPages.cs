@@ -187,7 +187,9 @@ internal sealed class KeyPages(KeyDesk desk)
             new(limitUsd),
             new(reset),
             // The form has no models for a key that calls none.
-            key.Kind == KeyKind.Provisioning ? null : new(models),
+            key.Kind == KeyKind.Provisioning
+                ? null
+                : new(models),
             new(rate),
             ExpiresAt: expiresAt == key.ExpiresAt ? null : new(expiresAt)
         );
@@ -327,7 +329,11 @@ internal sealed class KeyPages(KeyDesk desk)
     private async Task<PageAnswer> ShowAsync<TView>(CustomerVisit visit, string title, FormPost form, int status)
         where TView : PageView<KeyModel> =>
         Find(visit) is { } key
-            ? PageAnswer.Show<TView, KeyModel>(title, new((await LinesAsync(visit, visit.Account, [key]))[0], ModelsOf(visit), form), status)
+            ? PageAnswer.Show<TView, KeyModel>(
+                title,
+                new((await LinesAsync(visit, visit.Account, [key]))[0], ModelsOf(visit), form),
+                status
+            )
             : PageAnswer.NotFound;
 
     private static PageAnswer ShowNew(CustomerVisit visit, FormPost form, string? problem, int status) =>

@@ -307,7 +307,9 @@ internal sealed class StripeProvider(StripeApi api, PaymentOptions options, Stri
     private async Task<CheckoutPage?> FindPageAsync(string session, CancellationToken ct)
     {
         var reply = await api.GetAsync($"v1/checkout/sessions/{Uri.EscapeDataString(session)}", ct);
-        return !reply.IsError && reply.Body.Get("status").AsText == "open" && reply.Body.Get("url").AsText is { } url ? new(session, url) : null;
+        return !reply.IsError && reply.Body.Get("status").AsText == "open" && reply.Body.Get("url").AsText is { } url
+            ? new(session, url)
+            : null;
     }
 
     /// <summary>Where the customer comes back to, with a word on how it went; Stripe fills in what is in braces, so they must stay as they are.</summary>

@@ -115,10 +115,7 @@ public sealed class StripeProviderTests(StripeShop shop) : IClassFixture<StripeS
             shop.App.Services.GetRequiredService<StripeLookup>()
         );
         var account = (await shop.App.OpenAccountAsync()).Id;
-        var order = (await shop.OrderCreditsAsync(account)).Order with
-        {
-            Session = null,
-        };
+        var order = (await shop.OrderCreditsAsync(account)).Order with { Session = null };
         shop.Stripe.ForgetKeys();
         var page = await provider.OpenCheckoutAsync(account, order, Server, CancellationToken.None);
         page.Url.ShouldEndWith(page.Session);
