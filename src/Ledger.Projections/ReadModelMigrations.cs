@@ -114,6 +114,7 @@ public static class ReadModelMigrations
                 "ix_refusal_samples_at.sql"
             )
         ),
+        new("access", 2, "the operator's sessions that were signed out", Sql("operator_sign_outs.sql")),
     ];
 
     /// <summary>Tables that are about the log itself, not about what its events mean.</summary>

@@ -6,7 +6,7 @@ namespace Ledger.Api.Access;
 /// <summary>From where the ledger may be used, section <c>Access</c> of the configuration.</summary>
 /// <param name="BlockedCountries">Countries whose accounts and callers are refused, ISO 3166-1 alpha-2.</param>
 /// <param name="CountryHeader">The header in which a proxy says where a caller is; null for none.</param>
-/// <param name="TrustedProxies">The networks whose word on callers is taken: their country, and their address in <c>X-Forwarded-For</c>.</param>
+/// <param name="TrustedProxies">The networks whose word on callers is taken: their country, their address in <c>X-Forwarded-For</c>, and in <c>X-Forwarded-Proto</c> whether they came over TLS.</param>
 public sealed record AccessOptions(IReadOnlySet<string> BlockedCountries, string? CountryHeader, IReadOnlyList<IPNetwork> TrustedProxies)
 {
     /// <summary>Reads the settings. Lists are arrays, or texts with commas in between.</summary>
@@ -54,6 +54,17 @@ public sealed class Regions(AccessOptions options)
 {
     /// <summary>Whether anybody is refused for where they are.</summary>
     public bool IsActive => options.BlockedCountries.Count > 0;
+
+    /// <summary>Whether there are proxies whose word is taken.</summary>
+    public bool HasProxies => options.TrustedProxies.Count > 0;
+
+    /// <summary>Whether a trusted proxy says that the caller came to it over TLS, whatever it then speaks with this server.</summary>
+    public bool IsSecure(HttpContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return IsTrusted(context.Connection.RemoteIpAddress)
+            && string.Equals(context.Request.Headers["X-Forwarded-Proto"], "https", StringComparison.OrdinalIgnoreCase);
+    }
 
     /// <summary>Whether an account that is at home in a country is refused.</summary>
     public bool IsBlocked(string? country) => country is not null && options.BlockedCountries.Contains(country);

@@ -21,6 +21,7 @@ public static class AccessSetup
         services.AddSingleton<KeyBuckets>();
         services.AddSingleton<SigningKeys>();
         services.AddSingleton<OneTimeCodes>();
+        services.AddSingleton<OperatorSignOuts>();
         services.AddSingleton<KeyUses>();
         services.AddSingleton<AccessTokens>();
         services.AddSingleton<Passwords>();

@@ -66,6 +66,21 @@ public sealed class FormPost(IFormCollection fields)
         return null;
     }
 
+    /// <summary>Texts that stand on lines of their own, or between commas; none where it is empty.</summary>
+    public IReadOnlyList<string> Lines(string name, int maxLines, int max)
+    {
+        var lines = Value(name).Split(['\n', '\r', ','], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        if (lines.Length > maxLines)
+            Fault(name, string.Create(CultureInfo.InvariantCulture, $"At most {maxLines} of them."));
+        else if (lines.Any(line => line.Length > max))
+            Fault(name, string.Create(CultureInfo.InvariantCulture, $"At most {max} characters each."));
+        else if (lines.Any(line => line.Any(char.IsControl) || !IsWellFormed(line)))
+            Fault(name, "It holds characters that cannot be stored.");
+        else
+            return lines;
+        return [];
+    }
+
     /// <summary>A secret, exactly as it was typed.</summary>
     public string? Secret(string name, int max)
     {

@@ -4,15 +4,25 @@ using System.Security.Cryptography;
 using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Api.Hosting;
+using Ledger.Projections.Access;
 using Microsoft.AspNetCore.DataProtection;
+using Npgsql;
 
 namespace Ledger.Api.Dashboard;
 
 /// <summary>
 /// Lets the operator in to <c>/operator</c>: the key is typed once, and a cookie that only these pages get stands for it for an hour after the last page. What
-/// protects the cookie is derived from the key, so that a new key ends what was signed in by the old one, on every node.
+/// protects the cookie is derived from the key, so that a new key ends what was signed in by the old one, on every node. Signing out ends the session
+/// itself, so that a copy of the cookie is worth nothing from then on.
 /// </summary>
-public sealed class OperatorDoor(OperatorKey key, IDataProtectionProvider protection, Regions regions, RateGates gates, TimeProvider time)
+public sealed class OperatorDoor(
+    OperatorKey key,
+    IDataProtectionProvider protection,
+    OperatorSignOuts ended,
+    Regions regions,
+    RateGates gates,
+    TimeProvider time
+)
 {
     /// <summary>The cookie's name.</summary>
     public const string Cookie = "ledger_operator";
@@ -38,69 +48,88 @@ public sealed class OperatorDoor(OperatorKey key, IDataProtectionProvider protec
             return (false, passage);
         }
 
-        Open(context);
+        Open(context, FormPost.NewId());
         return (true, passage);
     }
 
     /// <summary>Whoever has not signed in yet.</summary>
-    public Task<GuestVisit?> GreetAsync(HttpContext context)
+    public async Task<GuestVisit?> GreetAsync(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        var isSignedIn = IsOpen(context, out _);
+        var isSignedIn = await ReadAsync(context) is not null;
         context.User = isSignedIn ? Operator : Nobody;
-        return Task.FromResult<GuestVisit?>(new(context, LedgerTime.Now(time), isSignedIn));
+        return new(context, LedgerTime.Now(time), isSignedIn);
     }
 
     /// <summary>The operator; others are answered with the sign-in page.</summary>
-    public Task<OperatorVisit?> EnterAsync(HttpContext context)
+    public async Task<OperatorVisit?> EnterAsync(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (!IsOpen(context, out var since))
+        if (await ReadAsync(context) is not var (session, since))
         {
             context.User = Nobody;
             var next = HttpMethods.IsGet(context.Request.Method) ? context.Request.Path + context.Request.QueryString : Path;
             PageRenderer.Redirect(context, next == Path ? "/operator/sign-in" : "/operator/sign-in?next=" + Uri.EscapeDataString(next));
-            return Task.FromResult<OperatorVisit?>(null);
+            return null;
         }
 
         context.User = Operator;
         var now = LedgerTime.Now(time);
         if (now - since > Lifetime / 10)
-            Open(context);
-        return Task.FromResult<OperatorVisit?>(new(context, now, regions.AddressOf(context)));
+            Open(context, session);
+        return new(context, now, regions.AddressOf(context));
     }
 
-    /// <summary>Ends the session in this browser.</summary>
-    public static void Leave(HttpContext context)
+    /// <summary>Ends the session: in this browser, and wherever else somebody has its cookie.</summary>
+    public async Task LeaveAsync(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
+        if (Unprotect(context) is var (session, _))
+            await ended.EndAsync(session, LedgerTime.Now(time), context.RequestAborted);
         context.Response.Cookies.Delete(Cookie, Options());
     }
 
-    private void Open(HttpContext context)
+    private void Open(HttpContext context, string session)
     {
         var since = LedgerTime.Now(time).UtcTicks.ToString(CultureInfo.InvariantCulture);
-        context.Response.Cookies.Append(Cookie, _protector.Protect(since), Options());
+        context.Response.Cookies.Append(Cookie, _protector.Protect($"{since} {session}"), Options());
     }
 
-    private bool IsOpen(HttpContext context, out DateTimeOffset since)
+    /// <summary>The session that a request comes with, and since when it was not renewed; null where it has none that holds.</summary>
+    private async Task<(string Session, DateTimeOffset Since)?> ReadAsync(HttpContext context)
     {
-        since = default;
-        if (context.Request.Cookies[Cookie] is not { Length: > 0 and < 1000 } cookie)
-            return false;
+        if (Unprotect(context) is not var (session, since))
+            return null;
+        var age = LedgerTime.Now(time) - since;
+        if (age >= Lifetime || age <= -Lifetime)
+            return null;
         try
         {
-            if (!long.TryParse(_protector.Unprotect(cookie), NumberStyles.None, CultureInfo.InvariantCulture, out var ticks))
-                return false;
-            since = new(ticks, TimeSpan.Zero);
+            return await ended.HasEndedAsync(session, context.RequestAborted) ? null : (session, since);
+        }
+        catch (NpgsqlException) when (HttpMethods.IsGet(context.Request.Method))
+        {
+            // How the server is, the operator must see all the more while the database is away. Whatever else a page shows, it cannot read then either.
+            return (session, since);
+        }
+    }
+
+    private (string Session, DateTimeOffset Since)? Unprotect(HttpContext context)
+    {
+        if (context.Request.Cookies[Cookie] is not { Length: > 0 and < 1000 } cookie)
+            return null;
+        try
+        {
+            return
+                _protector.Unprotect(cookie).Split(' ') is [var since, var session]
+                && long.TryParse(since, NumberStyles.None, CultureInfo.InvariantCulture, out var ticks)
+                ? (session, new(ticks, TimeSpan.Zero))
+                : null;
         }
         catch (CryptographicException)
         {
-            return false;
+            return null;
         }
-
-        var age = LedgerTime.Now(time) - since;
-        return age < Lifetime && age > -Lifetime;
     }
 
     private static CookieOptions Options() =>

@@ -1,7 +1,6 @@
 using System.Text;
 using Ledger.Api.Dashboard.Layout;
 using Ledger.Api.Payments;
-using Ledger.Api.Payments.Stripe;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Web;
@@ -14,8 +13,8 @@ public sealed class PageRenderer(AssetLibrary assets, IAntiforgery antiforgery, 
     // A form that leads to a checkout is answered with a redirect there, and browsers hold redirects of forms against form-action, too.
     private readonly string _policy =
         "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
-        + "frame-ancestors 'none'; form-action 'self'"
-        + (payments.Provider is StripeProvider ? " https://checkout.stripe.com https://billing.stripe.com" : "");
+        + "frame-ancestors 'none'; form-action "
+        + string.Join(' ', payments.Provider.PageOrigins.Prepend("'self'"));
 
     /// <summary>Sends what a page's route answered.</summary>
     internal async Task SendAsync(PageVisit visit, PageAnswer answer)

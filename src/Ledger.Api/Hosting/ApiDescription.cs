@@ -3,7 +3,7 @@ using Microsoft.OpenApi;
 
 namespace Ledger.Api.Hosting;
 
-/// <summary>What <c>/openapi/v1.json</c> says beyond the routes themselves: the title, and whose token opens which of them.</summary>
+/// <summary>What <c>/openapi/v1.json</c> says beyond the routes themselves: the title, whose token opens which of them, and what parameters mean.</summary>
 internal static class ApiDescription
 {
     private const string ApiKey = "api_key";
@@ -58,6 +58,8 @@ internal static class ApiDescription
                         {
                             if (scheme is not null && !Open.Contains($"{method} {path}"))
                                 operation.Security = [new() { [new(scheme, document)] = [] }];
+                            foreach (var parameter in operation.Parameters?.OfType<OpenApiParameter>() ?? [])
+                                parameter.Description ??= ApiParameters.Of(parameter.In, parameter.Name!, path);
                         }
                     }
 

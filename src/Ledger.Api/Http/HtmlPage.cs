@@ -28,6 +28,7 @@ internal static class HtmlPage
         .scroll{overflow-x:auto}
         table{border-collapse:collapse;width:100%;margin-top:1rem}th,td{text-align:left;padding:.5rem;border-bottom:1px solid var(--line)}
         th{color:var(--soft);font-weight:500}td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
+        @media screen and (max-width:40rem){body{padding:1rem .5rem}main{overflow-x:auto}th,td{padding:.5rem .375rem}}
         @media print{body{max-width:none;padding:0;background:none}main{border:0;padding:0}thead{display:table-header-group}tr{break-inside:avoid}}
         """;
 

@@ -12,10 +12,14 @@ namespace Ledger.Api.Keys;
 /// <summary>Between the key object, which is the same in every dialect, and the ledger's words. Pure: what is wrong with a request is noted, nothing is looked up.</summary>
 internal static class KeyTranslation
 {
+    /// <summary>How many models a key may name.</summary>
+    public const int MaxModels = 100;
+
+    /// <summary>The longest name of a model.</summary>
+    public const int MaxModel = 260;
+
     private const int MaxName = 100;
     private const int MaxEnvironment = 50;
-    private const int MaxModels = 100;
-    private const int MaxModel = 260;
     private static readonly TimeSpan DefaultGrace = TimeSpan.FromDays(1);
 
     /// <summary>A key to be created; without meaning where faults were noted.</summary>

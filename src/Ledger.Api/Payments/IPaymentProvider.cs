@@ -31,6 +31,9 @@ public interface IPaymentProvider
     /// <summary>Its name, in orders, grants and settings.</summary>
     string Name { get; }
 
+    /// <summary>The origins of its own pages, to which forms of ours may lead; none where its pages are ours.</summary>
+    IReadOnlyList<string> PageOrigins => [];
+
     /// <summary>Makes the account known, once.</summary>
     /// <returns>The provider's name for it.</returns>
     /// <exception cref="PaymentProviderException">The provider is away, or refused.</exception>
@@ -39,7 +42,7 @@ public interface IPaymentProvider
     /// <summary>Opens a page on which an order can be paid.</summary>
     /// <param name="account">Who ordered.</param>
     /// <param name="order">The order.</param>
-    /// <param name="server">This server's address, as the caller knows it.</param>
+    /// <param name="server">This server's address, as the caller knows it; with a path, the page of ours to come back to.</param>
     /// <param name="ct">Gives up.</param>
     /// <exception cref="PaymentProviderException">The provider is away, or refused.</exception>
     Task<CheckoutPage> OpenCheckoutAsync(AccountId account, Order order, Uri server, CancellationToken ct);
@@ -47,7 +50,7 @@ public interface IPaymentProvider
     /// <summary>Opens a page on which the account sees what it paid, and changes its card.</summary>
     /// <param name="account">The account.</param>
     /// <param name="customer">The provider's name for it.</param>
-    /// <param name="server">This server's address, as the caller knows it.</param>
+    /// <param name="server">This server's address, as the caller knows it; with a path, the page of ours to come back to.</param>
     /// <param name="ct">Gives up.</param>
     /// <returns>Where the page is.</returns>
     /// <exception cref="PaymentProviderException">The provider is away, or refused.</exception>

@@ -14,7 +14,10 @@ public sealed class PaymentOptions
     /// <summary>The provider: <c>sandbox</c> or <c>stripe</c>.</summary>
     public string Provider { get; set; } = Sandbox;
 
-    /// <summary>Where customers come back to after a checkout; the server's own address where it is not set.</summary>
+    /// <summary>
+    /// Where customers come back to after a checkout that was asked for by the API; the server's own address where it is not set. From the dashboard, one
+    /// comes back to the dashboard.
+    /// </summary>
     public Uri? ReturnUrl { get; set; }
 
     /// <summary>How often sandbox subscriptions are looked at for their next invoice; zero for never.</summary>
@@ -65,6 +68,9 @@ public sealed class StripeSettings
     /// <summary>Where Stripe is; another address for tests.</summary>
     public Uri BaseUrl { get; set; } = new("https://api.stripe.com");
 
+    /// <summary>The origins of Stripe's own pages, with commas between; others where an account has a domain of its own for them.</summary>
+    public string PageOrigins { get; set; } = "https://checkout.stripe.com,https://billing.stripe.com";
+
     /// <summary>How long one request may take.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(20);
 
@@ -74,6 +80,10 @@ public sealed class StripeSettings
     /// <summary>The secrets, one by one.</summary>
     internal IReadOnlyList<string> WebhookSecrets =>
         WebhookSecret.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    /// <summary>The origins, one by one.</summary>
+    internal IReadOnlyList<string> PageOriginList =>
+        PageOrigins.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     /// <summary>Refuses settings with which nothing could be paid, or anybody could say that something was.</summary>
     internal void Check()
@@ -88,6 +98,20 @@ public sealed class StripeSettings
             );
         if (!BaseUrl.IsAbsoluteUri)
             throw new SettingsException("Billing:Stripe:BaseUrl must be an absolute address.");
+        // They are written into the pages' policy as they stand, so that nothing but an origin may stand there.
+        foreach (var origin in PageOriginList)
+        {
+            if (
+                !Uri.TryCreate(origin, UriKind.Absolute, out var page)
+                || page.Scheme is not ("https" or "http")
+                || page.GetLeftPart(UriPartial.Authority) != origin
+                || origin.Any(c => c is <= ' ' or ';' or ',' or '*' or '\'' or > '~')
+            )
+                throw new SettingsException(
+                    "Billing:Stripe:PageOrigins must be addresses such as https://pay.example.com, without a path."
+                );
+        }
+
         if (Timeout <= TimeSpan.Zero)
             throw new SettingsException("Billing:Stripe:Timeout must be positive.");
         if (Retries is < 0 or > 10)

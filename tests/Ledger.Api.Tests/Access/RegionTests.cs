@@ -56,6 +56,25 @@ public class RegionTests
         new Regions(Options(Blocking)).AddressOf(From(address, forwarded)).ShouldBe(expected);
 
     [Theory]
+    [InlineData("10.0.0.0/8", "https", "http")]
+    [InlineData("127.0.0.0/8", "https", "https")]
+    [InlineData("127.0.0.0/8", "http", "http")]
+    [InlineData("127.0.0.0/8", "gopher", "http")]
+    public async Task Whether_callers_came_over_TLS_a_trusted_proxy_says(string proxies, string said, string scheme)
+    {
+        await using var app = await LedgerApp.StartAsync(
+            onKestrel: true,
+            settings: new Dictionary<string, string> { ["Access:TrustedProxies"] = proxies }
+        );
+        var account = await app.OpenAccountAsync(kind: Domain.Keys.KeyKind.Provisioning);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/tenant/billing/portal");
+        request.Headers.Add("Authorization", "Bearer " + account.Key);
+        request.Headers.Add("X-Forwarded-Proto", said);
+        var url = new Uri((await app.SendAsync(request)).ShouldBe(200).Text("url")!);
+        (url.Scheme, url.Authority).ShouldBe((scheme, app.Http.BaseAddress!.Authority));
+    }
+
+    [Theory]
     [InlineData("Access:BlockedCountries", "North Korea")]
     [InlineData("Access:TrustedProxies", "the proxy")]
     public void A_setting_that_cannot_be_meant_is_refused_at_the_start(string name, string value) =>

@@ -25,7 +25,7 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
         await visitor.GoAsync("/credits");
         await visitor.FillAsync("Another sum in dollars", "10");
         await visitor.PressAsync("Continue to checkout");
-        await visitor.PressAsync("Pay $10");
+        await visitor.PressAsync("Pay $10.00");
         await visitor.PressAsync("Back to Ledger");
         (await visitor.TextAsync()).ShouldContain("75,000 credits were added");
         await visitor.GoAsync("/");
@@ -299,7 +299,7 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
                 (
                     (await row.Locator("th").InnerTextAsync()).Trim(),
                     await row.Locator("td").First.InnerTextAsync(),
-                    await row.Locator("td").Nth(3).InnerTextAsync()
+                    await row.Locator("td").Nth(1).InnerTextAsync()
                 )
             );
         return found;

@@ -38,7 +38,7 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         (await visitor.TextAsync()).ShouldContain("The payment of $25.00 for Credits failed: the card was declined.");
         await visitor.PressAsync("Try again");
         await visitor.PressAsync("Go on to pay");
-        await visitor.PressAsync("Pay $25");
+        await visitor.PressAsync("Pay $25.00");
         await visitor.LookAsync("checkout-paid");
         await visitor.PressAsync("Back to Ledger");
         (await visitor.Page.Locator(".alert.good").InnerTextAsync())
@@ -147,7 +147,7 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         await visitor.GoAsync("/packs");
         await visitor.LookAsync("packs-empty");
         await visitor.PressAsync("Buy deepseek-chat-20k");
-        await visitor.PressAsync("Pay $9");
+        await visitor.PressAsync("Pay $9.00");
         await visitor.PressAsync("Back to Ledger");
         visitor.Path.ShouldStartWith("/packs?session_id=");
         (await visitor.TextAsync()).ShouldSatisfyAllConditions(
@@ -173,7 +173,7 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         await visitor.GoAsync("/credits/subscription");
         await visitor.LookAsync("subscription-none");
         await visitor.PressAsync("Subscribe to pro");
-        await visitor.PressAsync("Pay $20");
+        await visitor.PressAsync("Pay $20.00");
         await visitor.PressAsync("Back to Ledger");
         visitor.Path.ShouldStartWith("/credits/subscription?session_id=");
         (await visitor.TextAsync()).ShouldContain("Paid $20.00 for Subscription pro.");
@@ -216,7 +216,7 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         await visitor.GoAsync("/credits");
         await visitor.FillAsync("Another sum in dollars", "1");
         await visitor.PressAsync("Continue to checkout");
-        await visitor.PressAsync("Pay $1");
+        await visitor.PressAsync("Pay $1.00");
         await visitor.GoAsync("/credits/auto-topup");
         await FillAsync();
         await visitor.FillAsync("At most so often in 24 hours", "25");

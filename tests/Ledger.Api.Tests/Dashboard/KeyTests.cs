@@ -143,6 +143,134 @@ public sealed class KeyTests(DashboardWorld world) : IClassFixture<DashboardWorl
         (await world.App.ReadAsync(account)).Keys.Keys.ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task A_key_is_told_which_models_it_may_call_and_how_often()
+    {
+        var (visitor, account, _) = await world.SignUpAsync();
+        await using var _ = visitor;
+        await world.App.GrantAsync(account, Domain.Money.Amount.Usd(5), Domain.Wallets.PocketSource.Prepaid);
+        await visitor.GoAsync("/keys/new");
+        await visitor.FillAsync("Name", "Narrow");
+        await visitor.FillAsync("Models that it may call", "sandbox/echo\r\n  sandbox/slow  \n");
+        await visitor.FillAsync("Requests at once", "2");
+        await visitor.FillAsync("Requests a second", "0.25");
+        await visitor.PressAsync("Create the key");
+        var secret = await SecretOf(visitor);
+        var key = (await world.App.ReadAsync(account)).Keys.Keys.Values.ShouldHaveSingleItem();
+        key.AllowedModels.ShouldBe(["sandbox/echo", "sandbox/slow"]);
+        key.RateLimit.ShouldBe(new(2, Domain.Money.Quantity.Parse("0.25"), false));
+        (await AskAsync(secret, "sandbox/echo")).ShouldBe(200);
+        (await AskAsync(secret, "sandbox/cached")).ShouldBe(403).Body.ShouldContain("model_not_allowed");
+
+        // Two requests at once are all that it has.
+        (await AskAsync(secret, "sandbox/echo")).ShouldBe(429);
+
+        await visitor.PressAsync("To the keys");
+        var page = await visitor.TextAsync();
+        page.ShouldContain("2 models");
+        page.ShouldContain("2 requests at once, 0.25 a second");
+        await visitor.PressAsync("Narrow");
+        page = await visitor.TextAsync();
+        page.ShouldContain("sandbox/echo\nsandbox/slow");
+        page.ShouldContain("2 requests at once, 0.25 a second");
+        (await visitor.Page.GetByLabel("Models that it may call").InputValueAsync()).ShouldBe("sandbox/echo\nsandbox/slow");
+        await visitor.LookAsync("key-narrow-rights");
+
+        // What is not touched stays as it is; what is emptied is taken away.
+        await visitor.FillAsync("Name", "Narrower");
+        await visitor.PressAsync("Save");
+        key = (await world.App.ReadAsync(account)).Keys.Find(key.Id)!;
+        (key.Name, key.AllowedModels.Length, key.RateLimit?.Burst).ShouldBe(("Narrower", 2, 2));
+        foreach (var label in (string[])["Models that it may call", "Requests at once", "Requests a second"])
+            await visitor.FillAsync(label, "");
+        await visitor.PressAsync("Save");
+        key = (await world.App.ReadAsync(account)).Keys.Find(key.Id)!;
+        key.AllowedModels.ShouldBeEmpty();
+        key.RateLimit.ShouldBeNull();
+        (await visitor.TextAsync()).ShouldContain("10 requests at once, 0.5 a second");
+    }
+
+    [Theory]
+    [InlineData("models", "a\nb\na", "“a” stands there more than once.")]
+    [InlineData("models", "261", "At most 260 characters each.")]
+    [InlineData("models", "101 lines", "At most 100 of them.")]
+    [InlineData("burst", "0", "A whole number from 1 to 1000000.")]
+    [InlineData("burst", "2.5", "A whole number from 1 to 1000000.")]
+    [InlineData("burst", "", "Fill this in too, or leave both empty.")]
+    [InlineData("burst", "11", "At most 10 at once and 0.5 a second; only the operator sets more.")]
+    [InlineData("refill", "0", "A number above 0 and up to 1000000")]
+    [InlineData("refill", "0,5", "a point, not a comma")]
+    [InlineData("refill", "", "Fill this in too, or leave both empty.")]
+    [InlineData("refill", "0.500000001", "At most 10 at once and 0.5 a second; only the operator sets more.")]
+    public async Task What_is_wrong_with_models_and_rate_is_said_at_the_field(string field, string text, string said)
+    {
+        var (visitor, account, _) = await world.SignUpAsync(scripts: false);
+        await using var _ = visitor;
+        var (key, _) = await world.App.CreateKeyAsync(account);
+        var before = (await world.App.ReadAsync(account)).Version;
+        text = text switch
+        {
+            "261" => new('m', 261),
+            "101 lines" => string.Join('\n', Enumerable.Range(1, 101)),
+            _ => text,
+        };
+        foreach (var (path, button) in ((string, string)[])[("/keys/new", "Create the key"), ($"/keys/{key}", "Save")])
+        {
+            await visitor.GoAsync(path);
+            await visitor.FillAsync("Name", "Odd");
+            if (field != "models")
+            {
+                await visitor.FillAsync("Requests at once", "2");
+                await visitor.FillAsync("Requests a second", "0.5");
+            }
+
+            await visitor.Page.Locator("#f-" + field).FillAsync(text);
+            await visitor.PressAsync(button);
+            (await visitor.Page.Locator($"#f-{field}-error").InnerTextAsync()).ShouldContain(said);
+            (await visitor.Page.Locator("#f-" + field).GetAttributeAsync("aria-invalid")).ShouldBe("true");
+            (await visitor.Page.Locator("#f-" + field).InputValueAsync()).ShouldBe(text);
+            (await visitor.Page.Locator(".error").CountAsync()).ShouldBe(1);
+        }
+
+        (await world.App.ReadAsync(account)).Version.ShouldBe(before);
+    }
+
+    [Fact]
+    public async Task What_the_operator_allowed_is_kept_until_it_is_given_up()
+    {
+        var (visitor, account, _) = await world.SignUpAsync(scripts: false);
+        await using var _ = visitor;
+        var (wide, _) = await world.App.CreateKeyAsync(
+            account,
+            change: key => key with { RateLimit = new(100, Domain.Money.Quantity.Of(9), false) }
+        );
+        var (free, _) = await world.App.CreateKeyAsync(account, change: key => key with { RateLimit = new(0, default, true) });
+
+        await visitor.GoAsync($"/keys/{wide}");
+        await visitor.FillAsync("Name", "Wide");
+        await visitor.FillAsync("Requests at once", "50");
+        await visitor.PressAsync("Save");
+        (await KeyAsync(wide)).RateLimit.ShouldBe(new(50, Domain.Money.Quantity.Of(9), false));
+
+        await visitor.GoAsync($"/keys/{free}");
+        (await visitor.TextAsync()).ShouldContain("As often as it likes");
+        await visitor.FillAsync("Name", "Free");
+        await visitor.PressAsync("Save");
+        (await KeyAsync(free)).RateLimit!.Unlimited.ShouldBeTrue();
+        await visitor.FillAsync("Requests at once", "5");
+        await visitor.PressAsync("Save");
+        (await visitor.TextAsync()).ShouldContain("Leave this empty, or take the tick away.");
+        await visitor.FillAsync("Requests a second", "0.5");
+        await visitor.Page.GetByLabel("As often as it likes, as the operator set it").UncheckAsync();
+        await visitor.PressAsync("Save");
+        (await KeyAsync(free)).RateLimit.ShouldBe(new(5, Domain.Money.Quantity.Parse("0.5"), false));
+
+        async Task<Domain.Keys.Key> KeyAsync(Domain.KeyId id) => (await world.App.ReadAsync(account)).Keys.Find(id)!;
+    }
+
+    private Task<Ledger.Testing.Answer> AskAsync(string secret, string model) =>
+        world.App.PostAsync("/v1/chat/completions", secret, new { model, messages = (object[])[new { role = "user", content = "Hello" }] });
+
     private static Task<string> SecretOf(Visitor visitor) =>
         visitor.Page.GetByRole(AriaRole.Textbox, new() { Name = "Secret" }).InputValueAsync();
 }

@@ -173,6 +173,7 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
         await visitor.GoAsync($"/operator/accounts/{account.Id}/events");
         (await Figure(visitor)).ShouldBe("60 credits");
         (await visitor.Page.Locator(".history > li").CountAsync()).ShouldBe(50);
+        (await visitor.TextAsync()).ShouldContain("62 to 13 of 62, newest first");
         var first = visitor.Page.Locator(".history > li").First;
         (await first.InnerTextAsync()).ShouldContain("1 credit given, bought");
         (await first.InnerTextAsync()).ShouldContain("Operator");
@@ -189,6 +190,17 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
         await Assertions.Expect(visitor.Page.Locator("#then-credits-available")).ToHaveTextAsync("29 credits");
         await visitor.Page.Locator("#as-of-slider").PressAsync("End");
         await Assertions.Expect(visitor.Page.Locator("#then-credits-available")).ToHaveTextAsync("60 credits");
+
+        // Where the list is long, the moment is the way into it, and the slider works on every page of it.
+        await visitor.Page.Locator("#as-of-slider").FillAsync(then.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await Assertions.Expect(visitor.Page.Locator("#then-credits-available")).ToHaveTextAsync("30 credits");
+        await visitor.PressAsync("Events up to then");
+        (await visitor.TextAsync()).ShouldContain("32 to 1 of 62, newest first");
+        (await Figure(visitor)).ShouldBe("30 credits");
+        await visitor.Page.Locator("#as-of-slider").PressAsync("ArrowLeft");
+        await Assertions.Expect(visitor.Page.Locator("#then-credits-available")).ToHaveTextAsync("29 credits");
+        await visitor.PressAsync("First page");
+        (await visitor.TextAsync()).ShouldContain("62 to 13 of 62, newest first");
 
         await visitor.PressAsync("Next page");
         (await visitor.Page.Locator(".history > li").CountAsync()).ShouldBe(12);
@@ -216,6 +228,8 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
         await visitor.FillAsync("Date and time, UTC", "2020-01-01T00:00");
         await visitor.PressAsync("Show");
         (await visitor.TextAsync()).ShouldContain("Not opened yet");
+        await visitor.PressAsync("Events up to then");
+        (await visitor.TextAsync()).ShouldContain("Nothing had happened yet.");
         await visitor.PressAsync("Now");
         (await Figure(visitor)).ShouldBe("12 credits");
     }

@@ -231,6 +231,33 @@ public sealed partial class RuleTests(SharedApp shared) : IClassFixture<SharedAp
     }
 
     [Fact]
+    public async Task Signing_the_operator_out_ends_that_session_wherever_its_cookie_is()
+    {
+        var (one, other) = (await SignInAsOperatorAsync(), await SignInAsOperatorAsync());
+        var (token, cookies) = await TokensAsync("/operator", one);
+        (await GetAsync("/operator", one)).ShouldBe(200);
+        (await SendAsync("POST", "/operator/sign-out", cookies, Form([("__RequestVerificationToken", token)]))).ShouldBe(303);
+
+        // Whoever has kept a copy has nothing, on no node; whoever else is signed in stays so.
+        foreach (var path in (string[])["/operator", "/operator/accounts"])
+        {
+            (await GetAsync(path, one)).ShouldBe(303).Header("Location")!.ShouldStartWith("/operator/sign-in");
+            (await GetAsync(path, other)).ShouldBe(200);
+        }
+
+        (await GetAsync("/operator/sign-in", one)).ShouldBe(200);
+        await using var node = await LedgerApp.StartAsync(_app.Database);
+        foreach (var (cookie, status) in ((string, int)[])[(one, 303), (other, 200)])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/operator");
+            request.Headers.Add("Cookie", cookie);
+            (await node.SendAsync(request)).ShouldBe(status);
+        }
+
+        (await _app.QueryAsync("select count(*) from operator_sign_outs")).ShouldBe(1L);
+    }
+
+    [Fact]
     public async Task Assets_are_compressed_and_kept_for_good()
     {
         var page = await GetAsync("/sign-in", "");

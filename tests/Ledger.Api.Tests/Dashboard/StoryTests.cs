@@ -24,7 +24,7 @@ public sealed class StoryTests(WorkspaceWorld world) : IClassFixture<WorkspaceWo
         await visitor.Page.Locator("[name=topup_usd]").FillAsync("20");
         await visitor.Page.Locator("form[action='/credits/pay-in'] button").ClickAsync();
         await visitor.Page.WaitForURLAsync("**/sandbox/checkout/**");
-        await visitor.PressAsync("Pay $20");
+        await visitor.PressAsync("Pay $20.00");
         await visitor.PressAsync("Back to Ledger");
         (await visitor.TextAsync()).ShouldContain("Paid $20.00");
 

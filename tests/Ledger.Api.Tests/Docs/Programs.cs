@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text.Json;
 
 namespace Ledger.Api.Tests.Docs;
 
@@ -58,6 +59,74 @@ internal static class Programs
 
         await process.WaitForExitAsync();
         return new(process.ExitCode, await output, await errors);
+    }
+
+    /// <summary>
+    /// Compiles a C# program as it stands, by the SDK's own compiler, with the usings of a new console program and the packages that the tests have, where
+    /// a warning is a fault; and runs it to its end.
+    /// </summary>
+    public static async Task<ProgramRun> RunCSharpAsync(string code, IReadOnlyDictionary<string, string> environment)
+    {
+        var folder = Directory.CreateTempSubdirectory("ledger-snippet-");
+        try
+        {
+            var framework = Path.GetDirectoryName(typeof(object).Assembly.Location)!;
+            var root = Path.GetFullPath(Path.Combine(framework, "../../.."));
+            var sdk = (await RunAsync("dotnet", ["--version"], folder: Repository.Folder)).Output.Trim();
+            var packages = Directory
+                .EnumerateFiles(AppContext.BaseDirectory, "*.dll")
+                .Where(file => !Path.GetFileName(file).StartsWith("Ledger.", StringComparison.Ordinal))
+                .ToList();
+            await File.WriteAllTextAsync(Path.Combine(folder.FullName, "Program.cs"), code);
+            await File.WriteAllTextAsync(
+                Path.Combine(folder.FullName, "Usings.cs"),
+                string.Concat(
+                    ((string[])["", ".Collections.Generic", ".IO", ".Linq", ".Net.Http", ".Threading", ".Threading.Tasks"]).Select(name =>
+                        $"global using global::System{name};\n"
+                    )
+                )
+            );
+
+            // What the packages need beside themselves, ASP.NET Core brings along here.
+            await File.WriteAllTextAsync(
+                Path.Combine(folder.FullName, "Program.runtimeconfig.json"),
+                JsonSerializer.Serialize(
+                    new
+                    {
+                        runtimeOptions = new
+                        {
+                            framework = new { name = "Microsoft.AspNetCore.App", version = Environment.Version.ToString(3) },
+                        },
+                    }
+                )
+            );
+            var compiled = await RunAsync(
+                "dotnet",
+                [
+                    "exec",
+                    Path.Combine(root, "sdk", sdk, "Roslyn/bincore/csc.dll"),
+                    "-nologo",
+                    "-nullable:enable",
+                    "-warnaserror+",
+                    "-out:Program.dll",
+                    "Program.cs",
+                    "Usings.cs",
+                    .. Directory.EnumerateFiles(framework, "*.dll").Concat(packages).Select(file => "-reference:" + file),
+                ],
+                folder: folder.FullName
+            );
+            if (compiled.ExitCode != 0)
+                return compiled;
+
+            // Without a list of what it needs, a program takes what stands beside it.
+            foreach (var package in packages)
+                File.CreateSymbolicLink(Path.Combine(folder.FullName, Path.GetFileName(package)), package);
+            return await RunAsync("dotnet", ["exec", "Program.dll"], environment, folder: folder.FullName);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     /// <summary>A Python that has <c>requests</c>: Debian installs it for its own only, and another may come first on the path.</summary>

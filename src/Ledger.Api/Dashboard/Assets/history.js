@@ -41,6 +41,8 @@ async function ask() {
   const then = await response.json();
   if (turn !== asked) return;
   for (const part of ['at', 'status', 'version']) document.getElementById(`then-${part}`).textContent = then[part];
+  const since = isNow ? '' : `at=${encodeURIComponent(at.value)}&`;
+  document.getElementById('then-events').href = `${form.getAttribute('action')}?${since}before=${then.before}`;
   for (const unit of ['credits', 'usd']) {
     for (const figure of ['available', 'held', 'debt']) document.getElementById(`then-${unit}-${figure}`).textContent = then[unit][figure];
   }

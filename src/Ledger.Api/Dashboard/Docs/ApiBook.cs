@@ -115,8 +115,11 @@ public sealed class ApiBook([FromKeyedServices("v1")] IOpenApiDocumentProvider p
 
     private static string? Text(JsonElement element, string name) =>
         element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text
-            ? text
+            ? Plain(text)
             : null;
+
+    /// <summary>A description without the marks that Markdown has for code, which a page would show as they are.</summary>
+    internal static string Plain(string text) => text.Replace("`", "", StringComparison.Ordinal);
 }
 
 /// <summary>Reads JSON schemas: what something is in a word, its members, and an example of it.</summary>
@@ -195,7 +198,9 @@ internal sealed class ApiSchemas(JsonElement description)
                             depth,
                             TypeOf(member.Value),
                             required.Contains(member.Name),
-                            member.Value.TryGetProperty("description", out var about) ? about.GetString() : null
+                            member.Value.TryGetProperty("description", out var about) && about.GetString() is { } text
+                                ? ApiBook.Plain(text)
+                                : null
                         )
                     );
                     Collect(member.Value, depth + 1, within, fields);

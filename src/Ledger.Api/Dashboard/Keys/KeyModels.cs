@@ -61,21 +61,42 @@ public sealed record KeyLine(Key Key, Amount Month, Amount Total, DateTimeOffset
         : Works ? ("Active", "good")
         : ("Stopped with its minter", "warn");
 
+    /// <summary>Which models it may call, in a few words.</summary>
+    public string Models =>
+        Key.Kind == KeyKind.Provisioning ? "–"
+        : Key.AllowedModels.IsDefaultOrEmpty ? "All models"
+        : Key.AllowedModels.Length == 1 ? Key.AllowedModels[0]
+        : Show.Count(Key.AllowedModels.Length, "model", "models");
+
+    /// <summary>How often it may call, in words; null where that is each route's own.</summary>
+    public string? Rate => Key.RateLimit is { } rate ? WordsOf(rate) : null;
+
+    /// <summary>A rate limit in words.</summary>
+    public static string WordsOf(KeyRateLimit rate)
+    {
+        ArgumentNullException.ThrowIfNull(rate);
+        return rate.Unlimited
+            ? "As often as it likes"
+            : $"{Show.Count(rate.Burst, "request", "requests")} at once, {Show.Rate(rate.RefillPerSecond)} a second";
+    }
+
     /// <summary>What may be told of its secret.</summary>
     public string Masked => $"{Key.Prefix}_live_…{Key.LastFour}";
 }
 
 /// <summary>One key with what can be done to it.</summary>
 /// <param name="Line">The key.</param>
+/// <param name="Models">The models that are priced, as calls name them.</param>
 /// <param name="Form">The form as it was sent; blank where it was not.</param>
 /// <param name="Problem">What is wrong with the whole of it; null for nothing.</param>
 /// <param name="Notice">What has been done; null for nothing.</param>
-public sealed record KeyModel(KeyLine Line, FormPost Form, string? Problem = null, string? Notice = null);
+public sealed record KeyModel(KeyLine Line, IReadOnlyList<string> Models, FormPost Form, string? Problem = null, string? Notice = null);
 
 /// <summary>A key that is to be made.</summary>
+/// <param name="Models">The models that are priced, as calls name them.</param>
 /// <param name="Form">The form as it was sent; blank where it was not.</param>
 /// <param name="Problem">What is wrong with the whole of it; null for nothing.</param>
-public sealed record NewKeyModel(FormPost Form, string? Problem = null);
+public sealed record NewKeyModel(IReadOnlyList<string> Models, FormPost Form, string? Problem = null);
 
 /// <summary>A secret, this once.</summary>
 /// <param name="Key">Whose.</param>

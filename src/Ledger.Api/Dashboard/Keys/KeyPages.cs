@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
 using Ledger.Api.Http;
@@ -6,6 +7,7 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
+using Ledger.Domain.RateCards;
 
 namespace Ledger.Api.Dashboard.Keys;
 
@@ -52,7 +54,7 @@ internal sealed class KeyPages(KeyDesk desk)
     {
         var pages = ActivatorUtilities.CreateInstance<KeyPages>(services);
         customers.Page("/keys", pages.ListAsync);
-        customers.Page("/keys/new", _ => Task.FromResult(ShowNew(FormPost.Blank, null, 200)));
+        customers.Page("/keys/new", visit => Task.FromResult(ShowNew(visit, FormPost.Blank, null, 200)));
         customers.Form("/keys", pages.CreateAsync);
         customers.Page("/keys/{id}", pages.ShowAsync);
         customers.Form("/keys/{id}", pages.ChangeAsync);
@@ -66,6 +68,13 @@ internal sealed class KeyPages(KeyDesk desk)
 
     /// <summary>A period's name in the form.</summary>
     public static string ResetName(LimitReset reset) => ResetOptions[(int)reset].Value;
+
+    /// <summary>The highest rate limit that an account may give a key by itself, in words.</summary>
+    public static string BoundsOf(KeyBilling billing)
+    {
+        var most = KeyRateLimit.Of(billing);
+        return $"{Dashboard.Show.Number(most.Burst)} at once and {Dashboard.Show.Rate(most.RefillPerSecond)} a second";
+    }
 
     private async Task<PageAnswer> ListAsync(CustomerVisit visit)
     {
@@ -107,8 +116,9 @@ internal sealed class KeyPages(KeyDesk desk)
         var kind = form.Choice("kind", ("inference", KeyKind.Inference), ("provisioning", KeyKind.Provisioning));
         var billing = form.Choice("billing", ("pay_per_token", KeyBilling.PayPerToken), ("subscription", KeyBilling.Subscription));
         var (limit, limitUsd, reset, expiresAt) = Limits(form);
+        var (models, rate) = (Models(form), Rate(form, null));
         if (!form.IsValid)
-            return ShowNew(form, null, 400);
+            return ShowNew(visit, form, null, 400);
 
         // The form's id is the key's: sent twice, it is one key, and the second answer cannot know the secret.
         var id = KeyOf(visit.Account.Id, form);
@@ -127,13 +137,13 @@ internal sealed class KeyPages(KeyDesk desk)
                 limit,
                 limitUsd,
                 reset,
-                [],
-                null,
+                models,
+                rate,
                 expiresAt
             )
         );
         if (verdict.Refusal is { Code: var code } && code != RejectionCode.ReferenceConflict)
-            return Refuse(form, code) is { } problem ? ShowNew(form, problem, 409) : ShowNew(form, null, 400);
+            return Refuse(form, code, billing, null) is { } problem ? ShowNew(visit, form, problem, 409) : ShowNew(visit, form, null, 400);
         return await ShowSecretAsync(visit, id, verdict.Refusal is null ? secret.Text : null, isNew: true);
     }
 
@@ -159,6 +169,7 @@ internal sealed class KeyPages(KeyDesk desk)
         var name = form.Text("name", 100, isRequired: true);
         var environment = form.Text("environment", 50);
         var (limit, limitUsd, reset, expiresAt) = Limits(form);
+        var (models, rate) = (Models(form), Rate(form, key));
         if (!form.IsValid)
             return await ShowAsync(visit, form, null, 400, null);
 
@@ -175,12 +186,17 @@ internal sealed class KeyPages(KeyDesk desk)
             new(limit),
             new(limitUsd),
             new(reset),
+            // The form has no models for a key that calls none.
+            key.Kind == KeyKind.Provisioning
+                ? null
+                : new(models),
+            new(rate),
             ExpiresAt: expiresAt == key.ExpiresAt ? null : new(expiresAt)
         );
         var verdict = await visit.ExecuteAsync(new ChangeKey(visit.Account.Id, key.Id, visit.RequestOf(form), change));
         if (verdict.Refusal is not { Code: var code })
             return PageAnswer.SeeOther($"/keys/{key.Id}?done=changed");
-        return Refuse(form, code) is { } problem
+        return Refuse(form, code, key.Billing, key) is { } problem
             ? await ShowAsync(visit, form, problem, 409, null)
             : await ShowAsync(visit, form, null, 400, null);
     }
@@ -246,6 +262,39 @@ internal sealed class KeyPages(KeyDesk desk)
             form.Day("expires") is { } day ? new DateTimeOffset(day, new TimeOnly(23, 59, 59), TimeSpan.Zero) : null
         );
 
+    /// <summary>The models that it may call, one a line; none for all.</summary>
+    private static ImmutableArray<string> Models(FormPost form)
+    {
+        var models = form.Lines("models", KeyTranslation.MaxModels, KeyTranslation.MaxModel);
+        if (models.CountBy(model => model, StringComparer.Ordinal).FirstOrDefault(count => count.Value > 1).Key is { } twice)
+            form.Fault("models", $"“{twice}” stands there more than once.");
+        return [.. models];
+    }
+
+    /// <summary>Its own rate limit; null for that of each route.</summary>
+    private static KeyRateLimit? Rate(FormPost form, Key? key)
+    {
+        const int Most = 1_000_000;
+        var (hasBurst, hasRefill) = (form.Value("burst").Trim().Length > 0, form.Value("refill").Trim().Length > 0);
+        if (key?.RateLimit is { Unlimited: true } unlimited && form.IsTicked("unlimited"))
+        {
+            if (hasBurst || hasRefill)
+                form.Fault(hasBurst ? "burst" : "refill", "Leave this empty, or take the tick away.");
+            return unlimited;
+        }
+
+        if (hasBurst != hasRefill)
+            form.Fault(hasBurst ? "refill" : "burst", "Fill this in too, or leave both empty.");
+        var burst = form.Whole("burst", 1, Most);
+        var refill = default(Quantity);
+        if (
+            form.Text("refill", 40) is { } text
+            && !(Quantity.TryParse(text, out refill) && refill.IsPositive && refill.Nanos <= Quantity.Of(Most).Nanos)
+        )
+            form.Fault("refill", "A number above 0 and up to 1000000, with at most nine decimal places and a point, not a comma.");
+        return hasBurst && hasRefill && burst is { } some ? new((int)some, refill, false) : null;
+    }
+
     /// <summary>The key that the path names, if it is this account's and was not revoked.</summary>
     private static Key? Find(CustomerVisit visit) => visit.Account.Keys.FindLive(new(visit.Route("id")));
 
@@ -271,7 +320,7 @@ internal sealed class KeyPages(KeyDesk desk)
         if (visit.Account.Keys.Find(new(visit.Route("id"))) is not { } key)
             return PageAnswer.NotFound;
         var line = (await LinesAsync(visit, visit.Account, [key]))[0];
-        return PageAnswer.Show<KeyPage, KeyModel>(key.Name, new(line, form, problem, notice), status);
+        return PageAnswer.Show<KeyPage, KeyModel>(key.Name, new(line, ModelsOf(visit), form, problem, notice), status);
     }
 
     private Task<PageAnswer> ShowAsync<TView>(CustomerVisit visit, string title)
@@ -280,11 +329,20 @@ internal sealed class KeyPages(KeyDesk desk)
     private async Task<PageAnswer> ShowAsync<TView>(CustomerVisit visit, string title, FormPost form, int status)
         where TView : PageView<KeyModel> =>
         Find(visit) is { } key
-            ? PageAnswer.Show<TView, KeyModel>(title, new((await LinesAsync(visit, visit.Account, [key]))[0], form), status)
+            ? PageAnswer.Show<TView, KeyModel>(
+                title,
+                new((await LinesAsync(visit, visit.Account, [key]))[0], ModelsOf(visit), form),
+                status
+            )
             : PageAnswer.NotFound;
 
-    private static PageAnswer ShowNew(FormPost form, string? problem, int status) =>
-        PageAnswer.Show<NewKeyPage, NewKeyModel>("Create a key", new(form, problem), status);
+    private static PageAnswer ShowNew(CustomerVisit visit, FormPost form, string? problem, int status) =>
+        PageAnswer.Show<NewKeyPage, NewKeyModel>("Create a key", new(ModelsOf(visit), form, problem), status);
+
+    private static IReadOnlyList<string> ModelsOf(CustomerVisit visit) =>
+        visit.Book.InForce(visit.Now) is { } card
+            ? [.. card.Models.Aliases, .. card.Document.Models.Select(ModelDirectory.NameOf).Order(StringComparer.Ordinal)]
+            : [];
 
     private static async Task<PageAnswer> ShowSecretAsync(CustomerVisit visit, KeyId id, string? secret, bool isNew) =>
         PageAnswer.Show<SecretPage, SecretModel>(
@@ -317,8 +375,17 @@ internal sealed class KeyPages(KeyDesk desk)
     private static Amount Credits(decimal whole) => new((long)(whole * Unit.Credits.PartsPerWhole()), Unit.Credits);
 
     /// <summary>Says what is refused at the field that is at fault; null then. Where none is, what to say of the whole.</summary>
-    private static string? Refuse(FormPost form, RejectionCode code)
+    private static string? Refuse(FormPost form, RejectionCode code, KeyBilling billing, Key? key)
     {
+        if (code == RejectionCode.KeyTooWide)
+        {
+            // Either figure may be the one that is too high; what the key has already counts as well.
+            var most = Math.Max(KeyRateLimit.Of(billing).Burst, key?.EffectiveRateLimit.Burst ?? 0);
+            var isBurst = form.Whole("burst", 1, int.MaxValue) > most;
+            form.Fault(isBurst ? "burst" : "refill", $"At most {BoundsOf(billing)}; only the operator sets more.");
+            return null;
+        }
+
         var field = code switch
         {
             RejectionCode.ExpiryNotInFuture => "expires",

@@ -11,6 +11,7 @@ namespace Ledger.Api.Dashboard.Operator;
 /// <param name="Then">What it had at the moment that was asked for.</param>
 /// <param name="AtText">That moment as it was asked for; null for now.</param>
 /// <param name="AtFault">What is wrong with the moment that was asked for; null for nothing.</param>
+/// <param name="Last">The newest of its events.</param>
 /// <param name="Events">What happened, newest first.</param>
 /// <param name="First">Where the first page is; null where this is it.</param>
 /// <param name="Next">Where the next page is; null where this is the last.</param>
@@ -21,10 +22,18 @@ public sealed record HistoryModel(
     BalanceThen Then,
     string? AtText,
     string? AtFault,
+    long Last,
     IReadOnlyList<HistoryLine> Events,
     string? First,
     string? Next
-);
+)
+{
+    /// <summary>Which of its events these are, in words.</summary>
+    public string Place =>
+        Events.Count == 0
+            ? "None"
+            : $"{Show.Number(Events[0].Version)} to {Show.Number(Events[^1].Version)} of {Show.Number(Last)}, newest first, UTC";
+}
 
 /// <summary>What an account had at a moment.</summary>
 /// <param name="At">The moment.</param>

@@ -31,7 +31,7 @@ internal sealed class HistoryPages(LedgerService ledger, People people, IEventLo
         var before = last + 1;
         if (visit.Query("before") is { } place)
         {
-            if (!long.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out before) || before < 2)
+            if (!long.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out before) || before < 1)
                 return PageAnswer.NotFound;
             before = Math.Min(before, last + 1);
         }
@@ -50,6 +50,7 @@ internal sealed class HistoryPages(LedgerService ledger, People people, IEventLo
                 await ThenAsync(visit, account, at),
                 text,
                 fault,
+                last,
                 [.. stored.Reverse().Select(LineOf)],
                 before > last ? null : $"{path}?{moment}",
                 after > 0 ? $"{path}?{moment}&before={after + 1}" : null
@@ -86,6 +87,7 @@ internal sealed class HistoryPages(LedgerService ledger, People people, IEventLo
                 json.WriteString("at", Show.Moment(then.At));
                 json.WriteString("status", then.StatusWord);
                 json.WriteString("version", Show.Number(then.Version));
+                json.WriteNumber("before", then.Version + 1);
                 foreach (var balance in then.Balances)
                 {
                     json.WriteStartObject(balance.Available.Unit.Name());

@@ -14,7 +14,7 @@ internal sealed class OperatorPages(OperatorDoor door, LedgerService ledger, Rea
         var pages = ActivatorUtilities.CreateInstance<OperatorPages>(services);
         guests.Page("/operator/sign-in", visit => Task.FromResult(Greet(visit)));
         guests.Form("/operator/sign-in", pages.SignInAsync);
-        operators.Form("/operator/sign-out", SignOutAsync);
+        operators.Form("/operator/sign-out", pages.SignOutAsync);
         operators.Form("/operator/theme", SignInPages.KeepTheme);
         operators.Page("/operator", pages.ShowHomeAsync);
         AccountPages.Map(services, operators);
@@ -44,10 +44,10 @@ internal sealed class OperatorPages(OperatorDoor door, LedgerService ledger, Rea
         );
     }
 
-    private static Task<PageAnswer> SignOutAsync(OperatorVisit visit, FormPost form)
+    private async Task<PageAnswer> SignOutAsync(OperatorVisit visit, FormPost form)
     {
-        OperatorDoor.Leave(visit.Context);
-        return Task.FromResult(PageAnswer.SeeOther("/operator/sign-in"));
+        await door.LeaveAsync(visit.Context);
+        return PageAnswer.SeeOther("/operator/sign-in");
     }
 
     private async Task<PageAnswer> ShowHomeAsync(OperatorVisit visit)

@@ -69,10 +69,10 @@ public sealed class SandboxPages
             $"""
             <p class="note">No money moves here: this page stands in for a payment provider.</p>
             <h1>{Text(TitleOf(order))}</h1>
-            <p class="amount">${Text(order.Price.ToDecimalString())}</p>
+            <p class="amount">{Text(Show.Amount(order.Price))}</p>
             <dl>
               <dt>Status</dt><dd data-status="{StatusOf(order)}">{StatusOf(order)}</dd>
-              <dt>Refunded</dt><dd>${Text(new Amount(order.Refunded, Unit.Usd).ToDecimalString())}</dd>
+              <dt>Refunded</dt><dd>{Text(Show.Amount(new(order.Refunded, Unit.Usd)))}</dd>
               <dt>Session</dt><dd><code>{Text(session)}</code></dd>
             </dl>
             <div class="actions">{string.Concat(buttons)}</div>
@@ -235,7 +235,7 @@ public sealed class SandboxPages
             .Take(50)
             .Select(order =>
                 $"<tr><td>{Text(WireTime.Format(order.PaidAt!.Value))}</td><td>{Text(TitleOf(order))}</td>"
-                + $"<td>${Text(order.Price.ToDecimalString())}</td><td>{StatusOf(order)}</td></tr>"
+                + $"<td>{Text(Show.Amount(order.Price))}</td><td>{StatusOf(order)}</td></tr>"
             );
         var subscribed = subscription.IsActive
             ? $"<p>Subscription <strong>{Text(subscription.Terms!.Tier)}</strong>, paid until {Text(WireTime.Format(subscription.PeriodEnd))}.</p>"
@@ -351,7 +351,7 @@ public sealed class SandboxPages
     private static string LabelOf(string action, Order order) =>
         action switch
         {
-            "pay" => "Pay $" + order.Price.ToDecimalString(),
+            "pay" => "Pay " + Show.Amount(order.Price),
             "cancel" => "Cancel",
             "decline" => "Pay by a card that is declined",
             "refund" => "Refund what is left",
@@ -362,7 +362,7 @@ public sealed class SandboxPages
     private static string TitleOf(Order order) =>
         order.Kind switch
         {
-            OrderKind.Payg => order.Gives!.Value.ToDecimalString() + " credits",
+            OrderKind.Payg => Show.Amount(order.Gives!.Value),
             OrderKind.Topup => "Prepaid balance",
             OrderKind.Pack => "Pack " + order.Item,
             OrderKind.Subscription => "Subscription " + order.Item,

@@ -30,6 +30,9 @@ internal sealed class StripeProvider(StripeApi api, PaymentOptions options, Stri
     public string Name => PaymentOptions.StripeName;
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> PageOrigins { get; } = options.Stripe.PageOriginList;
+
+    /// <inheritdoc/>
     public async Task<string> CreateCustomerAsync(AccountId account, CancellationToken ct)
     {
         var form = new StripeForm().With($"metadata[{AccountMember}]", account.Value);
@@ -41,6 +44,8 @@ internal sealed class StripeProvider(StripeApi api, PaymentOptions options, Stri
     public async Task<CheckoutPage> OpenCheckoutAsync(AccountId account, Order order, Uri server, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(order);
+        if (order.Session is { } session && await FindPageAsync(session, ct) is { } open)
+            return open;
         var isSubscription = order.Kind == OrderKind.Subscription;
         var form = new StripeForm()
             .With("mode", isSubscription ? "subscription" : "payment")
@@ -295,10 +300,23 @@ internal sealed class StripeProvider(StripeApi api, PaymentOptions options, Stri
         return product;
     }
 
+    /// <summary>
+    /// A page that was opened before, if it can still be paid: to open it again would be refused where the customer is to come back to another page of ours
+    /// this time, and where Stripe has forgotten the key, it would be a second one.
+    /// </summary>
+    private async Task<CheckoutPage?> FindPageAsync(string session, CancellationToken ct)
+    {
+        var reply = await api.GetAsync($"v1/checkout/sessions/{Uri.EscapeDataString(session)}", ct);
+        return !reply.IsError && reply.Body.Get("status").AsText == "open" && reply.Body.Get("url").AsText is { } url
+            ? new(session, url)
+            : null;
+    }
+
     /// <summary>Where the customer comes back to, with a word on how it went; Stripe fills in what is in braces, so they must stay as they are.</summary>
     private string ReturnTo(Uri server, string? query)
     {
-        var to = options.ReturnUrl ?? server;
+        // Whoever comes from a page of ours comes back to it; whoever comes from elsewhere, to where the operator says.
+        var to = server.AbsolutePath == "/" ? options.ReturnUrl ?? server : server;
         var address = to.GetLeftPart(UriPartial.Query);
         return query is null ? address + to.Fragment : $"{address}{(to.Query.Length > 0 ? '&' : '?')}{query}{to.Fragment}";
     }

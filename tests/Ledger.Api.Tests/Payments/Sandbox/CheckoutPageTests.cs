@@ -157,8 +157,8 @@ public sealed class CheckoutPageTests(SharedApp shared) : IClassFixture<SharedAp
         var page = await BrowseAsync(HttpMethod.Get, session);
         page.ShouldBe(200).ShouldHave("Content-Type", "text/html; charset=utf-8").ShouldHave("Vary", "Accept");
         page.Body.ShouldContain("data-status=\"open\"");
-        page.Body.ShouldContain("187500 credits");
-        page.Body.ShouldContain("$25");
+        page.Body.ShouldContain("187,500 credits");
+        page.Body.ShouldContain("$25.00");
         ButtonsOf(page, session).ShouldBe(["pay", "cancel", "decline"]);
 
         foreach (
@@ -219,10 +219,10 @@ public sealed class CheckoutPageTests(SharedApp shared) : IClassFixture<SharedAp
         foreach (
             var (session, title, dollars) in ((string, string, string)[])
                 [
-                    (await _app.OrderCreditsAsync(account, 1.5m), "11250 credits", "1.5"),
-                    (await _app.OrderTopupAsync(account, 5), "Prepaid balance", "5"),
-                    (await _app.OrderPackAsync(account), "Pack deepseek-chat-20k", "9"),
-                    (await _app.OrderTierAsync(account), "Subscription pro", "20"),
+                    (await _app.OrderCreditsAsync(account, 1.5m), "11,250 credits", "1.50"),
+                    (await _app.OrderTopupAsync(account, 5), "Prepaid balance", "5.00"),
+                    (await _app.OrderPackAsync(account), "Pack deepseek-chat-20k", "9.00"),
+                    (await _app.OrderTierAsync(account), "Subscription pro", "20.00"),
                 ]
         )
         {

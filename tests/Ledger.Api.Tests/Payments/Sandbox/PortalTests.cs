@@ -55,8 +55,8 @@ public sealed class PortalTests(SharedApp shared) : IClassFixture<SharedApp>
         await _app.OrderPackAsync(account);
         var page = (await BrowseAsync(HttpMethod.Get, portal)).ShouldBe(200).ShouldHave("Content-Type", "text/html; charset=utf-8");
         page.Header("Content-Security-Policy").ShouldStartWith("default-src 'none';");
-        page.Body.ShouldContain("<td>187500 credits</td><td>$25</td><td>paid</td>");
-        page.Body.ShouldContain("<td>Subscription pro</td><td>$20</td><td>paid</td>");
+        page.Body.ShouldContain("<td>187,500 credits</td><td>$25.00</td><td>paid</td>");
+        page.Body.ShouldContain("<td>Subscription pro</td><td>$20.00</td><td>paid</td>");
         page.Body.ShouldContain("paid until 2026-08-03T12:00:00Z");
         page.Body.ShouldNotContain("deepseek");
         foreach (

@@ -186,6 +186,11 @@ public sealed class StripeApiTests : IAsyncLifetime
     [InlineData("BaseUrl", "somewhere")]
     [InlineData("Timeout", "00:00:00")]
     [InlineData("Retries", "11")]
+    [InlineData("PageOrigins", "pay.example.com")]
+    [InlineData("PageOrigins", "https://pay.example.com/")]
+    [InlineData("PageOrigins", "https://checkout.stripe.com,https://*.example.com")]
+    [InlineData("PageOrigins", "https://pay.example.com;script-src")]
+    [InlineData("PageOrigins", "javascript:alert(1)")]
     public void Settings_with_which_nothing_could_be_paid_or_anybody_could_say_so_are_refused(string name, string value)
     {
         var settings = _stripe.Settings;

@@ -115,11 +115,31 @@ public sealed class StripeProviderTests(StripeShop shop) : IClassFixture<StripeS
             shop.App.Services.GetRequiredService<StripeLookup>()
         );
         var account = (await shop.App.OpenAccountAsync()).Id;
-        var order = (await shop.OrderCreditsAsync(account)).Order;
+        var order = (await shop.OrderCreditsAsync(account)).Order with { Session = null };
         shop.Stripe.ForgetKeys();
         var page = await provider.OpenCheckoutAsync(account, order, Server, CancellationToken.None);
         page.Url.ShouldEndWith(page.Session);
         _world.Show(page.Session)["cancel_url"]!.GetValue<string>().ShouldBe(expected);
+
+        // But whoever comes from a page of ours comes back to it.
+        shop.Stripe.ForgetKeys();
+        page = await provider.OpenCheckoutAsync(account, order, new(Server, "/packs"), CancellationToken.None);
+        _world.Show(page.Session)["cancel_url"]!.GetValue<string>().ShouldBe("http://ledger.test:5080/packs?checkout=canceled");
+    }
+
+    [Fact]
+    public async Task A_page_that_can_still_be_paid_is_found_again_wherever_one_comes_back_to()
+    {
+        var account = (await shop.App.OpenAccountAsync()).Id;
+        var (order, session) = await shop.OrderCreditsAsync(account);
+        var again = await Provider.OpenCheckoutAsync(account, order, new(Server, "/credits"), CancellationToken.None);
+        again.ShouldBe(new(session, "https://checkout.stripe.test/c/pay/" + session));
+
+        // Also when Stripe has forgotten the key; and only while it is open.
+        shop.Stripe.ForgetKeys();
+        (await Provider.OpenCheckoutAsync(account, order, Server, CancellationToken.None)).Session.ShouldBe(session);
+        _world.Expire(session);
+        (await Provider.OpenCheckoutAsync(account, order, Server, CancellationToken.None)).Session.ShouldNotBe(session);
     }
 
     [Fact]

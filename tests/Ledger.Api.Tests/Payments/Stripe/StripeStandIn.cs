@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 using Ledger.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -176,6 +178,19 @@ public sealed class StripeStandIn : IAsyncDisposable
     private async Task AnswerAsync(HttpContext context)
     {
         var request = context.Request;
+        if (request.Path.StartsWithSegments("/c/pay", StringComparison.Ordinal, out var page))
+        {
+            await SendPageAsync(context, World.Show(page.Value![1..]));
+            return;
+        }
+
+        if (request.Path.StartsWithSegments("/p/session", StringComparison.Ordinal))
+        {
+            context.Response.ContentType = "text/html; charset=utf-8";
+            await context.Response.WriteAsync("<!doctype html><html lang=\"en\"><title>Paid</title><h1>What you paid</h1></html>");
+            return;
+        }
+
         var form = request.HasFormContentType
             ? (await request.ReadFormAsync()).ToDictionary(pair => pair.Key, pair => pair.Value.ToString())
             : [];
@@ -235,6 +250,20 @@ public sealed class StripeStandIn : IAsyncDisposable
             context.Abort();
         else
             await SendAsync(context, answer);
+    }
+
+    // What a customer sees of it: the ways back, as the session has them.
+    private static Task SendPageAsync(HttpContext context, JsonObject session)
+    {
+        context.Response.ContentType = "text/html; charset=utf-8";
+        var (paid, left) = (session["success_url"]!.GetValue<string>(), session["cancel_url"]!.GetValue<string>());
+        paid = paid.Replace("{CHECKOUT_SESSION_ID}", session["id"]!.GetValue<string>(), StringComparison.Ordinal);
+        return context.Response.WriteAsync(
+            $"""
+            <!doctype html><html lang="en"><title>Pay</title><h1>Pay {session["amount_total"]} cents</h1>
+            <a href="{WebUtility.HtmlEncode(paid)}">It is paid</a> <a href="{WebUtility.HtmlEncode(left)}">Back</a></html>
+            """
+        );
     }
 
     private StripeAnswer Once(StripeRequest seen, HttpContext context)

@@ -347,6 +347,12 @@ public sealed partial class StripeWorld(TimeProvider clock)
         }
     }
 
+    /// <summary>Where its pages for paying are.</summary>
+    public string CheckoutPages { get; set; } = "https://checkout.stripe.test";
+
+    /// <summary>Where its pages on what was paid are.</summary>
+    public string BillingPages { get; set; } = "https://billing.stripe.test";
+
     // ---- what the API does
 
     /// <summary>Answers a request that is let in.</summary>
@@ -517,7 +523,7 @@ public sealed partial class StripeWorld(TimeProvider clock)
                     ["status"] = "open",
                     ["subscription"] = null,
                     ["success_url"] = form["success_url"],
-                    ["url"] = "https://checkout.stripe.test/c/pay/" + id,
+                    ["url"] = CheckoutPages + "/c/pay/" + id,
                     ["_intent_metadata"] = MetadataOf(form, "payment_intent_data[metadata]"),
                     ["_subscription_metadata"] = MetadataOf(form, "subscription_data[metadata]"),
                     ["_product"] = Line("[price_data][product]"),
@@ -537,7 +543,7 @@ public sealed partial class StripeWorld(TimeProvider clock)
                     ["object"] = "billing_portal.session",
                     ["customer"] = form["customer"],
                     ["return_url"] = form["return_url"],
-                    ["url"] = "https://billing.stripe.test/p/session/" + _made,
+                    ["url"] = BillingPages + "/p/session/" + _made,
                 }
             )
         );
@@ -1051,6 +1057,6 @@ public sealed partial class StripeWorld(TimeProvider clock)
     [GeneratedRegex(@"\[[0-9]+\]")]
     private static partial Regex Numbers();
 
-    [GeneratedRegex("^/v1/(customers|payment_intents|charges|invoices|subscriptions)/[A-Za-z0-9_]+$")]
+    [GeneratedRegex("^/v1/(checkout/sessions|customers|payment_intents|charges|invoices|subscriptions)/[A-Za-z0-9_]+$")]
     private static partial Regex IdPath();
 }
