@@ -149,6 +149,34 @@ public sealed class OutcomeTests(SharedGateway shared) : IClassFixture<SharedGat
         var answer = await _gateway.AskAsync(protocol, isStream, account.Key);
         answer.ShouldRefuse(protocol, (502, "upstream_error"), (502, "api_error"));
         answer.Body.ShouldContain("was not charged");
+    [Theory]
+    [MemberData(nameof(Protocols))]
+    public async Task An_empty_reason_to_stop_ends_nothing(Protocol protocol)
+    {
+        var account = await _gateway.RichAsync();
+        var start = Talk.AnthropicUsage(10, 1);
+        var sent =
+            protocol == Protocol.OpenAi
+                ? """
+                    data: {"id":"c","object":"chat.completion.chunk","model":"up-plain","choices":[{"index":0,"delta":{"content":"one two "},"finish_reason":""}]}
+
+
+                    """
+                : $$$"""
+                    event: message_start
+                    data: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"up-plain","content":[],"stop_reason":"","usage":{{{start}}}}}
+
+                    event: content_block_delta
+                    data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"one two ","stop_reason":""}}
+
+
+                    """;
+        _gateway.Upstream.Next(UpstreamScript.Sends(200, sent, "text/event-stream"));
+        var answer = (await _gateway.AskAsync(protocol, true, account.Key)).ShouldBe(200);
+        Talk.ShouldEndInError(protocol, answer.Body, BrokenOff);
+        await ShouldBeChargedForHalfAsync(account, protocol, CallOutcome.UpstreamCut);
+    }
+
         await _gateway.ShouldBeFreeAsync(account);
         (await _gateway.App.FactsAsync(account.Id))[^1].ShouldBeOfType<HoldReleased>();
     }
