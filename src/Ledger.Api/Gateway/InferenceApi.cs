@@ -205,7 +205,12 @@ public sealed class InferenceApi
     private async Task RefuseAsync(HttpContext context, CallRoute route, AccountId account, Placement placement)
     {
         var code = placement.Refusal!.Value;
-        if (code == RejectionCode.QuotaExceeded)
+        if (placement.Shortfall is { NeverFits: true })
+        {
+            // No window is large enough, so that there is nothing to wait for.
+            context.Response.Headers["x-should-retry"] = "false";
+        }
+        else if (code == RejectionCode.QuotaExceeded)
         {
             var known = await _ledger.GlimpseAsync(account);
             var now = LedgerTime.Later(_time, known.LastAt);
