@@ -418,12 +418,13 @@ internal sealed partial class CallRunner(
             outcome,
             run.ElapsedMs(time),
             run.FirstByteMs,
-            report.Raw
+            report.Raw,
+            UsageCut: report.IsRawCut ? true : null
         );
 
-    // Of a report there is the input at least, and the preset is in it. Where there is none, the preset was read by the model all the same.
+    // The preset is in the input of a report. Where none has a figure for it, the preset was read by the model all the same.
     private TokenUse CountedOf(Run run, in UsageReport report) =>
-        report is { IsReported: false, Raw: null } && run.Route.Preset is { } tool
+        report.IsInputCounted && run.Route.Preset is { } tool
             ? report.Tokens with
             {
                 Input = report.Tokens.Input + TokenCount.Likely(Encoding.UTF8.GetByteCount(presets.Find(tool)!)),
