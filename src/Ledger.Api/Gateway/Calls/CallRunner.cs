@@ -361,7 +361,7 @@ internal sealed partial class CallRunner(
 
     private async Task NotServedAsync(Run run, string why)
     {
-        metrics.NotServed(run.Call, why, run.Activity);
+        metrics.NotServed(run.Call, run.Target?.Model, why, run.ElapsedMs(time), run.Activity);
         run.HasEnded = true;
         await desk.ReleaseAsync(run.Call);
     }
