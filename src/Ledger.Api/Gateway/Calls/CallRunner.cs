@@ -213,13 +213,13 @@ internal sealed partial class CallRunner(
     {
         byte[] body;
         UsageReport report;
-        var content = "";
+        var said = default(FirstChoice);
         try
         {
             var read = await ReadAsync(upstream.Body, run.Cut);
             body = AnswerRelay.Read(run.Request, speaks, read, out report, run.Call.PlacedAt.ToUnixTimeSeconds());
             if (run.Route.Payment == CallPayment.Pack)
-                content = AnswerRelay.TextOf(body);
+                said = AnswerRelay.FirstOf(body);
         }
         catch (Exception broken) when (broken is IOException or InvalidDataException or OperationCanceledException)
         {
@@ -245,7 +245,7 @@ internal sealed partial class CallRunner(
         async Task KeepAsync(CallCharge charge)
         {
             if (run.Route.Payment == CallPayment.Pack)
-                answer = PackAnswers.Write(content, run.Call, record, charge);
+                answer = PackAnswers.Write(said, run.Call, record, charge);
             if (run.IsNamed)
                 await keeper.KeepAsync(run.Call.Account, run.Call.Id, answer);
         }
