@@ -26,7 +26,8 @@ public abstract record Decision<TEvent>
 /// <param name="Needed">What the command would have taken.</param>
 /// <param name="Available">What the limit had left.</param>
 /// <param name="Affordable">How many output tokens that would do for, where that decides; null elsewhere, and where it does for none.</param>
-public sealed record Shortfall(string Source, Amount Needed, Amount Available, long? Affordable = null);
+/// <param name="NeverFits">Whether it is more than the limit ever has, so that waiting for it to begin anew is no use.</param>
+public sealed record Shortfall(string Source, Amount Needed, Amount Available, long? Affordable = null, bool NeverFits = false);
 
 /// <summary>One event as it stands in an account's stream.</summary>
 /// <param name="Id">The event's derived id.</param>

@@ -35,7 +35,8 @@ public class StoredFormatTests
         1_200,
         300,
         "{ \"total_tokens\": 125 }",
-        Quota
+        Quota,
+        true
     );
 
     public static readonly object[] Samples =
@@ -324,7 +325,9 @@ public class StoredFormatTests
                 Directory
                     .GetFiles(Folder, "*.json")
                     .Where(file => NameOf(file) == Snake(name))
-                    .MaxBy(file => Path.GetFileName(file).Length)!
+                    .OrderBy(file => Path.GetFileName(file).Length)
+                    .ThenBy(file => file, StringComparer.Ordinal)
+                    .Last()
             )
             .TrimEnd('\n');
 

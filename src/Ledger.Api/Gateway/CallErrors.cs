@@ -10,6 +10,9 @@ namespace Ledger.Api.Gateway;
 /// <summary>What the inference routes refuse, and how, in the protocol of the route.</summary>
 internal static class CallErrors
 {
+    private const string NeverFits =
+        "This call never fits: its input and max_tokens are more than the subscription's whole quota of 24 hours. Ask for less.";
+
     private static readonly TimeSpan MaxWait = TimeSpan.FromMinutes(1);
 
     /// <summary>Who is not let in.</summary>
@@ -19,10 +22,17 @@ internal static class CallErrors
             : OpenAiErrors.SendAsync(context, OpenAiErrors.Of(denial));
 
     /// <summary>What the ledger refuses, with the limit that did.</summary>
-    public static Task SendAsync(HttpContext context, Protocol protocol, RejectionCode code, Shortfall? shortfall = null) =>
-        protocol == Protocol.Anthropic
-            ? AnthropicErrors.SendAsync(context, AnthropicErrors.Of(code) with { Shortfall = shortfall })
-            : OpenAiErrors.SendAsync(context, OpenAiErrors.Of(code) with { Shortfall = shortfall });
+    public static Task SendAsync(HttpContext context, Protocol protocol, RejectionCode code, Shortfall? shortfall = null)
+    {
+        if (protocol == Protocol.Anthropic)
+        {
+            var told = AnthropicErrors.Of(code) with { Shortfall = shortfall };
+            return AnthropicErrors.SendAsync(context, shortfall is { NeverFits: true } ? told with { Message = NeverFits } : told);
+        }
+
+        var error = OpenAiErrors.Of(code) with { Shortfall = shortfall };
+        return OpenAiErrors.SendAsync(context, shortfall is { NeverFits: true } ? error with { Message = NeverFits } : error);
+    }
 
     /// <summary>Bad input.</summary>
     public static Task SendAsync(HttpContext context, Protocol protocol, CallFault fault) =>

@@ -39,7 +39,7 @@ internal sealed class GatewayMetrics
         _duration = meter.CreateHistogram(
             "gen_ai.client.operation.duration",
             "s",
-            "From asking a provider to the end of its answer.",
+            "From asking a provider to the end of its answer, or to its failure.",
             advice: new InstrumentAdvice<double>
             {
                 HistogramBucketBoundaries = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92],
@@ -81,7 +81,8 @@ internal sealed class GatewayMetrics
             { "gen_ai.request.model", ModelOf(call) },
             { "gen_ai.response.model", record.Model },
         };
-        _duration.Record(record.LatencyMs / 1000d, tags);
+        var isCut = record.Outcome == CallOutcome.UpstreamCut;
+        _duration.Record(record.LatencyMs / 1000d, isCut ? [.. tags, new("error.type", Wire(record.Outcome))] : tags);
         if (record.FirstByteMs is { } first)
             _firstByte.Record(first / 1000d, tags);
         _tokens.Record(record.Tokens.AllInput, [.. tags, new("gen_ai.token.type", "input")]);
@@ -95,16 +96,36 @@ internal sealed class GatewayMetrics
         activity.SetTag("gen_ai.usage.cache_read.input_tokens", record.Tokens.CacheRead);
         activity.SetTag("gen_ai.usage.cache_creation.input_tokens", record.Tokens.CacheWrite + record.Tokens.CacheWrite1h);
         activity.SetTag("ledger.call.outcome", Wire(record.Outcome));
-        if (record.Outcome == CallOutcome.UpstreamCut)
-            activity.SetStatus(ActivityStatusCode.Error);
+        if (!isCut)
+            return;
+        activity.SetTag("error.type", Wire(record.Outcome));
+        activity.SetStatus(ActivityStatusCode.Error);
     }
 
     /// <summary>A call was not served, and cost nothing.</summary>
-    public void NotServed(LiveCall call, string why, Activity? activity)
+    /// <param name="call">The call.</param>
+    /// <param name="answering">The model whose answer had begun; null where none had, and the first of the chain stands for it.</param>
+    /// <param name="why">What it came to.</param>
+    /// <param name="elapsedMs">How long that took, in milliseconds.</param>
+    /// <param name="activity">Its span, where somebody listens.</param>
+    public void NotServed(LiveCall call, PricedModel? answering, string why, long elapsedMs, Activity? activity)
     {
         Count(call, why);
-        activity?.SetTag("error.type", why);
-        activity?.SetStatus(ActivityStatusCode.Error);
+        _duration.Record(
+            elapsedMs / 1000d,
+            new TagList
+            {
+                { "gen_ai.operation.name", "chat" },
+                { "gen_ai.provider.name", answering?.Provider ?? (call.Models is [var first, ..] ? first.Provider : "unknown") },
+                { "gen_ai.request.model", ModelOf(call) },
+                { "error.type", why },
+            }
+        );
+        if (activity is null)
+            return;
+        activity.SetTag("ledger.call.outcome", why);
+        activity.SetTag("error.type", why);
+        activity.SetStatus(ActivityStatusCode.Error);
     }
 
     /// <summary>An outcome in snake case.</summary>

@@ -135,6 +135,17 @@ public sealed class InferenceApi
             return;
         }
 
+        // The document's answer has room for one.
+        if (route.Payment == CallPayment.Pack && request is { IsStream: false, Choices: > 1 })
+        {
+            await CallErrors.SendAsync(
+                context,
+                route.Protocol,
+                new CallFault("n may be no more than 1 where a pack pays: the answer holds one choice. Streams may have more.", "n")
+            );
+            return;
+        }
+
         ForwardedHeaders.DropUnpriced(context.Request.Headers, _options);
         var model = route.Payment == CallPayment.Pack ? PackModel(request) : request.Model;
         if (Untranslatable(request, route, model) is { } untold)
@@ -205,7 +216,12 @@ public sealed class InferenceApi
     private async Task RefuseAsync(HttpContext context, CallRoute route, AccountId account, Placement placement)
     {
         var code = placement.Refusal!.Value;
-        if (code == RejectionCode.QuotaExceeded)
+        if (placement.Shortfall is { NeverFits: true })
+        {
+            // No window is large enough, so that there is nothing to wait for.
+            context.Response.Headers["x-should-retry"] = "false";
+        }
+        else if (code == RejectionCode.QuotaExceeded)
         {
             var known = await _ledger.GlimpseAsync(account);
             var now = LedgerTime.Later(_time, known.LastAt);
@@ -309,8 +325,13 @@ public sealed class InferenceApi
 
     private long PresetBytes(CallRoute route) => route.Preset is { } tool ? Encoding.UTF8.GetByteCount(_presets.Find(tool)!) : 0;
 
-    private static string PackModel(CallRequest request) =>
-        request.Model.StartsWith(request.Provider + "/", StringComparison.Ordinal) ? request.Model : request.Provider + "/" + request.Model;
+    /// <summary>The model's own name: the provider may be left out of it or not, and some models' names begin with their provider's.</summary>
+    private string PackModel(CallRequest request)
+    {
+        var full = request.Provider + "/" + request.Model;
+        var isNamed = request.Model.StartsWith(request.Provider + "/", StringComparison.Ordinal);
+        return isNamed && _ledger.Book.InForce(_time.GetUtcNow())?.Models.Find(full) is null ? request.Model : full;
+    }
 
     private static CacheUse CacheOf(CacheWrites writes) =>
         writes switch

@@ -23,8 +23,12 @@ public sealed record CallTerms(string Asked, long Input, long MaxOutput, string?
 /// <param name="Outcome">How it ended.</param>
 /// <param name="LatencyMs">How long it took, in milliseconds.</param>
 /// <param name="FirstByteMs">How long until the provider's first byte, in milliseconds; null where that is not known.</param>
-/// <param name="Usage">The provider's own report, byte for byte; null where there was none.</param>
+/// <param name="Usage">
+/// The provider's own report, byte for byte; where it took several to say what was used, a JSON array of them in the order in which they came. Null where there was
+/// none. Older calls have the last of them alone.
+/// </param>
 /// <param name="Quota">What of the subscription's quota it used; null where something else paid.</param>
+/// <param name="UsageCut">True where <paramref name="Usage"/> is only the beginning of what was reported; null else.</param>
 public sealed record CallRecord(
     string Provider,
     string Model,
@@ -34,7 +38,8 @@ public sealed record CallRecord(
     long LatencyMs,
     long? FirstByteMs,
     string? Usage,
-    QuotaShare? Quota = null
+    QuotaShare? Quota = null,
+    bool? UsageCut = null
 );
 
 /// <summary>What of a subscription's quota is used.</summary>

@@ -189,11 +189,12 @@ public sealed record PlaceCallHold(
     {
         var scope = ModelDirectory.NameOf(model);
         var available = account.Wallet.AvailableInPacks(scope, context.Now);
+        var source = account.Wallet.Debt(Unit.Credits).IsPositive ? "debt" : "pack";
         if (
             account.Wallet.FirstPack(scope, context.Now) is not { } pack
             || PackRates.EntryOf(scope, account.Orders.OfPocket(pack.Id), context.Book, context.Card) is not { } entry
         )
-            return Reject(RejectionCode.NoActivePack, new("pack", Amount.Zero(Unit.Credits), available));
+            return Reject(RejectionCode.NoActivePack, new(source, Amount.Zero(Unit.Credits), available));
 
         var limit = account.Keys.LeftFor(Key, Unit.Credits, context.Now);
         var funds = limit is { } l && l.Left < available ? l.Left : available;
@@ -215,7 +216,7 @@ public sealed record PlaceCallHold(
                 long? named = affordable < 1 ? null : affordable;
                 return limit is { } own && own.Left < cost
                     ? Reject(RejectionCode.KeyLimitReached, new(own.IsOwn ? "key" : "minting_key", cost, own.Left, named))
-                    : Reject(RejectionCode.NoActivePack, new("pack", cost, available, named));
+                    : Reject(RejectionCode.NoActivePack, new(source, cost, available, named));
             }
 
             (most, cost) = (affordable, clamped);
@@ -235,7 +236,13 @@ public sealed record PlaceCallHold(
             if (affordable < 1 || !Ask.MayClamp)
                 return Reject(
                     RejectionCode.QuotaExceeded,
-                    new("quota", Amount.Zero(Unit.Usd), Amount.Zero(Unit.Usd), affordable < 1 ? null : affordable)
+                    new(
+                        "quota",
+                        Amount.Zero(Unit.Usd),
+                        Amount.Zero(Unit.Usd),
+                        affordable < 1 ? null : affordable,
+                        NeverFits: WorstTokens(chain) > subscription.Terms!.TokensPer24h
+                    )
                 );
             most = affordable;
         }

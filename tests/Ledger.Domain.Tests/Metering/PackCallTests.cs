@@ -233,7 +233,12 @@ public class PackCallTests
     {
         var inDebt = GivenAccount(Pack(1, 63)).When(Place(Packed())).When(Settle(Used(2_000, 800))).And(Pack(2, 1_000));
         inDebt.After.Wallet.Debt(Unit.Credits).ShouldBe(Amount.Credits(137));
-        inDebt.When(Place(Packed(), reference: "c2")).ThenRejected(RejectionCode.NoActivePack, new("pack", Worst, Amount.Credits(0)));
+        inDebt.When(Place(Packed(), reference: "c2")).ThenRejected(RejectionCode.NoActivePack, new("debt", Worst, Amount.Credits(0)));
+        GivenAccount(Pack(1, 63))
+            .When(Place(Packed()))
+            .When(Settle(Used(2_000, 800)))
+            .When(Place(Packed(), reference: "c2"))
+            .ThenRejected(RejectionCode.NoActivePack, new("debt", Amount.Credits(0), Amount.Credits(0)));
         inDebt
             .When(new GrantCredits(Alice, Amount.Credits(137), PocketSource.Bonus, null, null, "operator", "settles", null))
             .When(Place(Packed(), reference: "c2"))

@@ -106,6 +106,19 @@ public class QuotaCallTests
     }
 
     [Fact]
+    public void What_no_window_can_ever_hold_says_so_used_up_or_not()
+    {
+        var most = Ask("openai/mini", input: 150_000, output: 16_000) with { Choices = 115 };
+        var (fits, never) = (most with { MayClamp = false }, most with { Choices = 116 });
+        GivenPro().When(Call(fits)).Decision.ShouldBeOfType<Decision<AccountEvent>.Accepted>();
+        GivenPro().When(Call(never)).ThenRejected(RejectionCode.QuotaExceeded, new("quota", Usd(0), Usd(0), 15_948, NeverFits: true));
+        var used = GivenPro().When(Call()).When(Settle(Used(1_990_000, 10_000)));
+        used.When(Call(fits, "c2")).ThenRejected(RejectionCode.QuotaExceeded, new("quota", Usd(0), Usd(0)));
+        used.When(Call(never, "c2")).ThenRejected(RejectionCode.QuotaExceeded, new("quota", Usd(0), Usd(0), NeverFits: true));
+        GivenPro().When(Call(never with { MayClamp = true })).Decision.ShouldBeOfType<Decision<AccountEvent>.Accepted>();
+    }
+
+    [Fact]
     public void Parallel_calls_share_no_quota()
     {
         var scenario = GivenPro();

@@ -213,13 +213,13 @@ internal sealed partial class CallRunner(
     {
         byte[] body;
         UsageReport report;
-        var content = "";
+        var said = default(FirstChoice);
         try
         {
             var read = await ReadAsync(upstream.Body, run.Cut);
             body = AnswerRelay.Read(run.Request, speaks, read, out report, run.Call.PlacedAt.ToUnixTimeSeconds());
             if (run.Route.Payment == CallPayment.Pack)
-                content = AnswerRelay.TextOf(body);
+                said = AnswerRelay.FirstOf(body);
         }
         catch (Exception broken) when (broken is IOException or InvalidDataException or OperationCanceledException)
         {
@@ -245,7 +245,7 @@ internal sealed partial class CallRunner(
         async Task KeepAsync(CallCharge charge)
         {
             if (run.Route.Payment == CallPayment.Pack)
-                answer = PackAnswers.Write(content, run.Call, record, charge);
+                answer = PackAnswers.Write(said, run.Call, record, charge);
             if (run.IsNamed)
                 await keeper.KeepAsync(run.Call.Account, run.Call.Id, answer);
         }
@@ -361,7 +361,7 @@ internal sealed partial class CallRunner(
 
     private async Task NotServedAsync(Run run, string why)
     {
-        metrics.NotServed(run.Call, why, run.Activity);
+        metrics.NotServed(run.Call, run.Target?.Model, why, run.ElapsedMs(time), run.Activity);
         run.HasEnded = true;
         await desk.ReleaseAsync(run.Call);
     }
@@ -418,12 +418,13 @@ internal sealed partial class CallRunner(
             outcome,
             run.ElapsedMs(time),
             run.FirstByteMs,
-            report.Raw
+            report.Raw,
+            UsageCut: report.IsRawCut ? true : null
         );
 
-    // Of a report there is the input at least, and the preset is in it. Where there is none, the preset was read by the model all the same.
+    // The preset is in the input of a report. Where none has a figure for it, the preset was read by the model all the same.
     private TokenUse CountedOf(Run run, in UsageReport report) =>
-        report is { IsReported: false, Raw: null } && run.Route.Preset is { } tool
+        report.IsInputCounted && run.Route.Preset is { } tool
             ? report.Tokens with
             {
                 Input = report.Tokens.Input + TokenCount.Likely(Encoding.UTF8.GetByteCount(presets.Find(tool)!)),

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Ledger.Api.Gateway.Protocols;
 using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
 using Ledger.Domain.RateCards;
@@ -13,14 +14,25 @@ internal static class PackAnswers
 {
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>The answer that is not streamed.</summary>
-    public static byte[] Write(string content, LiveCall call, CallRecord record, CallCharge charge)
+    /// <summary>
+    /// The answer that is not streamed: the document's members, and whatever the model said beside text, since that is paid for too. Where there is such,
+    /// why it ended is told as well.
+    /// </summary>
+    public static byte[] Write(in FirstChoice said, LiveCall call, CallRecord record, CallCharge charge)
     {
-        var buffer = new ArrayBufferWriter<byte>(content.Length + 512);
+        var buffer = new ArrayBufferWriter<byte>(said.Text.Length + 512);
         using (var json = new Utf8JsonWriter(buffer, Options))
         {
             json.WriteStartObject();
-            json.WriteString("content", content);
+            json.WriteString("content", said.Text);
+            if (said.HasMore)
+            {
+                WriteAsIs(json, "refusal", said.Refusal);
+                WriteAsIs(json, "tool_calls", said.ToolCalls);
+                WriteAsIs(json, "function_call", said.FunctionCall);
+                WriteAsIs(json, "finish_reason", said.FinishReason);
+            }
+
             WriteRest(json, call, record, charge);
             json.WriteEndObject();
         }
@@ -46,6 +58,14 @@ internal static class PackAnswers
         }
 
         return buffer.WrittenSpan.ToArray();
+    }
+
+    private static void WriteAsIs(Utf8JsonWriter json, string name, byte[]? raw)
+    {
+        if (raw is null)
+            return;
+        json.WritePropertyName(name);
+        json.WriteRawValue(raw, skipInputValidation: true);
     }
 
     private static void WriteRest(Utf8JsonWriter json, LiveCall call, CallRecord record, CallCharge charge)

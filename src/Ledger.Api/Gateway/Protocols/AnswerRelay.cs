@@ -29,23 +29,40 @@ internal static class AnswerRelay
         }
     }
 
-    /// <summary>The first choice's text in an answer of OpenAI's protocol; empty where there is none.</summary>
-    public static string TextOf(ReadOnlyMemory<byte> answer)
+    /// <summary>What the first choice says in an answer of OpenAI's protocol; nothing where there is none.</summary>
+    public static FirstChoice FirstOf(ReadOnlyMemory<byte> answer)
     {
         using var document = JsonDocument.Parse(answer, JsonSlices.Document);
         foreach (var choice in document.RootElement.Member("choices"u8).Items())
         {
-            var content = choice.Member("message"u8)?.Member("content"u8);
-            if (content is { ValueKind: JsonValueKind.String } text)
-                return Decoded(text);
-            var all = new StringBuilder();
-            foreach (var part in content.Items())
-                all.Append(part.TextMember("text"u8) is { } words ? Decoded(words) : "");
-            return all.ToString();
+            var message = choice.Member("message"u8);
+            return new(
+                TextOf(message?.Member("content"u8)),
+                RawOf(message?.Member("refusal"u8)),
+                RawOf(message?.Member("tool_calls"u8)),
+                RawOf(message?.Member("function_call"u8)),
+                RawOf(choice.TextMember("finish_reason"u8))
+            );
         }
 
-        return "";
+        return new("", null, null, null, null);
     }
+
+    private static string TextOf(JsonElement? content)
+    {
+        if (content is { ValueKind: JsonValueKind.String } text)
+            return Decoded(text);
+        var all = new StringBuilder();
+        foreach (var part in content.Items())
+            all.Append(part.TextMember("text"u8) is { } words ? Decoded(words) : "");
+        return all.ToString();
+    }
+
+    // Copied, since the document is gone when it is written. What is empty says nothing.
+    private static byte[]? RawOf(JsonElement? value) =>
+        value is { } given && JsonMarshal.GetRawUtf8Value(given) is var raw && !raw.SequenceEqual("[]"u8) && !raw.SequenceEqual("\"\""u8)
+            ? raw.ToArray()
+            : null;
 
     private static byte[] OpenAi(CallRequest request, ReadOnlyMemory<byte> answer, out UsageReport report)
     {

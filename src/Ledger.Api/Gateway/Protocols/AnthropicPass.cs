@@ -147,7 +147,9 @@ internal ref struct AnthropicPass
     private void ReadStop()
     {
         _json.Read();
-        if (_json.TokenType == JsonTokenType.String)
+
+        // An empty one ends nothing.
+        if (_json.TokenType == JsonTokenType.String && _json.ValueSpan.Length > 0)
             Outcome = StopReasons.OfAnthropic(ref _json);
         _json.Skip();
     }

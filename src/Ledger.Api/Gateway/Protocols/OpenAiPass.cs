@@ -158,7 +158,9 @@ internal ref struct OpenAiPass
             else if (_json.ValueTextEquals("finish_reason"u8))
             {
                 _json.Read();
-                if (_json.TokenType == JsonTokenType.String)
+
+                // Some providers send an empty one with every chunk: nothing has ended then.
+                if (_json.TokenType == JsonTokenType.String && _json.ValueSpan.Length > 0)
                 {
                     isFinished = true;
                     outcome = StopReasons.OfOpenAi(ref _json);

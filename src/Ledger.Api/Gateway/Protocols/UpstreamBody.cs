@@ -46,7 +46,7 @@ internal static class UpstreamBody
         if (places.Provider.Exists)
             edits.Replace(places.Provider, []);
         if (how.MaxTokens is { } tokens)
-            EditTokens(ref edits, places, how.Model, tokens);
+            EditTokens(ref edits, places, body, how.Model, tokens);
         if (request is { Protocol: Protocol.OpenAi, IsStream: true, WantsUsage: false })
             EditStreamOptions(ref edits, places, body);
         if (how.Preset is { } preset)
@@ -54,20 +54,23 @@ internal static class UpstreamBody
         return edits.Apply(body);
     }
 
-    private static void EditTokens(ref Edits edits, in BodyPlaces places, string model, long tokens)
+    private static void EditTokens(ref Edits edits, in BodyPlaces places, ReadOnlySpan<byte> body, string model, long tokens)
     {
         Span<byte> digits = stackalloc byte[20];
         Utf8Formatter.TryFormat(tokens, digits, out var length);
         var text = digits[..length].ToArray();
 
-        // Both, where both are there: providers differ in which of them they read.
-        if (places.MaxTokens.Exists)
+        // Both, where both are there: providers differ in which of them they read. A null beside a number says nothing, and stays: some refuse two numbers.
+        var (says, saysCompletion) = (IsNumber(places.MaxTokens, body), IsNumber(places.MaxCompletionTokens, body));
+        if (places.MaxTokens.Exists && (says || !saysCompletion))
             edits.Replace(places.MaxTokens, text);
-        if (places.MaxCompletionTokens.Exists)
+        if (places.MaxCompletionTokens.Exists && (saysCompletion || !says))
             edits.Replace(places.MaxCompletionTokens, text);
         if (!places.MaxTokens.Exists && !places.MaxCompletionTokens.Exists)
             edits.Insert(places.Open, [.. IsReasoner(model) ? "\"max_completion_tokens\":"u8 : "\"max_tokens\":"u8, .. text, (byte)',']);
     }
+
+    private static bool IsNumber(Slice at, ReadOnlySpan<byte> body) => at.Exists && body[at.Start] != (byte)'n';
 
     private static void EditStreamOptions(ref Edits edits, in BodyPlaces places, ReadOnlySpan<byte> body)
     {

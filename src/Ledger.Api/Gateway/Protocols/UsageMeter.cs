@@ -12,8 +12,11 @@ namespace Ledger.Api.Gateway.Protocols;
 /// </remarks>
 internal sealed class UsageMeter(CallRequest request)
 {
-    private const int MaxRaw = 2048;
-    private byte[]? _raw;
+    /// <summary>The most of the reports that is kept, in bytes.</summary>
+    public const int MaxRaw = 8192;
+
+    private readonly List<(Figure Set, byte[] Raw)> _reports = new(2);
+    private byte[]? _unusable;
     private long _delivered;
     private long? _input;
     private long? _output;
@@ -32,13 +35,14 @@ internal sealed class UsageMeter(CallRequest request)
     {
         get
         {
-            var raw = _raw is { Length: <= MaxRaw } ? Encoding.UTF8.GetString(_raw) : null;
+            var raw = Raw(out var isCut);
+            var isInputCounted = _input is null && _passes.Input == 0;
             var isReported = _isFinal && _input is not null && _output is not null;
             var oneHour = Math.Max(_oneHour ?? 0, _passes.CacheWrite1h);
             var writes = Math.Max(Writes(_cacheWrite, _fiveMinutes, _oneHour), _passes.CacheWrite + _passes.CacheWrite1h);
             return new(
                 new(
-                    Math.Max(_input ?? request.HeuristicInput, _passes.Input),
+                    isInputCounted ? request.HeuristicInput : Math.Max(_input ?? 0, _passes.Input),
                     Math.Max(_cacheRead ?? 0, _passes.CacheRead),
                     writes - oneHour,
                     oneHour,
@@ -46,7 +50,9 @@ internal sealed class UsageMeter(CallRequest request)
                 ),
                 isReported,
                 raw,
-                Outcome
+                Outcome,
+                isInputCounted,
+                isCut
             );
         }
     }
@@ -57,7 +63,6 @@ internal sealed class UsageMeter(CallRequest request)
     /// <summary>Takes a <c>usage</c> of OpenAI's protocol.</summary>
     public void TakeOpenAi(ReadOnlySpan<byte> usage)
     {
-        _raw = usage.ToArray();
         var json = new Utf8JsonReader(usage);
         var figures = new Figures();
         long? prompt = null;
@@ -83,7 +88,12 @@ internal sealed class UsageMeter(CallRequest request)
         }
 
         if (figures.IsAbsurd || prompt is null || completion is null)
+        {
+            _unusable = usage.ToArray();
             return;
+        }
+
+        Keep(usage, Figure.All);
 
         // DeepSeek's own name for it, where it does not give OpenAI's.
         _cacheRead = cached ?? hits ?? 0;
@@ -99,13 +109,18 @@ internal sealed class UsageMeter(CallRequest request)
     /// <param name="isFinal">Whether its output is what was put out: a stream begins with a placeholder.</param>
     public void TakeAnthropic(ReadOnlySpan<byte> usage, bool isFinal)
     {
-        _raw = usage.ToArray();
         var json = new Utf8JsonReader(usage);
         var figures = new Figures();
         json.Read();
         var (pass, passes) = ReadPass(ref json, ref figures, isWhole: true);
-        if (figures.IsAbsurd)
+        var set = SetBy(pass, passes);
+        if (figures.IsAbsurd || set == Figure.None)
+        {
+            _unusable = usage.ToArray();
             return;
+        }
+
+        Keep(usage, set);
         _input = pass.Input ?? _input;
         _output = pass.Output ?? _output;
         _cacheRead = pass.Read ?? _cacheRead;
@@ -115,6 +130,60 @@ internal sealed class UsageMeter(CallRequest request)
         _passes = passes ?? _passes;
         _isFinal |= isFinal && pass.Output is not null;
     }
+
+    /// <summary>Keeps a report, and lets go of those of which it leaves no figure standing: a stream may report with every chunk.</summary>
+    private void Keep(ReadOnlySpan<byte> usage, Figure set)
+    {
+        for (var i = _reports.Count - 1; i >= 0; i--)
+        {
+            var left = _reports[i].Set & ~set;
+            if (left == Figure.None)
+                _reports.RemoveAt(i);
+            else
+                _reports[i] = (left, _reports[i].Raw);
+        }
+
+        _reports.Add((set, usage.ToArray()));
+    }
+
+    private string? Raw(out bool isCut)
+    {
+        var raw = _reports switch
+        {
+            [] => _unusable ?? [],
+            [var (_, only)] => only,
+            _ => Joined(),
+        };
+        isCut = raw.Length > MaxRaw;
+        var end = Math.Min(raw.Length, MaxRaw);
+
+        // Not in the middle of a character.
+        while (isCut && (raw[end] & 0xC0) == 0x80)
+            end--;
+        return end == 0 ? null : Encoding.UTF8.GetString(raw, 0, end);
+    }
+
+    private byte[] Joined()
+    {
+        var all = new List<byte>();
+        foreach (var (_, raw) in _reports)
+        {
+            all.Add(all.Count == 0 ? (byte)'[' : (byte)',');
+            all.AddRange(raw);
+        }
+
+        all.Add((byte)']');
+        return [.. all];
+    }
+
+    private static Figure SetBy(in Pass pass, TokenUse? passes) =>
+        (pass.Input is null ? Figure.None : Figure.Input)
+        | (pass.Output is null ? Figure.None : Figure.Output)
+        | (pass.Read is null ? Figure.None : Figure.CacheRead)
+        | (pass.Write is null ? Figure.None : Figure.CacheWrite)
+        | (pass.FiveMinutes is null ? Figure.None : Figure.FiveMinutes)
+        | (pass.OneHour is null ? Figure.None : Figure.OneHour)
+        | (passes is null ? Figure.None : Figure.Passes);
 
     /// <summary>The figures of an object that the reader stands before, and the sum of the passes that it lists.</summary>
     private static (Pass Figures, TokenUse? Passes) ReadPass(ref Utf8JsonReader json, ref Figures figures, bool isWhole)
@@ -181,6 +250,21 @@ internal sealed class UsageMeter(CallRequest request)
 
     // What the whole has beyond its split was written for five minutes.
     private static long Writes(long? all, long? fiveMinutes, long? oneHour) => Math.Max((fiveMinutes ?? 0) + (oneHour ?? 0), all ?? 0);
+
+    /// <summary>Which figures a report has set.</summary>
+    [Flags]
+    private enum Figure
+    {
+        None = 0,
+        Input = 1,
+        Output = 2,
+        CacheRead = 4,
+        CacheWrite = 8,
+        FiveMinutes = 16,
+        OneHour = 32,
+        Passes = 64,
+        All = 127,
+    }
 
     /// <summary>What Anthropic says of an answer, or of one pass of several.</summary>
     private struct Pass

@@ -8,8 +8,13 @@ namespace Ledger.Api.Gateway.Providers;
 /// </summary>
 internal static class FirstEvent
 {
-    /// <summary>Which refusal a stream's first bytes tell of; null where they tell of none.</summary>
-    public static UpstreamRefusal? ErrorOf(ReadOnlySpan<byte> bytes)
+    private const int TooManyRequests = 429;
+
+    /// <summary>
+    /// Which refusal a stream's first bytes tell of, and the status that a provider who does not say 200 first would have given it, where another one is
+    /// counted otherwise; null where they tell of none.
+    /// </summary>
+    public static (UpstreamRefusal Kind, int? Status)? ErrorOf(ReadOnlySpan<byte> bytes)
     {
         foreach (var range in bytes.Split((byte)'\n'))
         {
@@ -24,7 +29,7 @@ internal static class FirstEvent
         return null;
     }
 
-    private static UpstreamRefusal? KindOf(ReadOnlySpan<byte> data)
+    private static (UpstreamRefusal Kind, int? Status)? KindOf(ReadOnlySpan<byte> data)
     {
         // What is no error is not read twice.
         if (data.IndexOf("\"error\""u8) is < 0 or > 64)
@@ -39,7 +44,9 @@ internal static class FirstEvent
                 || error.ValueKind is JsonValueKind.Null
             )
                 return null;
-            return IsBusy(error) ? UpstreamRefusal.Busy : UpstreamRefusal.Failed;
+            return IsLimited(error) ? (UpstreamRefusal.Busy, TooManyRequests)
+                : Says(error, "type", "overloaded_error") ? (UpstreamRefusal.Busy, null)
+                : (UpstreamRefusal.Failed, null);
         }
         catch (JsonException)
         {
@@ -47,14 +54,13 @@ internal static class FirstEvent
         }
     }
 
-    private static bool IsBusy(JsonElement error) =>
-        error.ValueKind == JsonValueKind.Object
-        && (
-            IsBusy(error, "type", "overloaded_error")
-            || IsBusy(error, "type", "rate_limit_error")
-            || IsBusy(error, "code", "rate_limit_exceeded")
-        );
+    // A single caller can bring it about with what it asks for, so that it says nothing of the provider's health.
+    private static bool IsLimited(JsonElement error) =>
+        Says(error, "type", "rate_limit_error") || Says(error, "code", "rate_limit_exceeded");
 
-    private static bool IsBusy(JsonElement error, string name, string value) =>
-        error.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.String && member.ValueEquals(value);
+    private static bool Says(JsonElement error, string name, string value) =>
+        error.ValueKind == JsonValueKind.Object
+        && error.TryGetProperty(name, out var member)
+        && member.ValueKind == JsonValueKind.String
+        && member.ValueEquals(value);
 }

@@ -11,7 +11,9 @@ public sealed record UpstreamTarget(string Provider, PricedModel Model);
 /// <summary>Why nobody of a chain answered.</summary>
 public enum UpstreamRefusal
 {
-    /// <summary>The provider refuses what the caller asks: another attempt, or another provider, is not the answer to that.</summary>
+    /// <summary>
+    /// The provider refuses what the caller asks: another attempt, or another provider, is not the answer to that, unless an entry before it may serve the same later.
+    /// </summary>
     ContentRefused,
 
     /// <summary>The provider refuses our key, or our account there.</summary>

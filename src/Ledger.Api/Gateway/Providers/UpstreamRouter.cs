@@ -109,7 +109,9 @@ public sealed partial class UpstreamRouter
             var refused = attempt.Refused! with { Protocol = request.Protocol };
             if (attempt.WasSent)
                 LogRefused(_logger, target.Provider, target.Model.Model, refused.Kind, refused.Status, attempt.Why, request.RequestId);
-            if (refused.Kind == UpstreamRefusal.ContentRefused)
+
+            // The last word, unless an entry before it may serve the same later: what a fallback cannot carry says nothing of what the first one can.
+            if (refused.Kind == UpstreamRefusal.ContentRefused && !call.HasWeightier(refused.Kind))
                 return refused with { Attempts = call.Attempts };
             call.Note(refused);
             if (!attempt.MayPass || again >= provider.Retries)
@@ -182,8 +184,13 @@ public sealed partial class UpstreamRouter
             var read = await answer.Body.ReadAsync(first, ct);
             if (read == 0)
                 return Attempt.Failed(answer.Status, "an empty answer");
-            if (answer.IsEventStream && FirstEvent.ErrorOf(first.AsSpan(0, read)) is { } kind)
-                return new(new(kind, answer.Status, first[..read], answer.RetryAfter), null, true, "an error instead of a stream");
+            if (answer.IsEventStream && FirstEvent.ErrorOf(first.AsSpan(0, read)) is var (kind, status))
+                return new(
+                    new(kind, status ?? answer.Status, first[..read], answer.RetryAfter),
+                    null,
+                    true,
+                    "an error instead of a stream"
+                );
             _metrics.Served(target.Provider, target.Model.Model, _time.GetElapsedTime(began));
             answer.Replay(first.AsMemory(0, read));
             var served = new Attempt(null, answer, false, "");
@@ -335,6 +342,8 @@ public sealed partial class UpstreamRouter
             if (Worst is null || Weight(refused.Kind) >= Weight(Worst.Kind))
                 Worst = refused;
         }
+
+        public bool HasWeightier(UpstreamRefusal kind) => Worst is not null && Weight(Worst.Kind) > Weight(kind);
 
         private static int Weight(UpstreamRefusal kind) =>
             kind switch

@@ -88,7 +88,7 @@ public sealed class LeavingTests(SharedGateway shared, HastyGateway hasty) : ICl
             CallOutcome.CallerGone,
             0,
             null,
-            Talk.LastUsage(protocol, isStream, 10, 5)
+            Talk.ReportOf(protocol, isStream, 10, 5)
         );
 
     private static Task EndedAsync(GatewayApp gateway, TestAccount account) =>

@@ -30,11 +30,7 @@ public sealed class OutcomeTests(SharedGateway shared) : IClassFixture<SharedGat
         var (tokens, nanos, raw) =
             protocol == Protocol.OpenAi
                 ? (new TokenUse(130, 30, 0, 0, 50), 233_000, Talk.OpenAiUsage(160, 50, 30, 5))
-                : (
-                    new TokenUse(100, 30, 20, 10, 50),
-                    248_000,
-                    isStream ? """{"output_tokens":50}""" : Talk.AnthropicUsage(100, 50, 30, 20, 10)
-                );
+                : (new TokenUse(100, 30, 20, 10, 50), 248_000, Talk.AnthropicReport(isStream, 100, 50, 30, 20, 10));
         var charge = await _gateway.ShouldBeChargedAsync(
             account,
             nanos,
@@ -61,16 +57,7 @@ public sealed class OutcomeTests(SharedGateway shared) : IClassFixture<SharedGat
         await _gateway.ShouldBeChargedAsync(
             account,
             0,
-            new(
-                Talk.ProviderOf(protocol),
-                "plain",
-                default,
-                false,
-                CallOutcome.Completed,
-                0,
-                null,
-                Talk.LastUsage(protocol, isStream, 0, 0)
-            )
+            new(Talk.ProviderOf(protocol), "plain", default, false, CallOutcome.Completed, 0, null, Talk.ReportOf(protocol, isStream, 0, 0))
         );
     }
 
@@ -109,10 +96,7 @@ public sealed class OutcomeTests(SharedGateway shared) : IClassFixture<SharedGat
         var answer = (await _gateway.AskAsync(protocol, isStream, account.Key, Talk.ModelOf(other))).ShouldBe(200);
 
         Talk.TextOf(protocol, isStream, answer.Body).ShouldBe("one two three 4 ");
-        var raw =
-            other == Protocol.OpenAi ? Talk.OpenAiUsage(130, 50, 30)
-            : isStream ? """{"output_tokens":50}"""
-            : Talk.AnthropicUsage(100, 50, 30);
+        var raw = other == Protocol.OpenAi ? Talk.OpenAiUsage(130, 50, 30) : Talk.AnthropicReport(isStream, 100, 50, 30);
         await _gateway.ShouldBeChargedAsync(
             account,
             203_000,
@@ -167,6 +151,34 @@ public sealed class OutcomeTests(SharedGateway shared) : IClassFixture<SharedGat
 
     [Theory]
     [MemberData(nameof(Protocols))]
+    public async Task An_empty_reason_to_stop_ends_nothing(Protocol protocol)
+    {
+        var account = await _gateway.RichAsync();
+        var start = Talk.AnthropicUsage(10, 1);
+        var sent =
+            protocol == Protocol.OpenAi
+                ? """
+                    data: {"id":"c","object":"chat.completion.chunk","model":"up-plain","choices":[{"index":0,"delta":{"content":"one two "},"finish_reason":""}]}
+
+
+                    """
+                : $$$"""
+                    event: message_start
+                    data: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"up-plain","content":[],"stop_reason":"","usage":{{{start}}}}}
+
+                    event: content_block_delta
+                    data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"one two ","stop_reason":""}}
+
+
+                    """;
+        _gateway.Upstream.Next(UpstreamScript.Sends(200, sent, "text/event-stream"));
+        var answer = (await _gateway.AskAsync(protocol, true, account.Key)).ShouldBe(200);
+        Talk.ShouldEndInError(protocol, answer.Body, BrokenOff);
+        await ShouldBeChargedForHalfAsync(account, protocol, CallOutcome.UpstreamCut);
+    }
+
+    [Theory]
+    [MemberData(nameof(Protocols))]
     public async Task A_stream_that_breaks_off_with_an_error_costs_what_was_delivered(Protocol protocol)
     {
         var account = await _gateway.RichAsync();
@@ -188,7 +200,7 @@ public sealed class OutcomeTests(SharedGateway shared) : IClassFixture<SharedGat
 
         Talk.TextOf(protocol, isStream, answer.Body).ShouldBe("one two ");
         _gateway.Upstream.Calls.TakeLast(2).Select(call => call.Model).ShouldBe(["up-falling", "up-dear"]);
-        var raw = isStream ? """{"output_tokens":50}""" : Talk.AnthropicUsage(100, 50);
+        var raw = Talk.AnthropicReport(isStream, 100, 50);
         await _gateway.ShouldBeChargedAsync(
             account,
             400_000,
@@ -249,7 +261,7 @@ public sealed class OutcomeTests(SharedGateway shared) : IClassFixture<SharedGat
         await _gateway.ShouldBeChargedAsync(
             account,
             20_000,
-            new(Talk.ProviderOf(protocol), "plain", new(10, 0, 0, 0, 5), false, outcome, 0, null, Talk.LastUsage(protocol, isStream, 10, 5))
+            new(Talk.ProviderOf(protocol), "plain", new(10, 0, 0, 0, 5), false, outcome, 0, null, Talk.ReportOf(protocol, isStream, 10, 5))
         );
     }
 

@@ -171,10 +171,103 @@ public sealed class PackCallTests(SharedGateway shared) : IClassFixture<SharedGa
         );
     }
 
+    [Fact]
+    public async Task More_than_one_choice_is_refused_where_the_answer_has_room_for_one()
+    {
+        var account = await BoughtAsync();
+        var before = _gateway.Upstream.Calls.Count;
+        var refused = await _gateway.App.SayAsync(Route, account.Key, BodyOf(change: body => body["n"] = 2));
+        refused.ShouldRefuse(Protocol.OpenAi, (400, "invalid_request_error"), default);
+        refused.Text("error", "param").ShouldBe("n");
+        (await _gateway.App.FactsAsync(account.Id)).OfType<HoldPlaced>().ShouldBeEmpty();
+        _gateway.Upstream.Calls.Count.ShouldBe(before);
+
+        // Chunks say which choice they are of.
+        _gateway.Upstream.Next(Document, Document);
+        (await _gateway.App.SayAsync(Route, account.Key, BodyOf(isStream: true, change: body => body["n"] = 2))).ShouldBe(200);
+        (await _gateway.App.SayAsync(Route, account.Key, BodyOf(change: body => body["n"] = 1))).ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task Tools_that_the_model_calls_are_in_the_answer()
+    {
+        var account = await BoughtAsync();
+        _gateway.Upstream.Next(
+            UpstreamScript.Says().Calling("call_a", "weather", """{"city":"Paris"}""").Using(new(24, 86)),
+            UpstreamScript.Sends(
+                200,
+                """{"id":"c","model":"up-plain","choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal":"No.","tool_calls":[],"function_call":{"name":"now","arguments":"{}"}},"finish_reason":"function_call"}],"usage":{"prompt_tokens":24,"completion_tokens":86}}"""
+            )
+        );
+        var answer = (await _gateway.App.SayAsync(Route, account.Key, BodyOf())).ShouldBe(200);
+        answer
+            .Json.EnumerateObject()
+            .Select(member => member.Name)
+            .ShouldBe(["content", "tool_calls", "finish_reason", "usage", "pack", "usageLogId"], answer.Body);
+        answer.Text("content").ShouldBe("");
+        answer.Text("finish_reason").ShouldBe("tool_calls");
+        var call = answer.Json.GetProperty("tool_calls").EnumerateArray().ShouldHaveSingleItem();
+        call.GetProperty("id").GetString().ShouldBe("call_a");
+        call.GetProperty("function").GetProperty("name").GetString().ShouldBe("weather");
+        call.GetProperty("function").GetProperty("arguments").GetString().ShouldBe("""{"city":"Paris"}""");
+
+        var older = (await _gateway.App.SayAsync(Route, account.Key, BodyOf())).ShouldBe(200);
+        older.Body.ShouldStartWith(
+            """{"content":"","refusal":"No.","function_call":{"name":"now","arguments":"{}"},"finish_reason":"function_call","usage":{"""
+        );
+    }
+
+    [Fact]
+    public async Task A_model_whose_own_name_begins_with_its_providers_is_found_by_it()
+    {
+        await using var gateway = await SharedGateway.StartAsync();
+        await gateway.App.PublishAsync(card =>
+        {
+            var echo = card.Models.Single(model => (model.Provider, model.Model) == ("sandbox", "echo"));
+            var pack = card.Packs[0];
+            return card with
+            {
+                Models =
+                [
+                    .. card.Models,
+                    echo with
+                    {
+                        Provider = "openai",
+                        Model = "openai/auto",
+                        UpstreamModel = "up-auto",
+                        Fallbacks = [],
+                    },
+                ],
+                Packs = [.. card.Packs, pack with { Id = "auto-20k", Provider = "openai", Model = "openai/auto" }],
+            };
+        });
+        var account = await gateway.RichAsync(0);
+        await gateway.App.GrantAsync(account.Id, Amount.Credits(1_000), PocketSource.Pack, "openai/openai/auto");
+        gateway.Upstream.Otherwise(Document);
+        foreach (var name in (string[])["openai/auto", "openai/openai/auto"])
+            (await gateway.App.SayAsync(Route, account.Key, BodyOf(model: name))).ShouldBe(200);
+        gateway.Upstream.Calls.Select(call => call.Model).ShouldBe(["up-auto", "up-auto"]);
+    }
+
     private static bool HasMember(JsonElement json, string name) => json.TryGetProperty(name, out _);
 
-    private static string BodyOf(bool isStream = false, string model = "plain", long maxTokens = 100) =>
-        Talk.BodyOf(Protocol.OpenAi, isStream, model, maxTokens, change: body => body["provider"] = "openai");
+    private static string BodyOf(
+        bool isStream = false,
+        string model = "plain",
+        long maxTokens = 100,
+        Action<System.Text.Json.Nodes.JsonObject>? change = null
+    ) =>
+        Talk.BodyOf(
+            Protocol.OpenAi,
+            isStream,
+            model,
+            maxTokens,
+            change: body =>
+            {
+                body["provider"] = "openai";
+                change?.Invoke(body);
+            }
+        );
 
     private async Task<TestAccount> BoughtAsync()
     {

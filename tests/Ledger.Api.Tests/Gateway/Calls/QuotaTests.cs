@@ -121,7 +121,7 @@ public sealed class QuotaTests(SharedGateway shared) : IClassFixture<SharedGatew
                 CallOutcome.Completed,
                 0,
                 null,
-                Talk.LastUsage(Protocol.Anthropic, isStream, 100, 50)
+                Talk.ReportOf(Protocol.Anthropic, isStream, 100, 50)
             )
         );
         settled.Tool.ShouldBe(tool);
@@ -143,6 +143,72 @@ public sealed class QuotaTests(SharedGateway shared) : IClassFixture<SharedGatew
             (input * 1_000) + 4_000,
             new("anthropic", "plain", new(input, 0, 0, 0, 2), true, CallOutcome.Completed, 0, null, null)
         );
+    }
+
+    [Fact]
+    public async Task What_no_window_can_ever_hold_is_not_to_be_waited_for()
+    {
+        var account = await _gateway.SubscribedAsync();
+        var body = Talk.BodyOf(Protocol.Anthropic, text: new string('x', 40_000));
+        var refused = await _gateway.App.SayAsync("/cursor/v1/messages", account.Key, body);
+        refused.ShouldRefuse(Protocol.Anthropic, default, (429, "rate_limit_error"));
+        refused.ShouldHave("Retry-After", null).ShouldHave("x-should-retry", "false");
+        refused.Text("error", "message")!.ShouldContain("never fits");
+        refused.Text("error", "limit_source").ShouldBe("quota");
+    }
+
+    [Fact]
+    public async Task Where_a_report_leaves_the_input_out_the_preset_is_counted_too()
+    {
+        var account = await _gateway.RichAsync();
+        var input = await InputAsync(account);
+        _gateway.Upstream.Next(
+            UpstreamScript.Sends(
+                200,
+                """{"id":"m","type":"message","model":"up-plain","content":[{"type":"text","text":"one two "}],"stop_reason":"end_turn","usage":{"output_tokens":5}}"""
+            )
+        );
+        (await _gateway.App.SayAsync("/cline/v1/messages", account.Key, Talk.BodyOf(Protocol.Anthropic))).ShouldBe(200);
+        await _gateway.ShouldBeChargedAsync(
+            account,
+            (input * 1_000) + 10_000,
+            new("anthropic", "plain", new(input, 0, 0, 0, 5), true, CallOutcome.Completed, 0, null, """{"output_tokens":5}""")
+        );
+    }
+
+    [Fact]
+    public async Task A_preset_that_a_long_report_has_counted_is_not_counted_again()
+    {
+        var account = await _gateway.RichAsync();
+        var usage = $$"""{"input_tokens":300,"x":"{{new string('x', 9_000)}}"}""";
+        _gateway.Upstream.Next(
+            UpstreamScript.Sends(
+                200,
+                $$$$"""
+                event: message_start
+                data: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"up-plain","content":[],"usage":{{{{usage}}}}}}
+
+                event: content_block_delta
+                data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"one two "}}
+
+
+                """,
+                "text/event-stream"
+            )
+        );
+        (await _gateway.App.SayAsync("/cline/v1/messages", account.Key, Talk.BodyOf(Protocol.Anthropic, isStream: true))).ShouldBe(200);
+        await _gateway.ShouldBeChargedAsync(
+            account,
+            304_000,
+            new("anthropic", "plain", new(300, 0, 0, 0, 2), true, CallOutcome.UpstreamCut, 0, null, usage[..8192], UsageCut: true)
+        );
+    }
+
+    private async Task<long> InputAsync(TestAccount account)
+    {
+        var body = Talk.BodyOf(Protocol.Anthropic);
+        var counted = (await _gateway.App.SayAsync("/cline/v1/messages/count_tokens", account.Key, body)).ShouldBe(200);
+        return counted.Json.GetProperty("input_tokens").GetInt64();
     }
 
     private async Task<(long Used, long Held)> QuotaAsync(TestAccount account)

@@ -226,11 +226,15 @@ internal static class Talk
             $$$"""{"input_tokens":{{{input}}},"cache_creation_input_tokens":{{{write + write1h}}},"cache_read_input_tokens":{{{read}}},"cache_creation":{"ephemeral_5m_input_tokens":{{{write}}},"ephemeral_1h_input_tokens":{{{write1h}}}},"output_tokens":{{{output}}}}"""
         );
 
-    /// <summary>The last usage that a provider reports of so much input and output.</summary>
-    public static string LastUsage(Protocol provider, bool isStream, long input, long output) =>
-        provider == Protocol.OpenAi ? OpenAiUsage(input, output)
-        : isStream ? $$"""{"output_tokens":{{output}}}"""
-        : AnthropicUsage(input, output);
+    /// <summary>What is kept of what a provider reports of so much input and output.</summary>
+    public static string ReportOf(Protocol provider, bool isStream, long input, long output) =>
+        provider == Protocol.OpenAi ? OpenAiUsage(input, output) : AnthropicReport(isStream, input, output);
+
+    /// <summary>The same of Anthropic's protocol, which says in a stream's first event what went in and in its last one what came out.</summary>
+    public static string AnthropicReport(bool isStream, long input, long output, long read = 0, long write = 0, long write1h = 0) =>
+        isStream
+            ? $$"""[{{AnthropicUsage(input, 1, read, write, write1h)}},{"output_tokens":{{output}}}]"""
+            : AnthropicUsage(input, output, read, write, write1h);
 
     /// <summary>The text of a whole answer, however it came.</summary>
     public static string TextOf(Protocol protocol, bool isStream, string body)

@@ -67,7 +67,7 @@ public sealed class AnswerRelayTests
                 "text":"a\ud83d\n"
                 """
             );
-        AnswerRelay.TextOf(Wire.Bytes(answer)).ShouldBe("a\uFFFD\n");
+        AnswerRelay.FirstOf(Wire.Bytes(answer)).Text.ShouldBe("a\uFFFD\n");
     }
 
     [Theory]
@@ -123,7 +123,7 @@ public sealed class AnswerRelayTests
     [InlineData("""{"choices":[{"message":{"content":null}}]}""", "")]
     [InlineData("""{"choices":[]}""", "")]
     public void The_first_text_is_found_for_the_pack_dialect(string answer, string text) =>
-        AnswerRelay.TextOf(Wire.Bytes(answer)).ShouldBe(text);
+        AnswerRelay.FirstOf(Wire.Bytes(answer)).Text.ShouldBe(text);
 
     [Fact]
     public void Tools_come_back_from_the_caller_as_they_went_down()

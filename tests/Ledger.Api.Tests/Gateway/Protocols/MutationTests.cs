@@ -167,7 +167,7 @@ public sealed class MutationTests
                         var down = AnswerRelay.Read(request, upstream, spoilt, out _);
                         JsonDocument.Parse(down, JsonSlices.Document).Dispose();
                         if (caller == Protocol.OpenAi)
-                            AnswerRelay.TextOf(down).ShouldNotBeNull();
+                            AnswerRelay.FirstOf(down).Text.ShouldNotBeNull();
                         read++;
                     }
                     catch (InvalidDataException)

@@ -63,6 +63,21 @@ public sealed class UpstreamBodyTests
         """{"model":"m","max_tokens":1,"max_completion_tokens":100,M}""",
         """{"model":"up","max_tokens":77,"max_completion_tokens":77,M}"""
     )]
+    [InlineData(
+        "up",
+        """{"model":"m","max_tokens":null,"max_completion_tokens":100,M}""",
+        """{"model":"up","max_tokens":null,"max_completion_tokens":77,M}"""
+    )]
+    [InlineData(
+        "up",
+        """{"model":"m","max_completion_tokens": null,"max_tokens": 100,M}""",
+        """{"model":"up","max_completion_tokens": null,"max_tokens": 77,M}"""
+    )]
+    [InlineData(
+        "up",
+        """{"model":"m","max_tokens":null,"max_completion_tokens":null,M}""",
+        """{"model":"up","max_tokens":77,"max_completion_tokens":77,M}"""
+    )]
     public void The_most_tokens_are_ours_where_we_say_so(string model, string body, string expected) =>
         Wire.Send(Wire.OpenAi(Fill(body)), Protocol.OpenAi, model, maxTokens: 77).ShouldBe(Fill(expected));
 

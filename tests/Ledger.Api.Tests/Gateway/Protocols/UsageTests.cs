@@ -82,14 +82,14 @@ public sealed class UsageTests
     }
 
     [Fact]
-    public void The_last_of_several_reports_counts_and_one_that_cannot_be_does_not_undo_it()
+    public void The_last_of_several_reports_counts_and_is_kept_and_one_that_cannot_be_does_not_undo_it()
     {
         var report = OpenAiStream(
             """{"choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"prompt_tokens":10,"completion_tokens":1}}""",
             """{"choices":[{"index":0,"delta":{"content":"b"},"finish_reason":"length"}],"usage":{"prompt_tokens":10,"completion_tokens":2}}""",
             """{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":-1}}"""
         );
-        report.ShouldBe(new(new(10, 0, 0, 0, 2), true, """{"prompt_tokens":10,"completion_tokens":-1}""", CallOutcome.Length));
+        report.ShouldBe(new(new(10, 0, 0, 0, 2), true, """{"prompt_tokens":10,"completion_tokens":2}""", CallOutcome.Length));
     }
 
     [Theory]
@@ -177,13 +177,18 @@ public sealed class UsageTests
     )
     {
         var tokens = new TokenUse(input, read, write, writeForAnHour, output);
-        AnthropicStream(Start(start), End(end)).ShouldBe(new(tokens, true, end, CallOutcome.Completed));
+
+        // Kept are those of which a figure still stands: what the end says again, the start need not.
+        var raw = end.StartsWith("""{"input_tokens":""", StringComparison.Ordinal) ? end : $"[{start},{end}]";
+        AnthropicStream(Start(start), End(end)).ShouldBe(new(tokens, true, raw, CallOutcome.Completed));
     }
 
     [Fact]
     public void Anthropic_s_reports_are_cumulative_and_never_added_up() =>
         AnthropicStream(Start("""{"input_tokens":10,"output_tokens":1}"""), End("""{"output_tokens":5}"""), End("""{"output_tokens":9}"""))
-            .Tokens.ShouldBe(new(10, 0, 0, 0, 9));
+            .ShouldBe(
+                new(new(10, 0, 0, 0, 9), true, """[{"input_tokens":10,"output_tokens":1},{"output_tokens":9}]""", CallOutcome.Completed)
+            );
 
     [Theory]
     // usage                                                                                            input read 5m 1h out
@@ -309,24 +314,46 @@ public sealed class UsageTests
         var report = AnthropicStream(Start(start), End(end));
         report.IsReported.ShouldBeFalse();
         report.Tokens.Input.ShouldBe(input ?? Wire.Anthropic(Wire.AnthropicCall).HeuristicInput);
+        report.IsInputCounted.ShouldBe(input is null);
+    }
+
+    [Theory]
+    [InlineData("""{"prompt_tokens":10,"completion_tokens":-5}""")]
+    [InlineData("{}")]
+    public void Where_no_report_has_a_figure_that_can_be_the_last_one_is_kept_and_the_input_is_counted(string usage)
+    {
+        var report = OpenAiStream(OpenAiEnd, """{"choices":[],"usage":{"prompt_tokens":1}}""", $$"""{"choices":[],"usage":{{usage}}}""");
+        report.ShouldBe(
+            new(new(Wire.OpenAi(Wire.OpenAiCall).HeuristicInput, 0, 0, 0, 2), false, usage, CallOutcome.Completed, IsInputCounted: true)
+        );
+        AnthropicAnswer(usage)
+            .ShouldSatisfyAllConditions(anthropic => anthropic.Raw.ShouldBe(usage), anthropic => anthropic.IsInputCounted.ShouldBeTrue());
     }
 
     [Fact]
     public void Without_any_report_there_is_nothing_raw()
     {
         OpenAiStream(OpenAiEnd).Raw.ShouldBeNull();
-        OpenAiStream().ShouldBe(new(new(Wire.OpenAi(Wire.OpenAiCall).HeuristicInput, 0, 0, 0, 0), false, null, CallOutcome.Completed));
+        OpenAiStream()
+            .ShouldBe(
+                new(new(Wire.OpenAi(Wire.OpenAiCall).HeuristicInput, 0, 0, 0, 0), false, null, CallOutcome.Completed, IsInputCounted: true)
+            );
     }
 
     [Theory]
-    [InlineData(2048, true)]
-    [InlineData(2049, false)]
-    public void A_report_is_kept_byte_for_byte_up_to_two_kibibytes(int length, bool isKept)
+    [InlineData(8192, "", false)]
+    [InlineData(8193, "", true)]
+    [InlineData(8195, "é", true)]
+    public void A_report_is_kept_byte_for_byte_up_to_eight_kibibytes_and_says_where_it_was_cut(int length, string last, bool isCut)
     {
         const string head = """{"prompt_tokens": 1, "completion_tokens":2,"x":"é""";
-        var usage = head + new string('x', length - Wire.Bytes(head).Length - 2) + "\"}";
+        var tail = last + "\"}";
+        var usage = head + new string('x', length - Wire.Bytes(head + tail).Length) + tail;
         var report = OpenAiStream(OpenAiEnd, $$"""{"choices":[],"usage":{{usage}}}""");
-        report.Raw.ShouldBe(isKept ? usage : null);
+
+        // Of the character that stands across the bound, nothing.
+        report.Raw.ShouldBe(isCut ? usage[..(last.Length == 0 ? 8191 : 8190)] : usage);
+        report.IsRawCut.ShouldBe(isCut);
         report.IsReported.ShouldBeTrue();
     }
 

@@ -81,6 +81,31 @@ public sealed class BreakerTests : IAsyncLifetime
         (_routing.Breaker("one/m"), _one.Calls.Count).ShouldBe((0, 20));
     }
 
+    [Theory]
+    [InlineData("""{"error":{"type":"rate_limit_error","message":"Slow down"}}""")]
+    [InlineData("""{"error":{"code":"rate_limit_exceeded","message":"Slow down"}}""")]
+    public async Task Rate_limits_do_not_open_it_wherever_they_are_told(string error)
+    {
+        // One caller alone can bring them about, and a stream says 200 first.
+        foreach (var script in new[] { UpstreamScript.Refuses(429), UpstreamScript.Sends(200, $"data: {error}\n\n", "text/event-stream") })
+        {
+            _one.Otherwise(script);
+            for (var i = 0; i < 20; i++)
+                (await _routing.SendAsync(isStream: true)).ShouldBeRefused(UpstreamRefusal.Busy, 429);
+        }
+
+        (_routing.Breaker("one/m"), _one.Calls.Count).ShouldBe((0, 40));
+    }
+
+    [Fact]
+    public async Task A_stream_that_begins_with_being_overloaded_opens_it()
+    {
+        _one.Otherwise(UpstreamScript.Says("x").FailAfter(0));
+        for (var i = 0; i < 10; i++)
+            (await _routing.SendAsync(isStream: true)).ShouldBeRefused(UpstreamRefusal.Busy, 200);
+        _routing.Breaker("one/m").ShouldBe(2);
+    }
+
     [Fact]
     public async Task Failures_of_long_ago_do_not_count()
     {

@@ -186,6 +186,22 @@ public sealed class RetryTests
         routing.Attempts[^1].ShouldBe("none m not_configured");
     }
 
+    [Theory]
+    [InlineData(529, UpstreamRefusal.Busy)]
+    [InlineData(500, UpstreamRefusal.Failed)]
+    [InlineData(401, UpstreamRefusal.CredentialsRefused)]
+    public async Task A_fallback_that_refuses_the_content_does_not_hide_why_the_first_one_did_not_serve(int status, UpstreamRefusal kind)
+    {
+        var upstream = await StandInUpstream.StartAsync();
+        upstream.ForModel("first", UpstreamScript.Refuses(status)).ForModel("small", UpstreamScript.Refuses(400, "Too long for me"));
+        await using var routing = await Routing.ToAsync(upstream, "openai", ("Providers:one:Retries", "0"));
+        (await routing.SendAsync("one/first one/small")).ShouldBeRefused(kind, status).Attempts.ShouldBe(2);
+
+        // And whoever comes after it is asked still; where nothing weightier came before, a refusal of the content is the last word as ever.
+        await (await routing.SendAsync("one/first one/small one/m")).ShouldBeServed().ReadAsync();
+        (await routing.SendAsync("none/m one/small one/m")).ShouldBeRefused(UpstreamRefusal.ContentRefused, 400).Attempts.ShouldBe(1);
+    }
+
     [Fact]
     public async Task An_entry_that_cannot_be_asked_is_passed_over()
     {
