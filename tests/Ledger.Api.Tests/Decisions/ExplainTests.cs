@@ -424,7 +424,10 @@ public sealed class ExplainTests : IAsyncLifetime
         var manager = await _app.ManagerAsync(mine);
         var spent = (await _app.SpendAsync(mine.Key, "a")).ShouldBe(200);
         var theirs = await _app.SpendAsync(other.Key, "a");
-        var unknown = theirs.Header("x-request-id")![..^1] + (theirs.Header("x-request-id")![^1] == '0' ? '1' : '0');
+
+        // Ids that follow each other differ in their last character alone.
+        var (own, next) = (spent.Header("x-request-id")!, theirs.Header("x-request-id")!);
+        var unknown = next[..^1] + "012".First(last => last != next[^1] && last != own[^1]);
         var (never, notTheirs) = (
             await _app.GetAsync("/v1/account/decisions/" + unknown, manager),
             await _app.ExplainAsync(manager, theirs)
