@@ -4,10 +4,15 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Ledger.Domain;
 using Ledger.Domain.Money;
+using Ledger.EventStore;
+using Ledger.EventStore.Transfer;
+using Ledger.Projections;
 using Ledger.Projections.Audit;
 using Ledger.Projections.Journal;
 using Ledger.Projections.Rebuild;
 using Ledger.Projections.Tests;
+using Ledger.Projections.Transfer;
+using Ledger.Testing;
 using Npgsql;
 
 namespace Ledger.Bench.Scenarios;
@@ -196,7 +201,7 @@ internal static class HistoryScenarios
     }
 
     /// <summary>
-    /// At least a million events of every kind: replayed, rebuilt, verified and tampered with; every number is held against the live one. Anything that differs is an error.
+    /// At least a million events of every kind: replayed, rebuilt, verified, exported, imported and tampered with; every number is held against the live one. Anything that differs is an error.
     /// </summary>
     public static async Task EveryKindAsync(TestBed bed, Report report, CancellationToken ct)
     {
@@ -254,6 +259,23 @@ internal static class HistoryScenarios
         var whole = await auditor.RunAsync(null, null, ct);
         wrong += whole.FindingsTotal;
         Add($"audit of {events} events of every kind");
+
+        var folder = Directory.CreateTempSubdirectory("ledger-export-");
+        try
+        {
+            var files = Path.Combine(folder.FullName, "log");
+            await new LogExport(ledger.Database, TimeProvider.System).RunAsync(new(files, "jsonl", null, null, 100_000), null, ct);
+            Add($"export of {events} events of every kind");
+            await using var imported = NpgsqlDataSource.Create(await new PostgresFixture().CreateDatabaseAsync());
+            var log = new NpgsqlEventLog(imported, ReadModelMigrations.All);
+            await new LedgerImport(imported, log, TimeProvider.System).RunAsync(files, null, null, ct);
+            wrong += await DigestAsync(imported, ct) == before ? 0 : 1;
+            Add($"import of {events} events of every kind, into an empty database");
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
 
         await ledger.ExecuteAsync(
             """
