@@ -25,7 +25,7 @@ public interface IAuditCheck
 /// <summary>One audit under way, as one check sees it: what it works with, and what it has found.</summary>
 public sealed class AuditRun
 {
-    /// <summary>The most findings that are kept; all are counted.</summary>
+    /// <summary>The most findings of a check that are kept; all are counted.</summary>
     public const int MaxFindings = 1000;
 
     private readonly List<AuditFinding> _findings = [];
@@ -187,7 +187,7 @@ public sealed class Auditor(NpgsqlDataSource database, TimeProvider time, IEnume
             runs.Select(run => run.Outside).MaxBy(coverage => coverage.Position) ?? AuditCoverage.None,
             runs.Select(run => run.Inside).MaxBy(coverage => coverage.Position) ?? AuditCoverage.None,
             runs.ConvertAll(run => run.End()),
-            [.. runs.SelectMany(run => run.Findings).Take(AuditRun.MaxFindings)],
+            [.. runs.SelectMany(run => run.Findings)],
             runs.Sum(run => run.FindingsTotal)
         );
     }

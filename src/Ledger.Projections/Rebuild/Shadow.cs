@@ -19,7 +19,7 @@ internal sealed class Shadow : IAsyncDisposable
     private const int StreamsPerPage = 500;
 
     /// <summary>So many rows of a table are told of, the others counted: where all are wrong, they must not fill memory.</summary>
-    internal const int MostTold = 1000;
+    internal const int MostTold = 200;
 
     /// <summary>Accounts that are folded at once: so many states fit into the memory that a rebuild may take.</summary>
     internal const int AccountsAtOnce = 100_000;
