@@ -28,6 +28,17 @@ public sealed class BackupRestoreTests : IAsyncLifetime
         (await app.PostAsync("/admin/accounts", LedgerApp.AdminKey, new { email = "ada@example.com", country = "GB" })).ShouldBe(201);
         (await SpendAsync(app, account.Key, "before")).ShouldBe(200);
         (await app.Services.GetRequiredService<CheckpointPublisher>().PublishAsync(default)).ShouldBe(1);
+
+        // Readers of the log go on by themselves; what they have come to is a row like any other.
+        await Eventually.IsSoAsync(async () =>
+            await app.QueryAsync(
+                """
+                select count(*) = 3 and bool_and(p.last_seq_id >= (select max(m.seq_id) from mt_events m))
+                from mt_event_progression p
+                """
+            )
+                is true
+        );
         var before = await DumpAsync(app.Database);
         before.Keys.ShouldContain("people");
         before.Keys.ShouldContain("checkpoint_keys");
