@@ -97,12 +97,15 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
         {
             var move = new Move(transfer.Debit, transfer.Credit, transfer.Amount.Unit);
             CellOf(mark, day, move).Add(transfer.Amount.Parts, transfer.Worth);
-            if (standing.Kept.TryGetValue(account.StreamId, out var kept) && kept.Count > 0)
+            if (IsKept(account.StreamId))
                 Add(account.StreamId, move, new(transfer.Amount.Parts, transfer.Worth));
         }
 
         Keep(account.StreamId, fact.Version);
     }
+
+    // In most logs nobody has any, and nothing is looked up.
+    private bool IsKept(string stream) => standing.Kept.Count > 0 && standing.Kept.TryGetValue(stream, out var kept) && kept.Count > 0;
 
     private void Add(string stream, Move move, Sum sum)
     {
@@ -152,7 +155,7 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
                 continue;
             var lot = account.Books.LotOf(share.Pocket);
             CellOf(spent.Tool, lot).Add(share.Parts, lot.WorthOf(share.Parts));
-            if (standing.Kept.Count > 0 && standing.Kept.TryGetValue(account.StreamId, out var kept) && kept.Count > 0)
+            if (IsKept(account.StreamId))
                 Add(account.StreamId, MoveOf(spent.Tool, lot), new(share.Parts, lot.WorthOf(share.Parts)));
         }
     }

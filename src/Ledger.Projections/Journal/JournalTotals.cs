@@ -28,11 +28,22 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
         new JsonSerializerOptions(KeptMoveJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
     );
 
+    // Compared with the log by their hash, as checkpoints are: those of another history are as good as none.
+    private const string IsOfLog = """
+        exists (
+          select
+          from mt_events m
+          where m.stream_id = 'account-' || t.account_id
+            and m.version = t.version
+            and m.headers ->> 'hash' = encode(t.last_hash, 'base64')
+        )
+        """;
+
     /// <summary>The latest totals of an account at or before a version; null where there are none. Compared with the log by their hash, as checkpoints are.</summary>
     public async Task<(long Version, Totals Totals)?> FindAsync(AccountId id, long version, CancellationToken ct)
     {
         await using var command = database.CreateCommand(
-            """
+            $"""
             select
               t.version,
               t.moves::text
@@ -40,13 +51,7 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
             where t.account_id = $1
               and t.version <= $2
               and t.format = $3
-              and exists (
-                select
-                from mt_events m
-                where m.stream_id = $4
-                  and m.version = t.version
-                  and m.headers ->> 'hash' = encode(t.last_hash, 'base64')
-              )
+              and {IsOfLog}
             order by t.version desc
             limit 1
             """
@@ -54,7 +59,6 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
         command.Parameters.Add(new() { Value = id.Value });
         command.Parameters.Add(new() { Value = version });
         command.Parameters.Add(new() { Value = Format });
-        command.Parameters.Add(new() { Value = id.StreamId });
         await using var row = await command.ExecuteReaderAsync(ct);
         return await row.ReadAsync(ct) ? (row.GetInt64(0), Read(row.GetString(1))) : null;
     }
@@ -63,20 +67,14 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
     public async Task<IReadOnlyDictionary<string, Stack<(long Version, Totals Totals)>>> ListAsync(CancellationToken ct)
     {
         await using var command = database.CreateCommand(
-            """
+            $"""
             select
               t.account_id,
               t.version,
               t.moves::text
             from journal_totals t
             where t.format = $1
-              and exists (
-                select
-                from mt_events m
-                where m.stream_id = 'account-' || t.account_id
-                  and m.version = t.version
-                  and m.headers ->> 'hash' = encode(t.last_hash, 'base64')
-              )
+              and {IsOfLog}
             order by t.account_id, t.version desc
             """
         );

@@ -68,15 +68,8 @@ public sealed record WhatIfReport(
     /// <summary>The sums of all that has a price, by unit and source.</summary>
     public IReadOnlyList<WhatIfLine> Totals => Sum(Lines, key => key with { Account = "", Day = null, What = "" });
 
-    /// <summary>The same in fewer lines.</summary>
-    public WhatIfReport By(WhatIfGrouping grouping)
-    {
-        var reduce = ReducerOf(grouping);
-        return this with { Lines = Sum(Lines, reduce), Unpriced = Sum(Unpriced, reduce) };
-    }
-
-    /// <summary>What is left of a line's key.</summary>
-    internal static Func<WhatIfKey, WhatIfKey> ReducerOf(WhatIfGrouping grouping) =>
+    /// <summary>What is left of a line's key where lines are fewer.</summary>
+    public static Func<WhatIfKey, WhatIfKey> ReducerOf(WhatIfGrouping grouping) =>
         grouping switch
         {
             WhatIfGrouping.All => key => key,
