@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 namespace Ledger.Api.Hosting;
 
 /// <summary>What a newcomer reads on the terminal.</summary>
-internal static class Welcome
+internal static partial class Welcome
 {
     /// <summary>Greets on the first run, names the address on every run, and keeps <c>demo.json</c> true.</summary>
     public static async Task SayAsync(WebApplication app)
@@ -19,12 +19,7 @@ internal static class Welcome
         var database = app.Services.GetRequiredService<LedgerDatabase>();
         var file = Path.Combine(database.DataFolder, "demo.json");
         if (app.Services.GetRequiredService<PaymentDesk>().Provider is SandboxProvider && !database.IsEmbedded)
-        {
-            await Console.Error.WriteLineAsync(
-                "Payments are taken by the sandbox: nobody pays, and whoever has a checkout's address presses its buttons. "
-                    + "Set Billing__Provider=stripe where credits are worth something."
-            );
-        }
+            LogSandbox(app.Logger);
 
         await Console.Out.WriteLineAsync(firstRun is { IsFirst: true, Demo: { } demo } ? Of(demo, file) : $"Ledger listens at {address}");
     }
@@ -51,4 +46,11 @@ internal static class Welcome
             All of this is kept in {{demoFile}}. Stop with Ctrl-C.
 
             """;
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Payments are taken by the sandbox: nobody pays, and whoever has a checkout's address presses its buttons. "
+            + "Set Billing__Provider=stripe where credits are worth something."
+    )]
+    private static partial void LogSandbox(ILogger logger);
 }

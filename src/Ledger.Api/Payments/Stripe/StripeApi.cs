@@ -52,17 +52,19 @@ internal sealed partial class StripeApi : IDisposable
     private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(8);
 
     private readonly HttpClient _http;
+    private readonly TimeProvider _time;
     private readonly TimeSpan _timeout;
     private readonly ResiliencePipeline<Attempt> _attempts;
     private readonly ILogger _logger;
 
     /// <summary>Makes the one client.</summary>
     /// <param name="settings">Where Stripe is, and the key.</param>
-    /// <param name="time">For the pauses between attempts.</param>
+    /// <param name="time">For how long an answer may take, and the pauses between attempts.</param>
     /// <param name="logger">Told about attempts that failed.</param>
     public StripeApi(StripeSettings settings, TimeProvider time, ILogger<StripeApi> logger)
     {
         _logger = logger;
+        _time = time;
         _timeout = settings.Timeout;
         _http = new(
             new SocketsHttpHandler
@@ -153,8 +155,8 @@ internal sealed partial class StripeApi : IDisposable
         CancellationToken ct
     )
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(_timeout);
+        using var late = new CancellationTokenSource(_timeout, _time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct, late.Token);
         try
         {
             using var request = new HttpRequestMessage(method, path) { Content = form?.ToContent() };

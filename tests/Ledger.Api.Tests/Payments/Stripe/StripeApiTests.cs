@@ -67,7 +67,10 @@ public sealed class StripeApiTests : IAsyncLifetime
     public async Task Where_no_answer_comes_in_time_it_is_asked_again()
     {
         _stripe.Trouble(StripeTrouble.Silence);
-        (await MakeAsync(settings => settings.Timeout = TimeSpan.FromMilliseconds(300))).Status.ShouldBe(200);
+        var asking = MakeAsync(settings => settings.Timeout = TimeSpan.FromMilliseconds(300));
+        await Eventually.IsSoAsync(() => _stripe.Requests.Count == 1);
+        _clock.EndTimeout();
+        (await asking).Status.ShouldBe(200);
         _stripe.Requests.Count.ShouldBe(2);
         _log.Text.ShouldContain("no answer within 0.3 s");
     }
@@ -76,8 +79,11 @@ public sealed class StripeApiTests : IAsyncLifetime
     public async Task Whoever_gives_up_waits_no_longer()
     {
         _stripe.Trouble(StripeTrouble.Silence);
-        using var limit = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
-        await Should.ThrowAsync<OperationCanceledException>(() => Api().GetAsync("v1/customers/cus_1", limit.Token));
+        using var limit = new CancellationTokenSource();
+        var asking = Api().GetAsync("v1/customers/cus_1", limit.Token);
+        await Eventually.IsSoAsync(() => _stripe.Requests.Count == 1);
+        await limit.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(() => asking);
         _stripe.Requests.Count.ShouldBe(1);
     }
 
@@ -220,15 +226,26 @@ public sealed class StripeApiTests : IAsyncLifetime
     private sealed class HurriedClock : TimeProvider
     {
         private readonly ConcurrentQueue<TimeSpan> _waited = new();
+        private volatile CancellationTokenSource? _limit;
 
         public List<TimeSpan> Waited => [.. _waited];
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
+            // The limit of an attempt is a source of cancellation; whatever else waits is a pause.
+            if (state is CancellationTokenSource limit)
+            {
+                _limit = limit;
+                return base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, period);
+            }
+
             if (dueTime > TimeSpan.Zero)
                 _waited.Enqueue(dueTime);
             return base.CreateTimer(callback, state, dueTime > TimeSpan.Zero ? TimeSpan.Zero : dueTime, period);
         }
+
+        /// <summary>Lets the time of the attempt under way run out.</summary>
+        public void EndTimeout() => _limit!.Cancel();
     }
 
     /// <summary>Keeps what is logged.</summary>
