@@ -253,6 +253,7 @@ public sealed class LogScan(NpgsqlDataSource database)
     /// <param name="types">The types.</param>
     /// <param name="member">A member of the events' data that must be a text; null where none must.</param>
     /// <param name="text">The text.</param>
+    /// <param name="otherThan">A unit in which what is charged or given back must not be; null where any will do.</param>
     /// <param name="limit">How many.</param>
     /// <param name="ct">Gives up.</param>
     public async Task<IReadOnlyList<StoredEvent>> ReadBackAsync(
@@ -262,6 +263,7 @@ public sealed class LogScan(NpgsqlDataSource database)
         IReadOnlyCollection<string> types,
         string? member,
         string? text,
+        string? otherThan,
         int limit,
         CancellationToken ct
     )
@@ -275,8 +277,9 @@ public sealed class LogScan(NpgsqlDataSource database)
               and m.version >= $3
               and m.type = any ($4)
               and ($5 is null or m.data ->> $5 = $6)
+              and ($7 is null or not coalesce(m.data -> 'charged', m.data -> 'amount', 'null') ? $7)
             order by m.version desc
-            limit $7
+            limit $8
             """
         );
         command.Parameters.Add(new() { Value = streamId });
@@ -285,6 +288,7 @@ public sealed class LogScan(NpgsqlDataSource database)
         command.Parameters.Add(new() { Value = types.ToArray() });
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = member, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = text, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = otherThan, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
         command.Parameters.Add(new() { Value = limit });
         return await NpgsqlEventLog.ReadAsync(command, ct);
     }

@@ -85,6 +85,7 @@ public static class ReadModelMigrations
         new("journal", 1, "the books", Sql("journal_days.sql", "journal_position.sql", "journal_totals.sql")),
         new("reports", 1, "one row per charge, for those who query by themselves", Sql("usage.sql")),
         new("reports", 2, "and the stream of each, by which an index finds an account's", Sql("usage.sql")),
+        new("reports", 3, "from each to its reversal by an index", Sql("ix_mt_events_reversals.sql", "usage.sql")),
         new("journal", 2, "the books as of a position", Sql("journal_marks.sql")),
         new(
             "notifications",

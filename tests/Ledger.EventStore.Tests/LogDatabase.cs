@@ -107,15 +107,7 @@ internal sealed class LogDatabase : IAsyncDisposable
     public Task ExecuteAsync(string sql) => Database.ExecuteAsync(sql);
 
     /// <summary>Polls until something is so.</summary>
-    public async Task UntilAsync(string sql)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!await QueryAsync<bool>(sql))
-        {
-            patience.Token.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
-    }
+    public Task UntilAsync(string sql) => Eventually.IsSoAsync(() => QueryAsync<bool>(sql), () => sql);
 
     public ValueTask DisposeAsync() => Database.DisposeAsync();
 }

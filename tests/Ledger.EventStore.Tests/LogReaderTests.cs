@@ -355,7 +355,7 @@ public sealed class LogReaderTests
         await InsertAsync(late, "account-late", 1);
         await log.AppendAsync(LogDatabase.Stream("account-a", 2));
         await using var watched = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(log.ConnectionString) { ApplicationName = "watched" }.ConnectionString
+            new NpgsqlConnectionStringBuilder(log.ConnectionString) { ApplicationName = "watched", MinPoolSize = 1 }.ConnectionString
         );
         var reader = new LogReader(watched, 0);
 

@@ -3,6 +3,7 @@ using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
+using Ledger.Testing;
 
 namespace Ledger.Projections.Tests;
 
@@ -63,13 +64,5 @@ public sealed class PlanTests
             new PlaceHold(id, new("key"), "chat", Quantity.Of(1), "first", TimeSpan.FromDays(1))
         );
 
-    private static async Task UntilAsync(LedgerDatabase ledger, string sql)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!await ledger.QueryAsync<bool>(sql))
-        {
-            patience.Token.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
-    }
+    private static Task UntilAsync(LedgerDatabase ledger, string sql) => Eventually.IsSoAsync(() => ledger.QueryAsync<bool>(sql), () => sql);
 }

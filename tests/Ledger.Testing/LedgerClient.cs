@@ -62,6 +62,21 @@ public class LedgerClient(HttpClient http)
         return await SendAsync(request);
     }
 
+    /// <summary>Asks whether the server is ready until it gives a reason why not.</summary>
+    /// <param name="reason">The reason; on a busy machine it may first be another, such as that the database does not answer.</param>
+    /// <returns>The answer with that reason.</returns>
+    public async Task<Answer> NotReadyAsync(string reason)
+    {
+        var answer = await GetAsync("/health/ready");
+        await Eventually.IsSoAsync(
+            async () => IsIt() || ((answer = await GetAsync("/health/ready")) is not null && IsIt()),
+            () => $"Asked for \"{reason}\", told: {answer}"
+        );
+        return answer;
+
+        bool IsIt() => answer.Status == 503 && answer.Text("reason") == reason;
+    }
+
     /// <summary>Sends a request made by hand.</summary>
     public async Task<Answer> SendAsync(HttpRequestMessage request)
     {

@@ -118,6 +118,11 @@ internal static class FinanceView
                 var expired = Sum(mine, StatementKind.Expired);
                 var taken = Sum(mine, StatementKind.Refunded, StatementKind.Disputed, StatementKind.Restored);
                 var repaid = Sum(mine, StatementKind.DebtRepaid);
+
+
+                // What was earned is what the others leave, not its own value rounded: a third of a dollar thrice is no dollar, and a line must add up.
+                var (lapsed, returned) = (-expired.Worth, -taken.Worth);
+                var earned = before.Worth.UsdParts + sold.Worth.UsdParts - lapsed.UsdParts - returned.UsdParts - after.Worth.UsdParts;
                 lines.Add(
                     new(
                         first,
@@ -133,9 +138,9 @@ internal static class FinanceView
                         Number(after.Parts, unit),
                         Usd(before.Worth),
                         Usd(sold.Worth),
-                        Usd(-(spent.Worth + repaid.Worth)),
-                        Usd(-expired.Worth),
-                        Usd(-taken.Worth),
+                        Number(earned, Unit.Usd),
+                        Usd(lapsed),
+                        Usd(returned),
                         Usd(after.Worth)
                     )
                 );

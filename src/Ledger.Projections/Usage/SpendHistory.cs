@@ -45,6 +45,7 @@ public sealed class SpendHistory(LogScan log, NpgsqlDataSource database)
 {
     private const int Chunk = 500;
     private const int Hours = 500;
+    private const int MostAtATime = 20_000;
 
     // A charge of nothing is in credits too where a pack or a tool has a price of nothing; dollars and quotas show in the sums.
     private const string HoursSql = """
@@ -109,19 +110,22 @@ public sealed class SpendHistory(LogScan log, NpgsqlDataSource database)
                 var lowest = Math.Max(from, await log.VersionAtAsync(stream, start, ct));
                 while (below > lowest)
                 {
+                    // In steps, so that no statement goes over more of an hour than it has time for, however few of its charges are wanted.
+                    var floor = Math.Max(lowest, below - MostAtATime);
                     var page = await log.ReadBackAsync(
                         stream,
                         below,
-                        lowest,
+                        floor,
                         Types,
                         filter.Tool is null ? null : "tool",
                         filter.Tool,
+                        filter.IsOfCredits ? "usd" : null,
                         Chunk,
                         ct
                     );
                     foreach (var stored in page)
                         yield return LineOf(LedgerEvents.ToFact(stored));
-                    below = page.Count < Chunk ? lowest : page[^1].Version;
+                    below = page.Count < Chunk ? floor : page[^1].Version;
                 }
             }
 

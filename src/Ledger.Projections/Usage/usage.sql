@@ -41,5 +41,5 @@ from mt_events e
 left join mt_events r
   on r.stream_id = e.stream_id
   and r.type = 'spend_reversed'
-  and (r.data ->> 'spend')::uuid = e.id
+  and r.data ->> 'spend' = e.id::text
 where e.type in ('credits_spent', 'hold_settled', 'hold_settled_late');

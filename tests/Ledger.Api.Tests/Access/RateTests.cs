@@ -37,19 +37,23 @@ public sealed class RateTests
     public void A_key_may_burst_and_then_waits_for_its_refill()
     {
         using var buckets = new KeyBuckets();
+        (KeyRateLimit.Generic.Burst, KeyRateLimit.Generic.RefillPerSecond).ShouldBe((10, Quantity.Parse("0.5")));
+
+        // Slower than that, so that nothing comes back while it is counted.
+        var slow = new KeyRateLimit(10, Quantity.Parse("0.001"), false);
         for (var n = 9; n >= 0; n--)
         {
-            var passage = buckets.Count(Account, KeyOf("one"), KeyRateLimit.Generic)!.Value;
+            var passage = buckets.Count(Account, KeyOf("one", slow), KeyRateLimit.Generic)!.Value;
             passage.MayPass.ShouldBeTrue();
             passage.Limit.ShouldBe(10);
             passage.Remaining.ShouldBe(n);
-            passage.Reset.ShouldBe(TimeSpan.FromSeconds(2 * (10 - n)));
+            passage.Reset.ShouldBe(TimeSpan.FromSeconds(1000 * (10 - n)));
         }
 
-        var refused = buckets.Count(Account, KeyOf("one"), KeyRateLimit.Generic)!.Value;
+        var refused = buckets.Count(Account, KeyOf("one", slow), KeyRateLimit.Generic)!.Value;
         refused.MayPass.ShouldBeFalse();
         refused.Remaining.ShouldBe(0);
-        refused.RetryAfter.ShouldBe(TimeSpan.FromSeconds(2));
+        refused.RetryAfter.ShouldBe(TimeSpan.FromSeconds(1000));
         buckets.Count(Account, KeyOf("two"), KeyRateLimit.Generic)!.Value.MayPass.ShouldBeTrue("each key has its own");
         buckets.Count(new("acc0000000000002"), KeyOf("one"), KeyRateLimit.Generic)!.Value.MayPass.ShouldBeTrue("and each account");
     }

@@ -138,8 +138,6 @@ public sealed class SweepTests
         var account = await app.OpenAccountAsync();
         await app.GrantAsync(account.Id, Amount.Credits(5), PocketSource.Bonus, expiresAt: app.Clock.Now.AddHours(1));
         app.Clock.Advance(TimeSpan.FromHours(2));
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while ((await TypesAsync(app, account)).Last() != "pocket_expired")
-            await Task.Delay(20, patience.Token);
+        await Eventually.IsSoAsync(async () => (await TypesAsync(app, account)).Last() == "pocket_expired");
     }
 }

@@ -98,6 +98,7 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         states.ShouldBe(["Paid", "Expired", "Disputed", "Refunded"]);
         await visitor.LookAsync("credits-history");
         await visitor.Page.Locator("#purchases tbody tr").Nth(2).GetByRole(AriaRole.Link).ClickAsync();
+        await visitor.Page.WaitForURLAsync("**/credits/orders/*");
         (await visitor.TextAsync()).ShouldSatisfyAllConditions(
             text => text.ShouldContain("Disputed"),
             text => text.ShouldContain("150,000 credits"),

@@ -7,6 +7,7 @@ using Microsoft.Playwright;
 namespace Ledger.Api.Tests.Dashboard;
 
 /// <summary>What can be pasted works as it stands there; every route that is described can be found and read.</summary>
+[Collection("the clipboard that all pages of a browser share")]
 public sealed class DocsTests(DashboardWorld world) : IClassFixture<DashboardWorld>
 {
     [Fact]
@@ -18,6 +19,7 @@ public sealed class DocsTests(DashboardWorld world) : IClassFixture<DashboardWor
         await visitor.GoAsync("/docs");
         await visitor.LookAsync("docs");
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Copy: Spend credits on work" }).ClickAsync();
+        await visitor.Page.GetByText("Copied").First.WaitForAsync();
         (await visitor.Page.EvaluateAsync<string>("navigator.clipboard.readText()")).ShouldContain(
             $"curl -sS {world.App.Http.BaseAddress!.GetLeftPart(UriPartial.Authority)}/api/v1/tools/spend"
         );

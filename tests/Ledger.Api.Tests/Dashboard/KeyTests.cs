@@ -3,6 +3,7 @@ using Microsoft.Playwright;
 namespace Ledger.Api.Tests.Dashboard;
 
 /// <summary>API keys, in a browser: from made to revoked, and what must not happen on the way.</summary>
+[Collection("the clipboard that all pages of a browser share")]
 public sealed class KeyTests(DashboardWorld world) : IClassFixture<DashboardWorld>
 {
     [Fact]
@@ -153,12 +154,12 @@ public sealed class KeyTests(DashboardWorld world) : IClassFixture<DashboardWorl
         await visitor.FillAsync("Name", "Narrow");
         await visitor.FillAsync("Models that it may call", "sandbox/echo\r\n  sandbox/slow  \n");
         await visitor.FillAsync("Requests at once", "2");
-        await visitor.FillAsync("Requests a second", "0.25");
+        await visitor.FillAsync("Requests a second", "0.001");
         await visitor.PressAsync("Create the key");
         var secret = await SecretOf(visitor);
         var key = (await world.App.ReadAsync(account)).Keys.Keys.Values.ShouldHaveSingleItem();
         key.AllowedModels.ShouldBe(["sandbox/echo", "sandbox/slow"]);
-        key.RateLimit.ShouldBe(new(2, Domain.Money.Quantity.Parse("0.25"), false));
+        key.RateLimit.ShouldBe(new(2, Domain.Money.Quantity.Parse("0.001"), false));
         (await AskAsync(secret, "sandbox/echo")).ShouldBe(200);
         (await AskAsync(secret, "sandbox/cached")).ShouldBe(403).Body.ShouldContain("model_not_allowed");
 
@@ -168,11 +169,11 @@ public sealed class KeyTests(DashboardWorld world) : IClassFixture<DashboardWorl
         await visitor.PressAsync("To the keys");
         var page = await visitor.TextAsync();
         page.ShouldContain("2 models");
-        page.ShouldContain("2 requests at once, 0.25 a second");
+        page.ShouldContain("2 requests at once, 0.001 a second");
         await visitor.PressAsync("Narrow");
         page = await visitor.TextAsync();
         page.ShouldContain("sandbox/echo\nsandbox/slow");
-        page.ShouldContain("2 requests at once, 0.25 a second");
+        page.ShouldContain("2 requests at once, 0.001 a second");
         (await visitor.Page.GetByLabel("Models that it may call").InputValueAsync()).ShouldBe("sandbox/echo\nsandbox/slow");
         await visitor.LookAsync("key-narrow-rights");
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 namespace Ledger.Api.Tests.Dashboard;
 
 /// <summary>Every page is looked at: light and dark, wide and narrow, by axe and by eye.</summary>
@@ -101,9 +102,9 @@ public sealed class PageTests(DashboardWorld world) : IClassFixture<DashboardWor
         }
 
         long bytes = 0;
-        var answers = new List<Task>();
+        var answers = new ConcurrentQueue<Task>();
         visitor.Page.RequestFinished += (_, request) =>
-            answers.Add(
+            answers.Enqueue(
                 Task.Run(async () =>
                 {
                     var sizes = await request.SizesAsync();
@@ -112,7 +113,7 @@ public sealed class PageTests(DashboardWorld world) : IClassFixture<DashboardWor
             );
         await visitor.GoAsync(path);
         await visitor.Page.WaitForLoadStateAsync(Microsoft.Playwright.LoadState.NetworkIdle);
-        await Task.WhenAll(answers);
+        await Task.WhenAll(answers.ToArray());
         answers.Count.ShouldBeGreaterThan(2, "style sheet and script count too");
         bytes.ShouldBeInRange(1_000, MaxBytes);
     }

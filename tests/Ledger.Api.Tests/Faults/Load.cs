@@ -55,7 +55,11 @@ internal sealed class Load
             await Task.WhenAll(
                 references.Select(async reference =>
                 {
-                    var answer = (await server.PostAsync("/api/v1/tools/spend", key, Body(reference))).ShouldBe(200);
+                    var answer = await server.PostAsync("/api/v1/tools/spend", key, Body(reference));
+                    await Eventually.IsSoAsync(async () =>
+                        answer.Status != 503 || (answer = await server.PostAsync("/api/v1/tools/spend", key, Body(reference))).Status != 503
+                    );
+                    answer.ShouldBe(200);
                     if (!_acknowledged.TryGetValue(reference, out var first))
                         return;
                     answer.ShouldBe(200, first).ShouldHave("Idempotent-Replayed", "true");

@@ -26,7 +26,7 @@ public sealed class OutageTests : IAsyncLifetime
         await Signal.SendAsync(keeper.PostgresProcessId, "INT");
         await Eventually.IsSoAsync(async () => (await server.GetAsync("/health/ready")).Status == 503);
 
-        (await server.GetAsync("/health/ready"))
+        (await server.NotReadyAsync("The database is not reachable."))
             .ShouldBe(503, """{"status":"not_ready","reason":"The database is not reachable."}""")
             .ShouldHave("Retry-After", "1");
         (await server.GetAsync("/health/live")).ShouldBe(200, """{"status":"live"}""");
@@ -98,7 +98,7 @@ public sealed class OutageTests : IAsyncLifetime
         await keeper.DisposeAsync();
         await using var server = LedgerProcess.Launch(Path.Combine(_folder.Path, "server"), keeper.ConnectionString);
         await server.ListensAsync();
-        (await server.GetAsync("/health/ready")).ShouldBe(503, """{"status":"not_ready","reason":"The database is not reachable."}""");
+        (await server.NotReadyAsync("The database is not reachable.")).ShouldBe(503);
         (
             await server.PostAsync("/api/v1/tools/check", Api.Keys.KeySecret.Create("lk").Text, new { tool = "chat", units = 1 })
         ).ShouldBeRefused(503, "unavailable");

@@ -267,6 +267,32 @@ public sealed class BooksTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_line_of_deferred_revenue_adds_up_in_dollars_also_where_its_parts_do_not_come_out_even()
+    {
+        _app.Clock.Now = new(2026, 8, 10, 0, 0, 0, TimeSpan.Zero);
+
+        // 149,000 credits are worth $19.8666…, 250 are worth $0.0333…, and what is left is worth $19.8333….
+        (await _app.ChatAsync(_buyer, 50, "does not come out even")).ShouldBe(200);
+        await CatchUpAsync();
+        var deferred = (await _app.AdminGetAsync("/reports/deferred-revenue?from=2026-07-01&to=2026-08-31&group=month")).ShouldBe(200);
+        Rows(deferred, "date", "source", "opening_usd", "sold_usd", "earned_usd", "closing_usd")
+            .ShouldBe([
+                "2026-07-01 bonus 0 0 0 0",
+                "2026-07-01 payg 0 20 0.133333333 19.866666667",
+                "2026-08-01 bonus 0 0 0 0",
+                "2026-08-01 payg 19.866666667 0 0.033333334 19.833333333",
+            ]);
+        foreach (var line in deferred.Json.GetProperty("data").EnumerateArray())
+        {
+            decimal Usd(string name) => line.GetProperty(name).GetDecimal();
+            (Usd("opening_usd") + Usd("sold_usd") - Usd("earned_usd") - Usd("expired_usd") - Usd("taken_back_usd")).ShouldBe(
+                Usd("closing_usd"),
+                line.GetRawText()
+            );
+        }
+    }
+
+    [Fact]
     public async Task The_running_server_keeps_the_books_by_itself()
     {
         await using var other = await LedgerApp.StartAsync(

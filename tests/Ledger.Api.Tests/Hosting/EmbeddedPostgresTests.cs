@@ -82,7 +82,7 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
         using (var process = Process.GetProcessById(killed))
             process.Kill();
 
-        await EventuallyAsync(() => postgres.ProcessId != killed);
+        await Eventually.IsSoAsync(() => postgres.ProcessId != killed);
         (await QueryAsync(postgres, "select id from kept")).ShouldBe(42);
     }
 
@@ -95,7 +95,7 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
             var killed = postgres.ProcessId;
             using (var process = Process.GetProcessById(killed))
                 process.Kill();
-            await EventuallyAsync(() => postgres.ProcessId != killed);
+            await Eventually.IsSoAsync(() => postgres.ProcessId != killed);
         }
 
         (await QueryAsync(postgres, "select 1")).ShouldBe(1);
@@ -114,7 +114,7 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
 
         using (var process = Process.GetProcessById(postgres.ProcessId))
             process.Kill();
-        await EventuallyAsync(() => postgres.ProcessId != server.PostgresProcessId);
+        await Eventually.IsSoAsync(() => postgres.ProcessId != server.PostgresProcessId);
     }
 
     [Fact]
@@ -185,11 +185,11 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
     {
         using var cancel = new CancellationTokenSource();
         var start = EmbeddedPostgres.StartAsync(Options, NullLogger.Instance, TimeProvider.System, cancel.Token);
-        await EventuallyAsync(() => Drafts().Length > 0);
+        await Eventually.IsSoAsync(() => Drafts().Length > 0);
         await cancel.CancelAsync();
 
         await Should.ThrowAsync<OperationCanceledException>(() => start);
-        await EventuallyAsync(() => ProcessesNaming(_folder.Path) == 0);
+        await Eventually.IsSoAsync(() => ProcessesNaming(_folder.Path) == 0);
         await using var postgres = await StartAsync();
         (await QueryAsync(postgres, "select 1")).ShouldBe(1);
     }
@@ -199,7 +199,7 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
     {
         using (var server = StandInServer.Launch(_folder.Data))
         {
-            await EventuallyAsync(() => Drafts().Any(draft => File.Exists(Path.Combine(draft, "PG_VERSION"))));
+            await Eventually.IsSoAsync(() => Drafts().Any(draft => File.Exists(Path.Combine(draft, "PG_VERSION"))));
             server.Kill();
             await server.WaitForExitAsync();
         }
@@ -277,7 +277,7 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
         var killed = postgres.ProcessId;
         using (var process = Process.GetProcessById(killed))
             process.Kill();
-        await EventuallyAsync(() => postgres.ProcessId != killed);
+        await Eventually.IsSoAsync(() => postgres.ProcessId != killed);
         (await QueryAsync(postgres, "select 1")).ShouldBe(1);
     }
 
@@ -332,7 +332,7 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
     public async Task The_command_line_waits_for_a_server_at_its_first_start()
     {
         using var server = StandInServer.Launch(_folder.Data);
-        await EventuallyAsync(async () => await HolderAsync() is not null);
+        await Eventually.IsSoAsync(async () => await HolderAsync() is not null);
         await using (var attached = await AttachOrStartAsync())
         {
             attached.IsAttached.ShouldBeTrue();
@@ -489,17 +489,5 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
     {
         await using var connection = new NpgsqlConnection(address.ConnectionString);
         return (await Should.ThrowAsync<PostgresException>(() => connection.OpenAsync())).SqlState;
-    }
-
-    private static Task EventuallyAsync(Func<bool> condition) => EventuallyAsync(() => Task.FromResult(condition()));
-
-    private static async Task EventuallyAsync(Func<Task<bool>> condition)
-    {
-        var since = TimeProvider.System.GetTimestamp();
-        while (!await condition())
-        {
-            TimeProvider.System.GetElapsedTime(since).ShouldBeLessThan(TimeSpan.FromSeconds(30));
-            await Task.Delay(TimeSpan.FromMilliseconds(2));
-        }
     }
 }

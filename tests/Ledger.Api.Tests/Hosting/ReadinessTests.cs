@@ -133,6 +133,9 @@ public sealed class ReadinessTests
             """
         );
         await BecomesReadyAsync(app);
+
+        // A connection of the pool may have been broken in between.
+        await Eventually.IsSoAsync(async () => (await SpendAsync(app, account, "back")).Status != 503);
         (await SpendAsync(app, account, "back")).ShouldBe(200);
     }
 
@@ -162,9 +165,8 @@ public sealed class ReadinessTests
 
     private static async Task RefusesAsync(LedgerApp app, string reason)
     {
-        var answer = (await app.GetAsync("/health/ready")).ShouldBe(503).ShouldHave("Retry-After", "1");
+        var answer = (await app.NotReadyAsync(reason)).ShouldBe(503).ShouldHave("Retry-After", "1");
         answer.Text("status").ShouldBe("not_ready");
-        answer.Text("reason").ShouldBe(reason);
     }
 
     private static Task BecomesReadyAsync(LedgerApp app)

@@ -197,7 +197,7 @@ public sealed class FaultsTests : IAsyncLifetime
     private async Task<Answer> SendLargeAsync(int bytes)
     {
         using var request = Large(bytes);
-        return await _app.SendAsync(request);
+        return await _app.AskFirstAsync(request);
     }
 
     private HttpRequestMessage Large(int bytes)

@@ -13,7 +13,7 @@ public sealed class RetryTests : IAsyncLifetime
 {
     private NotificationWorld _world = null!;
 
-    public async ValueTask InitializeAsync() => _world = await NotificationWorld.CreateAsync(("Notifications:Timeout", "00:00:01"));
+    public async ValueTask InitializeAsync() => _world = await NotificationWorld.CreateAsync(("Notifications:Timeout", "00:02:00"));
 
     public ValueTask DisposeAsync() => _world.DisposeAsync();
 
@@ -144,6 +144,7 @@ public sealed class RetryTests : IAsyncLifetime
     public async Task Whoever_does_not_answer_in_time_has_not_taken_it_and_holds_up_nobody_else()
     {
         var stuck = new TaskCompletionSource<Reply>();
+        _world.App.Clock.Hold(TimeSpan.FromMinutes(2));
         _world.Receiver.Answer = received => received.Path == "/hook" ? stuck.Task : Task.FromResult(new Reply(200));
         var account = await TroubledAsync();
         var others = new List<TestAccount>();
@@ -162,10 +163,11 @@ public sealed class RetryTests : IAsyncLifetime
         await _world.App.GrantAsync(others[0].Id, Amount.Credits(100));
         await _world.FollowAsync();
         await Eventually.IsSoAsync(() => _world.Told("/other-0") == "credits.warning credits.recovered");
+        _world.App.Clock.RunOut();
         await sending;
         stuck.SetResult(new(200));
         var waiting = (await _world.DeliveriesAsync(account)).Single();
-        (waiting.State, waiting.LastStatus, waiting.LastError).ShouldBe((DeliveryState.Waiting, null, "no answer within 1 s"));
+        (waiting.State, waiting.LastStatus, waiting.LastError).ShouldBe((DeliveryState.Waiting, null, "no answer within 120 s"));
     }
 
     [Fact]

@@ -20,7 +20,6 @@ internal sealed partial class AnswerKeeper(
 
     // From a charge's commit to its answer's is one trip to the database.
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
 
     private readonly IDataProtector _protector = protection.CreateProtector("Ledger.KeptAnswers");
@@ -49,7 +48,7 @@ internal sealed partial class AnswerKeeper(
         byte[]? kept;
         while ((kept = await answers.FindAsync(account, hold, time.GetUtcNow(), ct)) is null)
         {
-            if (time.GetUtcNow() - chargedAt > Fresh || time.GetElapsedTime(since) > Patience)
+            if (time.GetUtcNow() - chargedAt > Fresh || time.GetElapsedTime(since) > Fresh)
                 return null;
             await Task.Delay(Poll, time, ct);
         }

@@ -161,6 +161,20 @@ public sealed class UsageTests(SharedApp shared) : IClassFixture<SharedApp>
     }
 
     [Fact]
+    public async Task Charges_in_dollars_beside_those_in_credits_are_not_read()
+    {
+        await using var app = await LedgerApp.StartAsync();
+        var account = await app.OpenAccountAsync(credits: 100_000);
+        for (var n = 0; n < 3; n++)
+            (await app.ChatAsync(account, n + 1, $"chat {n}")).ShouldBe(200);
+
+        // Who reads this says so: it is no whole charge.
+        await app.QueryAsync("""update mt_events set data = '{"tool":"chat","charged":{"usd":5}}' where data ->> 'reference' = 'chat 1'""");
+        foreach (var query in (string[])["", "?service_type=chat"])
+            (await app.GetAsync(Path + query, account.Key)).ShouldBe(200).Json.EnumerateArray().Select(Short).ShouldBe(["15 payg", "5 payg"]);
+    }
+
+    [Fact]
     public async Task Charges_of_more_hours_than_are_looked_up_at_once_come_in_their_order()
     {
         await using var app = await LedgerApp.StartAsync();

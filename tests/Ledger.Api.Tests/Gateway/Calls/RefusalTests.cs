@@ -216,7 +216,7 @@ public sealed class RefusalTests(SharedGateway shared) : IClassFixture<SharedGat
 
         // Who asks first is told before it has sent all that.
         request.Headers.ExpectContinue = true;
-        (await _gateway.App.SendAsync(request)).ShouldRefuse(protocol, (413, "request_too_large"), (413, "request_too_large"));
+        (await _gateway.App.AskFirstAsync(request)).ShouldRefuse(protocol, (413, "request_too_large"), (413, "request_too_large"));
         await _gateway.ShouldBeFreeAsync(account);
     }
 
