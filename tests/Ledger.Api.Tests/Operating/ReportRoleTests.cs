@@ -77,17 +77,24 @@ public sealed class ReportRoleTests : IAsyncLifetime
     [Fact]
     public async Task From_a_charge_an_index_leads_to_its_reversal()
     {
-        // Over so few rows anything is as fast; without the other ways the one that is meant for many is left.
-        await using var database = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(_postgres.ConnectionString)
-            {
-                Options = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off",
-                Pooling = false,
-            }.ConnectionString
+        await using var database = _postgres.Connect();
+        await database.ExecuteAsync(
+            """
+            insert into mt_events (seq_id, id, stream_id, version, data, type)
+            select
+              1000000 + n,
+              md5(n::text)::uuid,
+              'account-many',
+              n,
+              jsonb_build_object('spend', md5((n - 10000)::text)::uuid),
+              case when n <= 10000 then 'credits_spent' else 'spend_reversed' end
+            from generate_series(1, 20000) n;
+            analyze mt_events
+            """
         );
-        var plan = await database.LinesAsync("explain select * from usage u where u.position > 1 order by u.position limit 10000");
-        string.Join('\n', plan).ShouldMatch(@"ix_mt_events_reversals[^\n]*\n\s*Index Cond: \(.*stream_id.*\(e\.id\)::text");
-        (await database.QueryAsync<long>("select count(*) from usage u where u.reversed")).ShouldBe(1);
+        var plan = await database.LinesAsync("explain select * from usage u where u.position > 1000000 order by u.position limit 100");
+        string.Join('\n', plan).ShouldMatch(@"ix_mt_events_reversals[^\n]*\n\s*Index Cond: \([^\n]*stream_id[^\n]*\(e\.id\)::text");
+        (await database.QueryAsync<long>("select count(*) from usage u where u.stream_id <> 'account-many' and u.reversed")).ShouldBe(1);
     }
 
     [Fact]
