@@ -235,7 +235,7 @@ public sealed class LogScan(NpgsqlDataSource database)
             order by m.version
             """
         );
-        command.CommandTimeout = NpgsqlEventLog.Patience;
+        command.CommandTimeout = NpgsqlEventLog.PatienceOf(command.CommandTimeout);
         command.Parameters.Add(new() { Value = streamId });
         command.Parameters.Add(new() { Value = first });
         command.Parameters.Add(

@@ -8,11 +8,9 @@ public sealed class NpgsqlEventLog : IEventLog
     internal const string EventColumns =
         "m.seq_id, m.id, m.stream_id, m.version, m.type, m.timestamp, m.data::text, m.headers::text, m.correlation_id, m.causation_id";
 
-    /// <summary>
-    /// Seconds after which a database that says nothing is treated as lost, wherever somebody waits for an answer: Npgsql's own thirty would
-    /// hold everybody up who waits behind.
-    /// </summary>
-    public const int Patience = 5;
+    private const int Patience = 5;
+
+    private const int NpgsqlsOwn = 30;
 
     private readonly NpgsqlDataSource _database;
     private readonly Migrations _migrations;
@@ -25,6 +23,13 @@ public sealed class NpgsqlEventLog : IEventLog
         _database = database;
         _migrations = new(Known(readModels));
     }
+
+    /// <summary>
+    /// Seconds after which a database that says nothing is treated as lost, wherever somebody waits for an answer: five, for Npgsql's own thirty would hold everybody up
+    /// who waits behind; or what the connection string says (<c>Command Timeout</c>) where it says another.
+    /// </summary>
+    /// <param name="commandTimeout">What a command, batch or connection has by its connection string.</param>
+    public static int PatienceOf(int commandTimeout) => commandTimeout == NpgsqlsOwn ? Patience : commandTimeout;
 
     /// <inheritdoc/>
     public async Task<ILogWriter> OpenWriterAsync(IReadOnlyList<InlineWrite> writes, CancellationToken ct) =>
@@ -43,7 +48,7 @@ public sealed class NpgsqlEventLog : IEventLog
             limit $3
             """
         );
-        command.CommandTimeout = Patience;
+        command.CommandTimeout = PatienceOf(command.CommandTimeout);
         command.Parameters.Add(new() { Value = streamId });
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = limit });
@@ -74,7 +79,7 @@ public sealed class NpgsqlEventLog : IEventLog
         if (ids.Count == 0)
             return [];
         await using var command = _database.CreateCommand(NpgsqlLogWriter.RecallSql);
-        command.CommandTimeout = Patience;
+        command.CommandTimeout = PatienceOf(command.CommandTimeout);
         command.Parameters.Add(new() { Value = ids.Select(id => id.StreamId).ToArray() });
         command.Parameters.Add(new() { Value = ids.Select(id => id.Id).ToArray() });
         return await ReadAsync(command, ct);

@@ -58,7 +58,7 @@ internal sealed class NpgsqlLogWriter : ILogWriter
             Timeout = 3,
 
             // A database that says nothing for this long is treated as lost; there is no point in asking it to cancel.
-            CommandTimeout = NpgsqlEventLog.Patience,
+            CommandTimeout = NpgsqlEventLog.PatienceOf(new NpgsqlConnectionStringBuilder(database.ConnectionString).CommandTimeout),
             CancellationTimeout = -1,
             ApplicationName = "ledger-writer",
             Options =

@@ -208,7 +208,11 @@ internal static class Run
         {
             // Told to come back, or cut off by a connection that broke before all was well, one comes back, until the run counts as stuck.
             Attempt again;
-            while ((again = (await world.SendAsync(first.Step, dice.Next(world.Nodes.Count), TimeSpan.FromSeconds(30), ct))[0]).Status is 0 or 503)
+            while (
+                (again = (await world.SendAsync(first.Step, dice.Next(world.Nodes.Count), TimeSpan.FromSeconds(30), ct))[0]).Status
+                    is 0
+                        or 503
+            )
                 await Task.Delay(TimeSpan.FromMilliseconds(50), ct);
             if (
                 again is not { Outcome: Told.Accepted, Replayed: true }

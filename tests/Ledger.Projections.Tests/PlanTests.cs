@@ -64,5 +64,6 @@ public sealed class PlanTests
             new PlaceHold(id, new("key"), "chat", Quantity.Of(1), "first", TimeSpan.FromDays(1))
         );
 
-    private static Task UntilAsync(LedgerDatabase ledger, string sql) => Eventually.IsSoAsync(() => ledger.QueryAsync<bool>(sql), () => sql);
+    private static Task UntilAsync(LedgerDatabase ledger, string sql) =>
+        Eventually.IsSoAsync(() => ledger.QueryAsync<bool>(sql), () => sql);
 }

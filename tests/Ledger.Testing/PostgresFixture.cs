@@ -50,6 +50,14 @@ public sealed class PostgresFixture
         return await CreateAsync(await prepared.Value);
     }
 
+    /// <summary>The same database for whoever waits no longer for it than in production.</summary>
+    public static string Impatient(string connectionString)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        settings.Remove("Command Timeout");
+        return settings.ConnectionString;
+    }
+
     private static async Task<string> CreateAsync(string template)
     {
         var name = $"test_{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
@@ -60,6 +68,9 @@ public sealed class PostgresFixture
             Database = name,
             ConnectionIdleLifetime = 5,
             ConnectionPruningInterval = 1,
+
+            // A machine on which everything runs at once may stand still for longer than a server in production should wait.
+            CommandTimeout = 60,
         }.ConnectionString;
     }
 

@@ -119,7 +119,6 @@ internal static class FinanceView
                 var taken = Sum(mine, StatementKind.Refunded, StatementKind.Disputed, StatementKind.Restored);
                 var repaid = Sum(mine, StatementKind.DebtRepaid);
 
-
                 // What was earned is what the others leave, not its own value rounded: a third of a dollar thrice is no dollar, and a line must add up.
                 var (lapsed, returned) = (-expired.Worth, -taken.Worth);
                 var earned = before.Worth.UsdParts + sold.Worth.UsdParts - lapsed.UsdParts - returned.UsdParts - after.Worth.UsdParts;

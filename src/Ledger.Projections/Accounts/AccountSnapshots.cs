@@ -77,7 +77,7 @@ public sealed class AccountSnapshots(NpgsqlDataSource database, IEventLog log, A
         var found = new Dictionary<AccountId, AccountSnapshot>(ids.Count);
         await using var batch = new NpgsqlBatch(connection);
         if (!inTransaction)
-            batch.Timeout = NpgsqlEventLog.Patience;
+            batch.Timeout = NpgsqlEventLog.PatienceOf(connection.CommandTimeout);
         var wanted = ids.Select(id => id.Value).ToArray();
 
         // One snapshot for all of them: rows of different moments would not be a state. And the locks before the snapshot: a rebuild that swaps a

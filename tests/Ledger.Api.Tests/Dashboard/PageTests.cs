@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+
 namespace Ledger.Api.Tests.Dashboard;
 
 /// <summary>Every page is looked at: light and dark, wide and narrow, by axe and by eye.</summary>

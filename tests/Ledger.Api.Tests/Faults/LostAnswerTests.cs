@@ -17,7 +17,7 @@ public sealed class LostAnswerTests : IAsyncLifetime
         _other = await LedgerApp.StartAsync();
         var direct = new NpgsqlConnectionStringBuilder(_other.Database);
         _proxy = new(Path.Combine(direct.Host!, $".s.PGSQL.{direct.Port}"));
-        var through = new NpgsqlConnectionStringBuilder(_other.Database)
+        var through = new NpgsqlConnectionStringBuilder(PostgresFixture.Impatient(_other.Database))
         {
             Host = "127.0.0.1",
             Port = _proxy.Port,

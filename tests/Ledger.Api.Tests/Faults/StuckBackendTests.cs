@@ -9,6 +9,7 @@ public sealed class StuckBackendTests
     public async Task Whoever_waits_behind_it_is_told_and_nothing_is_charged_twice()
     {
         await using var app = await LedgerApp.StartAsync(
+            PostgresFixture.Impatient(await new PostgresFixture().CreateDatabaseAsync()),
             settings: new Dictionary<string, string> { ["Ledger:RecoveryPatience"] = "00:00:00.2", ["Ledger:MaxBatch"] = "1" }
         );
         var account = await app.OpenAccountAsync(credits: 100);

@@ -143,10 +143,7 @@ public sealed class SenderTests
     [Fact]
     public async Task Those_who_fail_time_and_again_do_not_take_all_the_room()
     {
-        await using var world = await NotificationWorld.CreateAsync(
-            ("Notifications:Parallel", "2"),
-            ("Notifications:Timeout", "00:02:00")
-        );
+        await using var world = await NotificationWorld.CreateAsync(("Notifications:Parallel", "2"), ("Notifications:Timeout", "00:02:00"));
         world.Receiver.Answer = _ => Task.FromResult(new Reply(500));
         for (var n = 0; n < 4; n++)
             await world.SpendAsync(await world.OpenAsync($"/stuck-{n}"), 10);

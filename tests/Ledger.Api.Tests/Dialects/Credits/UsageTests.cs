@@ -171,7 +171,11 @@ public sealed class UsageTests(SharedApp shared) : IClassFixture<SharedApp>
         // Who reads this says so: it is no whole charge.
         await app.QueryAsync("""update mt_events set data = '{"tool":"chat","charged":{"usd":5}}' where data ->> 'reference' = 'chat 1'""");
         foreach (var query in (string[])["", "?service_type=chat"])
-            (await app.GetAsync(Path + query, account.Key)).ShouldBe(200).Json.EnumerateArray().Select(Short).ShouldBe(["15 payg", "5 payg"]);
+            (await app.GetAsync(Path + query, account.Key))
+                .ShouldBe(200)
+                .Json.EnumerateArray()
+                .Select(Short)
+                .ShouldBe(["15 payg", "5 payg"]);
     }
 
     [Fact]
