@@ -175,7 +175,10 @@ public sealed class AccountJournal(NpgsqlDataSource database, IEventLog log, Acc
         return new(from, to, version, isFinal, Statement.Between(opening, closing));
     }
 
-    /// <summary>The statement of a time as of a version in it, of what was recorded by then and of nothing else.</summary>
+    /// <summary>
+    /// The statement of a time as of a version in it, of what was recorded by then, and what was due before that time: what lapsed unnoticed is recorded by the first
+    /// events in it, and a version may lie between these.
+    /// </summary>
     /// <param name="id">The account.</param>
     /// <param name="from">The first moment.</param>
     /// <param name="version">The last version that it counts.</param>
@@ -183,22 +186,27 @@ public sealed class AccountJournal(NpgsqlDataSource database, IEventLog log, Acc
     public async Task<PeriodStatement> StateAsync(AccountId id, DateTimeOffset from, long version, CancellationToken ct)
     {
         var (_, opening) = await CloseAsync(id, from, ct);
-        var (account, closing) = await TotalsAsync(id, version, ct);
-        return new(from, account.LastAt, account.Version, false, Statement.Between(opening, closing));
+        var (account, totals) = await TotalsAsync(id, version, ct);
+        return new(from, account.LastAt, account.Version, false, Statement.Between(opening, WithDue(account, totals, from)));
     }
 
     /// <summary>What was moved before a moment, with what was due before it.</summary>
     private async Task<(long Version, Totals Totals)> CloseAsync(AccountId id, DateTimeOffset at, CancellationToken ct)
     {
         var (account, totals) = await TotalsAsync(id, await VersionBeforeAsync(id, at, ct), ct);
+        return (account.Version, WithDue(account, totals, at));
+    }
+
+    private static Totals WithDue(Account account, Totals totals, DateTimeOffset before)
+    {
         var books = Books.Of(account);
-        foreach (var fact in account.DueAt(at - Least))
+        foreach (var fact in account.DueAt(before - Least))
         {
             totals = totals.Plus(books.Post(fact));
             books = books.After(fact);
         }
 
-        return (account.Version, totals);
+        return totals;
     }
 
     private async Task<bool> HasAfterAsync(AccountId id, long version, CancellationToken ct) =>

@@ -169,6 +169,23 @@ public sealed class BooksTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_statement_as_of_a_place_among_the_lapses_of_months_before_says_nothing_of_these()
+    {
+        foreach (var day in (int[])[20, 25])
+            await _app.GrantAsync(_buyer.Id, Amount.Credits(day), PocketSource.Bonus, expiresAt: new(2026, 7, day, 0, 0, 0, TimeSpan.Zero));
+        _app.Clock.Now = new(2026, 8, 10, 0, 0, 0, TimeSpan.Zero);
+        (await _app.ChatAsync(_buyer, 1, "august")).ShouldBe(200);
+        var lapses = (await _app.EventsAsync(_buyer.Id)).Where(stored => stored.Type == "pocket_expired").ToList();
+        lapses.Count.ShouldBe(3);
+        foreach (var (lapse, lines) in lapses.Zip((string[])["", "", "credits bonus expired  -100"]))
+        {
+            var statement = (await _app.GetAsync($"/v1/account/statements/2026-08?position={lapse.Position}", _owner)).ShouldBe(200);
+            Amounts(statement, "opening").ShouldBe(["credits bonus 100", "credits payg 149000"]);
+            string.Join(", ", Amounts(statement, "lines")).ShouldBe(lines);
+        }
+    }
+
+    [Fact]
     public async Task Events_are_shown_as_they_are_stored()
     {
         var all = await _app.EventsAsync(_buyer.Id);
