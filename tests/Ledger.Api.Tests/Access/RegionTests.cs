@@ -115,7 +115,9 @@ public class RegionTests
                 ["Access:TrustedProxies"] = "127.0.0.0/8",
             }
         );
-        foreach (var path in (string[])["/v1/chat/completions", "/v1/models", "/v1/messages", "/claudecode/v1/messages", "/cline/v1/models"])
+        foreach (
+            var path in (string[])["/v1/chat/completions", "/v1/models", "/v1/messages", "/claudecode/v1/messages", "/cline/v1/models"]
+        )
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, path);
             request.Headers.Add("CF-IPCountry", "KP");

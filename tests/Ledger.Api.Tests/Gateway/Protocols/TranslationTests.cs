@@ -162,7 +162,10 @@ public sealed class TranslationTests
     public void A_schema_for_the_answer_is_kept_both_ways()
     {
         const string schema = """{"type":"object","properties":{"x":{"type":"number"}},"required":["x"],"additionalProperties":false}""";
-        Same(FormatForOpenAi(schema), $$$$"""{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":{{{{schema}}}}}}""");
+        Same(
+            FormatForOpenAi(schema),
+            $$$$"""{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":{{{{schema}}}}}}"""
+        );
         Same(FormatForAnthropic(schema), $$$$"""{"format":{"type":"json_schema","schema":{{{{schema}}}}}}""");
     }
 
@@ -179,10 +182,12 @@ public sealed class TranslationTests
     [InlineData("""{"type":"array","items":{"type":"string"}}""")]
     public void A_schema_that_OpenAI_does_not_take_strictly_is_not_sent_so(string schema)
     {
-        Same(FormatForOpenAi(schema), $$$$"""{"type":"json_schema","json_schema":{"name":"answer","strict":false,"schema":{{{{schema}}}}}}""");
+        Same(
+            FormatForOpenAi(schema),
+            $$$$"""{"type":"json_schema","json_schema":{"name":"answer","strict":false,"schema":{{{{schema}}}}}}"""
+        );
         var tools = $$$""","tools":[{"name":"t","strict":true,"input_schema":{{{schema}}}}]}""";
-        JsonNode
-            .Parse(Wire.Send(Wire.Anthropic(Wire.AnthropicCall[..^1] + tools), Protocol.OpenAi))!["tools"]![0]!["function"]!["strict"]!
+        JsonNode.Parse(Wire.Send(Wire.Anthropic(Wire.AnthropicCall[..^1] + tools), Protocol.OpenAi))!["tools"]![0]!["function"]!["strict"]!
             .GetValue<bool>()
             .ShouldBeFalse();
     }
@@ -194,7 +199,10 @@ public sealed class TranslationTests
             {"type":"object","properties":{"type":{"type":"string"},"properties":{"type":"array","items":{"type":"object","properties":{"allOf":{"type":"string"}},"required":["allOf"],"additionalProperties":false}}},
              "required":["type","properties"],"additionalProperties":false}
             """;
-        Same(FormatForOpenAi(schema), $$$$"""{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":{{{{schema}}}}}}""");
+        Same(
+            FormatForOpenAi(schema),
+            $$$$"""{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":{{{{schema}}}}}}"""
+        );
         Same(FormatForAnthropic(schema), $$$$"""{"format":{"type":"json_schema","schema":{{{{schema}}}}}}""");
     }
 
@@ -375,16 +383,14 @@ public sealed class TranslationTests
         JsonNode.Parse(Wire.Send(Wire.OpenAi(WithSchema(schema)), Protocol.Anthropic, maxTokens: 5))!["output_config"]!.ToJsonString();
 
     private static string FormatForOpenAi(string schema) =>
-        JsonNode
-            .Parse(
-                Wire.Send(
-                    Wire.Anthropic(
-                        Wire.AnthropicCall[..^1] + $$$$""","output_config":{"format":{"type":"json_schema","schema":{{{{schema}}}}}}}"""
-                    ),
-                    Protocol.OpenAi
-                )
-            )!["response_format"]!
-            .ToJsonString();
+        JsonNode.Parse(
+            Wire.Send(
+                Wire.Anthropic(
+                    Wire.AnthropicCall[..^1] + $$$$""","output_config":{"format":{"type":"json_schema","schema":{{{{schema}}}}}}}"""
+                ),
+                Protocol.OpenAi
+            )
+        )!["response_format"]!.ToJsonString();
 
     private static CallFault Fault(CallRequest request, Protocol upstream)
     {

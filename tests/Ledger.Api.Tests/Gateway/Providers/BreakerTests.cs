@@ -99,7 +99,11 @@ public sealed class BreakerTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("""{"error":{"message":"Too long","type":"BadRequestError","param":null,"code":400}}""", UpstreamRefusal.ContentRefused, 400)]
+    [InlineData(
+        """{"error":{"message":"Too long","type":"BadRequestError","param":null,"code":400}}""",
+        UpstreamRefusal.ContentRefused,
+        400
+    )]
     [InlineData("""{"error":{"message":"No","type":"UnprocessableEntityError","code":"422"}}""", UpstreamRefusal.ContentRefused, 422)]
     [InlineData("""{"error":{"message":"Too long","code":"context_length_exceeded"}}""", UpstreamRefusal.ContentRefused, 400)]
     [InlineData("""{"type":"error","error":{"type":"invalid_request_error","message":"No"}}""", UpstreamRefusal.ContentRefused, 400)]
