@@ -112,6 +112,25 @@ public sealed class RefusalTests(SharedGateway shared) : IClassFixture<SharedGat
         await Eventually.IsSoAsync(() => Task.FromResult(gateway.Live().BodyBytes == 0));
     }
 
+    [Theory]
+    [MemberData(nameof(Protocols))]
+    public async Task What_a_provider_refuses_in_the_first_event_of_a_stream_is_told_in_its_words(Protocol protocol)
+    {
+        var account = await _gateway.RichAsync();
+        const string error = """{"error":{"message":"Too many words","type":"BadRequestError","param":null,"code":400}}""";
+        foreach (var model in (string[])[GatewayApp.OpenAiModel, GatewayApp.FallingModel])
+        {
+            var before = _gateway.Upstream.Calls.Count;
+            _gateway.Upstream.Next(UpstreamScript.Sends(200, $"data: {error}\n\ndata: [DONE]\n\n", "text/event-stream"));
+            var refused = await _gateway.AskAsync(protocol, true, account.Key, model);
+            refused.ShouldRefuse(protocol, Invalid, Invalid);
+            refused.Text("error", "message").ShouldBe("Too many words");
+            _gateway.Upstream.Calls.Count.ShouldBe(before + 1);
+        }
+
+        await _gateway.ShouldBeFreeAsync(account);
+    }
+
     [Fact]
     public async Task Headers_that_are_too_long_to_travel_are_refused_rather_than_dropped()
     {

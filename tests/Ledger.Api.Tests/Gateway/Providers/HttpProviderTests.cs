@@ -171,7 +171,7 @@ public sealed class HttpProviderTests
         var (asked, answer) = await AskAsync(routing.Upstreams.Find("one")!);
         await using (answer)
         {
-            await answer.Body.ReadAsync(new byte[16]);
+            (await answer.Body.ReadAsync(new byte[16])).ShouldBeGreaterThan(0);
             await gate.Reached;
 
             // The stack may still hold it where the answer was told: not after the next wait.
