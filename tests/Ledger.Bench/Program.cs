@@ -19,6 +19,10 @@ var accounts = new Option<int>("--accounts") { Description = "Accounts the load 
 var connections = new Option<int>("--connections") { Description = "Connections, or callers, at once.", DefaultValueFactory = _ => 64 };
 var lanes = new Option<int>("--lanes") { Description = "Lanes of the server.", DefaultValueFactory = _ => 1 };
 var events = new Option<long>("--events") { Description = "Spends that are in the log before anything is measured." };
+var body = new Option<int>("--body")
+{
+    Description = "How many bytes the requests of streams have beside the least: what coding tools send.",
+};
 var folder = new Option<DirectoryInfo?>("--keep")
 {
     Description = "Keeps the database in this folder, and goes on with what is there: for scenarios that make a long log.",
@@ -34,6 +38,7 @@ var root = new RootCommand("Measures the ledger, each scenario next to its basel
     connections,
     lanes,
     events,
+    body,
     folder,
     json,
 };
@@ -46,6 +51,7 @@ root.SetAction(
             parsed.GetValue(connections),
             parsed.GetValue(lanes),
             parsed.GetValue(events),
+            parsed.GetValue(body),
             parsed.GetValue(folder)?.FullName
         );
         var wanted = Catalogue.Find(parsed.GetValue(scenario)!);

@@ -238,6 +238,12 @@ public sealed class StandInUpstream : IAsyncDisposable
 
     private static async Task StreamAsync(HttpContext context, IVoice voice, UpstreamScript script, UpstreamCall call, CancellationToken ct)
     {
+        if (script.AfterComment is { } gateBehind)
+        {
+            await SendAsync(context, ": PROCESSING\n\n", ct);
+            await gateBehind.PassAsync(ct);
+        }
+
         if (script.Error is (0, var type, var message))
         {
             await SendAsync(context, voice.ErrorEvent(type, message), ct);

@@ -59,6 +59,7 @@ public sealed record UpstreamScript
     internal IReadOnlyList<KeyValuePair<string, string>> Headers { get; private init; } = [];
     internal Gate? BeforeHeaders { get; private init; }
     internal Gate? BeforeFirstByte { get; private init; }
+    internal Gate? AfterComment { get; private init; }
     internal IReadOnlyDictionary<int, Gate> BeforePiece { get; private init; } = new Dictionary<int, Gate>();
     internal int? Cut { get; private init; }
     internal (int After, string Type, string Message)? Error { get; private init; }
@@ -115,6 +116,9 @@ public sealed record UpstreamScript
 
     /// <summary>Waits at a gate after the status is sent, before the first byte of the body is.</summary>
     public UpstreamScript HoldFirstByte(Gate gate) => this with { BeforeFirstByte = gate };
+
+    /// <summary>Sends a comment before anything else of a stream, and waits at a gate.</summary>
+    public UpstreamScript CommentFirst(Gate gate) => this with { AfterComment = gate };
 
     /// <summary>Waits at a gate before a piece of a stream is sent.</summary>
     /// <param name="piece">Which, from 0; as many as there are pieces for what follows the last.</param>

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Ledger.Api.Access;
 using Ledger.Api.Http;
 using Ledger.Domain;
@@ -86,3 +87,18 @@ internal static class AnthropicErrors
         );
     }
 }
+
+/// <summary>A refusal.</summary>
+/// <param name="Type">Always <c>error</c>.</param>
+/// <param name="Error">What is the matter.</param>
+/// <param name="RequestId">This server's name for the request.</param>
+public sealed record AnthropicErrorResponse(
+    string Type,
+    AnthropicErrorBody Error,
+    [property: JsonPropertyName("request_id")] string RequestId
+);
+
+/// <summary>What is the matter.</summary>
+/// <param name="Type">A stable string, and the kind of error.</param>
+/// <param name="Message">One sentence for people.</param>
+public sealed record AnthropicErrorBody(string Type, string Message);

@@ -1,3 +1,5 @@
+using Ledger.Api.Gateway.Protocols;
+
 namespace Ledger.Api.Gateway;
 
 /// <summary>What <c>/openapi/v1.json</c> says of the gateway's routes.</summary>
@@ -14,16 +16,23 @@ internal static class Describing
         route.Accepts<TRequest>("application/json").Describe<TResponse>(summary, status, [400, 413, 415, .. refusals]);
 
     /// <summary>Describes an inference route: its bodies are those of the protocol, of which only what is read here is named.</summary>
-    public static RouteHandlerBuilder DescribeCall(this RouteHandlerBuilder route, string summary)
+    public static RouteHandlerBuilder DescribeCall(this RouteHandlerBuilder route, Protocol protocol, string summary)
     {
         route
             .WithSummary(summary)
             .Accepts<InferenceRequest>("application/json")
             .Produces<object>(200, "application/json", "text/event-stream");
         foreach (var refusal in (int[])[400, 401, 402, 403, 404, 409, 413, 429, 502, 503])
-            route.Produces<OpenAiErrorResponse>(refusal, "application/json");
-        return route;
+            route.ProducesRefusal(protocol, refusal);
+
+        // Of Anthropic's protocol alone.
+        return protocol == Protocol.Anthropic ? route.ProducesRefusal(protocol, 529) : route;
     }
+
+    private static RouteHandlerBuilder ProducesRefusal(this RouteHandlerBuilder route, Protocol protocol, int status) =>
+        protocol == Protocol.Anthropic
+            ? route.Produces<AnthropicErrorResponse>(status, "application/json")
+            : route.Produces<OpenAiErrorResponse>(status, "application/json");
 
     /// <summary>Describes a route without one.</summary>
     public static RouteHandlerBuilder Describe<TResponse>(this RouteHandlerBuilder route, string summary, int status, params int[] refusals)

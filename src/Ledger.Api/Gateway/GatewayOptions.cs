@@ -1,4 +1,5 @@
 using Ledger.Api.Application;
+using Ledger.Api.Http;
 
 namespace Ledger.Api.Gateway;
 
@@ -18,10 +19,16 @@ public sealed class GatewayOptions
     public TimeSpan Drain { get; set; } = TimeSpan.FromSeconds(15);
 
     /// <summary>
-    /// Calls under way at once, those that are only read on included. Each keeps its request's body, of up to 10 MiB, and two connections; more are refused before
-    /// anything is read or held.
+    /// Calls under way at once, those that are only read on included. Each keeps two connections, and until its answer begins its request's body; more are refused
+    /// before anything is read or held.
     /// </summary>
     public int MaxCalls { get; set; } = 4000;
+
+    /// <summary>
+    /// The bodies of calls whose answers have not begun, in bytes, all together; more are refused before anything is read or held. What goes to the provider is
+    /// about as much again.
+    /// </summary>
+    public long MaxBodyBytes { get; set; } = 512 * 1024 * 1024;
 
     /// <summary>The largest answer that is not streamed, in bytes.</summary>
     public int MaxAnswerBytes { get; set; } = 64 * 1024 * 1024;
@@ -80,6 +87,8 @@ public sealed class GatewayOptions
             throw new SettingsException("Gateway:Drain must be from 0 to 10 minutes.");
         if (options.MaxCalls is < 1 or > 1_000_000)
             throw new SettingsException("Gateway:MaxCalls must be from 1 to 1000000.");
+        if (options.MaxBodyBytes < RequestBody.Max)
+            throw new SettingsException($"Gateway:MaxBodyBytes must be at least {RequestBody.Max}.");
         if (options.MaxAnswerBytes < 1024 * 1024)
             throw new SettingsException("Gateway:MaxAnswerBytes must be at least 1048576.");
         if (options.RepeatPatience < TimeSpan.Zero || options.RepeatPatience > TimeSpan.FromMinutes(10))

@@ -61,7 +61,7 @@ public sealed class InferenceApi
         var api = new InferenceApi(app.Services);
         app.MapPost("/v1/chat/completions", (Delegate)((HttpContext context) => api.RunAsync(context, CallRoute.Chat)))
             .WithTags("Inference")
-            .DescribeCall("OpenAI's chat completions; with provider in the body, the pack dialect.");
+            .DescribeCall(Protocol.OpenAi, "OpenAI's chat completions; with provider in the body, the pack dialect.");
         Map(app, api, "/v1", CallRoute.Messages, "Anthropic's messages.");
         foreach (var route in CallRoute.ToolTuned)
             Map(app, api, $"/{route.Name}/v1", route, "Anthropic's messages with the preset of the tool.");
@@ -80,10 +80,10 @@ public sealed class InferenceApi
     private static void Map(WebApplication app, InferenceApi api, string prefix, CallRoute route, string what)
     {
         var group = app.MapGroup(prefix + "/messages").WithTags("Inference");
-        group.MapPost("", (Delegate)((HttpContext context) => api.RunAsync(context, route))).DescribeCall(what);
+        group.MapPost("", (Delegate)((HttpContext context) => api.RunAsync(context, route))).DescribeCall(Protocol.Anthropic, what);
         group
             .MapPost("/count_tokens", (Delegate)((HttpContext context) => api.CountAsync(context, route)))
-            .DescribeCall("How many input tokens a request would be, about. Charges nothing.");
+            .DescribeCall(Protocol.Anthropic, "How many input tokens a request would be, about. Charges nothing.");
     }
 
     private async Task RunAsync(HttpContext context, CallRoute route)
@@ -111,9 +111,10 @@ public sealed class InferenceApi
 
     private async Task CarryAsync(HttpContext context, CallRoute route, Identity identity)
     {
-        var body = await BodyAsync(context);
+        // Before anything is read, where the caller says how long it is: as long as it may be, where not.
+        using var room = RoomFor(context);
         var name = NameOf(context, out var misnamed);
-        var request = CallRequest.Read(route.Protocol, body, out var fault);
+        var (request, digest, fault) = await ReadAsync(context, route, room, name);
         if (request?.Provider is not null)
             route = route.Packed;
         if (await PassBucketAsync(context, route, identity) is false)
@@ -124,36 +125,22 @@ public sealed class InferenceApi
             return;
         }
 
-        // A rate card has no price for it, so whoever pays for the provider would pay the rest.
-        if (request.Unpriced.FirstOrDefault(name => !_options.Allows(name)) is { } unpriced)
+        var model = route.Payment == CallPayment.Pack ? PackModel(request) : request.Model;
+        if (Unfit(context, request, route, model) is { } unfit)
         {
-            await CallErrors.SendAsync(
-                context,
-                route.Protocol,
-                new CallFault($"{unpriced} changes what the provider bills, and has no price here.", unpriced)
-            );
-            return;
-        }
-
-        // The document's answer has room for one.
-        if (route.Payment == CallPayment.Pack && request is { IsStream: false, Choices: > 1 })
-        {
-            await CallErrors.SendAsync(
-                context,
-                route.Protocol,
-                new CallFault("n may be no more than 1 where a pack pays: the answer holds one choice. Streams may have more.", "n")
-            );
+            // Unless it was answered before: a rate card that has changed since changes nothing of that.
+            if (
+                name is null
+                || await _desk.FindAsync(identity.Account, route, name, digest!, context.TraceIdentifier, context.RequestAborted)
+                    is not { } earlier
+            )
+                await CallErrors.SendAsync(context, route.Protocol, unfit);
+            else
+                await AnswerAsync(context, route, request, identity.Account, earlier);
             return;
         }
 
         ForwardedHeaders.DropUnpriced(context.Request.Headers, _options);
-        var model = route.Payment == CallPayment.Pack ? PackModel(request) : request.Model;
-        if (Untranslatable(request, route, model) is { } untold)
-        {
-            await CallErrors.SendAsync(context, route.Protocol, untold);
-            return;
-        }
-
         var ask = new CallAsk(
             model,
             route.Payment,
@@ -162,19 +149,52 @@ public sealed class InferenceApi
             request.Choices,
             CacheOf(request.CacheWrites),
             string.Equals(context.Request.Headers["X-Ledger-Clamp"], "allow", StringComparison.OrdinalIgnoreCase),
-            name is null ? null : DigestOf(name, body)
+            digest
         );
         var placement = await _desk.PlaceAsync(identity, route, ask, name, context.TraceIdentifier, context.RequestAborted);
-        if (placement.Call is not null)
-        {
-            // What was expected did not come to be: another process had changed the account.
-            if (await _runner.RunAsync(context, route, request, placement, name is not null && !route.IsInPerson) is { } refused)
-                await RefuseAsync(context, route, identity.Account, refused);
-        }
-        else if (placement is { Charged: { } hold, Charge: { } charge })
-            await ReplayAsync(context, route, request, identity.Account, hold, charge);
-        else if (placement.IsRunning)
-            await CallErrors.SendAsync(
+        if (placement.Call is null)
+            await AnswerAsync(context, route, request, identity.Account, placement);
+        // What was expected did not come to be: another process had changed the account.
+        else if (await _runner.RunAsync(context, route, request, room, placement, name is not null && !route.IsInPerson) is { } refused)
+            await RefuseAsync(context, route, identity.Account, refused);
+    }
+
+    private LiveCalls.BodyRoom RoomFor(HttpContext context) =>
+        _live.TryMakeRoom(Math.Min(context.Request.ContentLength ?? RequestBody.Max, RequestBody.Max))
+        ?? throw LedgerUnavailableException.Busy();
+
+    /// <summary>Reads a request. Nothing but it keeps the body, so that it can be let go.</summary>
+    private static async Task<(CallRequest? Request, string? Digest, CallFault? Fault)> ReadAsync(
+        HttpContext context,
+        CallRoute route,
+        LiveCalls.BodyRoom room,
+        string? name
+    )
+    {
+        var body = await BodyAsync(context);
+        room.Shrink(body.Length);
+        var request = CallRequest.Read(route.Protocol, body, out var fault);
+        return (request, request is null || name is null ? null : DigestOf(name, body), fault);
+    }
+
+    /// <summary>What is refused before anything is set aside for it; null where there is nothing.</summary>
+    private CallFault? Unfit(HttpContext context, CallRequest request, CallRoute route, string model)
+    {
+        // A rate card has no price for it, so whoever pays for the provider would pay the rest.
+        if (request.Unpriced.FirstOrDefault(name => !_options.Allows(name)) is { } unpriced)
+            return new($"{unpriced} changes what the provider bills, and has no price here.", unpriced);
+
+        // The document's answer has room for one.
+        if (route.Payment == CallPayment.Pack && request is { IsStream: false, Choices: > 1 })
+            return new("n may be no more than 1 where a pack pays: the answer holds one choice. Streams may have more.", "n");
+        return ForwardedHeaders.Unlawful(context.Request.Headers, route.Protocol) ?? Untranslatable(request, route, model);
+    }
+
+    /// <summary>What a request comes to for which no call is made.</summary>
+    private Task AnswerAsync(HttpContext context, CallRoute route, CallRequest request, AccountId account, Placement placement) =>
+        placement is { Charged: { } hold, Charge: { } charge } ? ReplayAsync(context, route, request, account, hold, charge)
+        : placement.IsRunning
+            ? CallErrors.SendAsync(
                 context,
                 route.Protocol,
                 new OpenAiError(
@@ -182,10 +202,8 @@ public sealed class InferenceApi
                     "idempotency_conflict",
                     "The first request of this Idempotency-Key is still running; ask again when it may be done."
                 )
-            );
-        else
-            await RefuseAsync(context, route, identity.Account, placement);
-    }
+            )
+        : RefuseAsync(context, route, account, placement);
 
     /// <summary>A repeat of what was charged: the first answer, as long as it is kept; never a second charge.</summary>
     private async Task ReplayAsync(HttpContext context, CallRoute route, CallRequest request, AccountId account, HoldId hold, Fact charge)
@@ -241,6 +259,7 @@ public sealed class InferenceApi
             return;
         }
 
+        using var room = RoomFor(context);
         if (CallRequest.Read(route.Protocol, await BodyAsync(context), out var fault, isCount: true) is not { } request)
         {
             await CallErrors.SendAsync(context, route.Protocol, fault!);

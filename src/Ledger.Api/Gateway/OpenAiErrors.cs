@@ -49,8 +49,17 @@ internal static class OpenAiErrors
     /// <summary>For everything under the routes that no handler answered.</summary>
     public static readonly FaultShape Shape = new(
         "/v1",
-        static (context, fault) => SendAsync(context, new OpenAiError(fault.Status, fault.Code, fault.Message))
+        static (context, fault) => SendAsync(context, new OpenAiError(fault.Status, CodeOf(fault), fault.Message))
     );
+
+    // The dialects name the same refusal differently.
+    private static string CodeOf(in Fault fault) =>
+        fault.Code switch
+        {
+            "forbidden" => "permission_denied",
+            "invalid_request" => "invalid_request_error",
+            _ => fault.Code,
+        };
 
     /// <summary>Why somebody was not let in.</summary>
     public static OpenAiError Of(Denial denial) =>

@@ -102,4 +102,51 @@ public class RegionTests
             await app.PostAsync("/api/v1/auth/register", null, """{"email":"y@example.com","password":"correct horse","country":"kp"}""")
         ).ShouldBeRefused(403, "forbidden");
     }
+
+    [Fact]
+    public async Task A_call_from_a_blocked_country_is_refused_in_the_protocol_of_its_route()
+    {
+        await using var app = await LedgerApp.StartAsync(
+            onKestrel: true,
+            settings: new Dictionary<string, string>
+            {
+                ["Access:BlockedCountries"] = "KP",
+                ["Access:CountryHeader"] = "CF-IPCountry",
+                ["Access:TrustedProxies"] = "127.0.0.0/8",
+            }
+        );
+        foreach (
+            var path in (string[])["/v1/chat/completions", "/v1/models", "/v1/messages", "/claudecode/v1/messages", "/cline/v1/models"]
+        )
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path);
+            request.Headers.Add("CF-IPCountry", "KP");
+            var error = (await app.SendAsync(request)).ShouldBe(403).ShouldHave("x-should-retry", "false").Json.GetProperty("error");
+            var isAnthropic = !path.StartsWith("/v1/chat", StringComparison.Ordinal) && path != "/v1/models";
+            error.GetProperty("type").GetString().ShouldBe("permission_error", path);
+            error.TryGetProperty("code", out var code).ShouldBe(!isAnthropic, path);
+            if (!isAnthropic)
+                code.GetString().ShouldBe("permission_denied");
+        }
+    }
+
+    [Fact]
+    public async Task A_body_whose_chunks_are_broken_is_bad_input_in_the_words_of_its_route()
+    {
+        await using var app = await LedgerApp.StartAsync(onKestrel: true);
+        var account = await app.OpenAccountAsync();
+        var address = app.Http.BaseAddress!;
+        using var socket = new System.Net.Sockets.TcpClient();
+        await socket.ConnectAsync(address.Host, address.Port);
+        await using var stream = socket.GetStream();
+        await stream.WriteAsync(
+            System.Text.Encoding.ASCII.GetBytes(
+                $"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.Authority}\r\nAuthorization: Bearer {account.Key}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nnonsense\r\n"
+            )
+        );
+        using var reader = new StreamReader(stream);
+        var answer = await reader.ReadToEndAsync();
+        answer.ShouldStartWith("HTTP/1.1 400 ");
+        answer.ShouldContain("\"code\":\"invalid_request_error\"");
+    }
 }

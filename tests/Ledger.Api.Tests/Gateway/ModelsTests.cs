@@ -50,6 +50,18 @@ public sealed class ModelsTests(SharedApp shared) : IClassFixture<SharedApp>
     }
 
     [Fact]
+    public async Task Under_the_prefix_of_a_tool_the_request_has_its_name_in_both_headers()
+    {
+        var account = await _app.OpenAccountAsync();
+        foreach (var path in (string[])["/claudecode/v1/models", "/cline/v1/models/auto", "/cline/v1/models/nothing"])
+        {
+            var answer = await _app.GetAsync(path, account.Key);
+            answer.Header("request-id").ShouldBe(answer.Header("x-request-id"), path);
+            answer.Header("request-id").ShouldNotBeNullOrEmpty(path);
+        }
+    }
+
+    [Fact]
     public async Task Logical_names_come_before_models_with_their_targets_prices_and_patterns_are_not_listed()
     {
         await using var app = await LedgerApp.StartAsync();

@@ -71,6 +71,30 @@ public sealed class ApiDescriptionTests(SharedApp shared) : IClassFixture<Shared
     }
 
     [Fact]
+    public async Task Refusals_are_described_as_the_protocol_of_the_route_has_them()
+    {
+        var paths = (await DescriptionAsync()).GetProperty("paths");
+        Refusal("/v1/chat/completions", "402").ShouldEndWith("/OpenAiErrorResponse");
+        foreach (var path in (string[])["/v1/messages", "/claudecode/v1/messages", "/v1/messages/count_tokens"])
+        {
+            foreach (var status in (string[])["400", "402", "529"])
+                Refusal(path, status).ShouldEndWith("/AnthropicErrorResponse");
+        }
+
+        string Refusal(string path, string status) =>
+            paths
+                .GetProperty(path)
+                .GetProperty("post")
+                .GetProperty("responses")
+                .GetProperty(status)
+                .GetProperty("content")
+                .GetProperty("application/json")
+                .GetProperty("schema")
+                .GetProperty("$ref")
+                .GetString()!;
+    }
+
+    [Fact]
     public async Task Every_reference_leads_somewhere()
     {
         var description = await DescriptionAsync();

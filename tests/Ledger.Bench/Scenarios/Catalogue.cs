@@ -58,10 +58,14 @@ internal static class Catalogue
     /// <summary>Not a measurement: everything set up and left running until the input ends, for a profiler.</summary>
     private static readonly Scenario Serve = new("serve", ServeAsync);
 
-    public static IEnumerable<string> Names => All.Concat(OfHistory).Append(Serve).Select(scenario => scenario.Name);
+    /// <summary>A part of <c>gateway</c>, for a look at what bodies weigh.</summary>
+    private static readonly Scenario Streams = new("streams", GatewayScenarios.RunStreamsAsync);
 
-    public static IReadOnlyList<Scenario> Find(string name) =>
-        name == "all" ? All : [.. All.Concat(OfHistory).Append(Serve).Where(scenario => scenario.Name == name)];
+    private static IEnumerable<Scenario> Each => [.. All, .. OfHistory, Streams, Serve];
+
+    public static IEnumerable<string> Names => Each.Select(scenario => scenario.Name);
+
+    public static IReadOnlyList<Scenario> Find(string name) => name == "all" ? All : [.. Each.Where(scenario => scenario.Name == name)];
 
     /// <summary>Whether a scenario makes its log by itself.</summary>
     public static bool IsOfHistory(Scenario scenario) => OfHistory.Contains(scenario);

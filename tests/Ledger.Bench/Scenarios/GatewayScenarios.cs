@@ -32,18 +32,22 @@ internal static class GatewayScenarios
 
     public static async Task RunAsync(TestBed bed, Report report, CancellationToken ct)
     {
-        List<string> secrets;
-        await using (var ledger = await bed.OpenLedgerAsync(1, ct))
-            secrets =
-            [
-                .. (
-                    await TestBed.MakeAccountsAsync(ledger.GetRequiredService<LedgerService>(), bed.Settings.Accounts, ofCalls: true)
-                ).Select(account => account.Secret),
-            ];
+        var secrets = await SecretsAsync(bed, ct);
         await SaturateAsync(bed, report, secrets, ct);
         await LatencyAsync(bed, report, secrets, 0, ct);
         await LatencyAsync(bed, report, secrets, 20, ct);
         await StreamAsync(bed, report, secrets, ct);
+    }
+
+    /// <summary>The streams alone.</summary>
+    public static async Task RunStreamsAsync(TestBed bed, Report report, CancellationToken ct) =>
+        await StreamAsync(bed, report, await SecretsAsync(bed, ct), ct);
+
+    private static async Task<List<string>> SecretsAsync(TestBed bed, CancellationToken ct)
+    {
+        await using var ledger = await bed.OpenLedgerAsync(1, ct);
+        var accounts = await TestBed.MakeAccountsAsync(ledger.GetRequiredService<LedgerService>(), bed.Settings.Accounts, ofCalls: true);
+        return [.. accounts.Select(account => account.Secret)];
     }
 
     /// <summary>As many calls as go through, not streamed.</summary>
@@ -96,12 +100,15 @@ internal static class GatewayScenarios
         await using var upstream = await StartUpstreamAsync(0, (int)Interval.TotalMilliseconds, ct);
         await using var nginx = await Nginx.StartAsync(upstream.Url, ct);
         await using var server = await StartServerAsync(bed, upstream, ct);
-        await StreamsAsync(server, secrets, 100, ct);
-        var direct = await StreamsAsync(upstream, secrets, Streams, ct);
+        var body = Encoding.UTF8.GetBytes(
+            Body[..^1] + $",\"stream\":true,\"metadata\":{{\"x\":\"{new string('x', bed.Settings.BodyBytes)}\"}}}}"
+        );
+        await StreamsAsync(server, secrets, 100, body, ct);
+        var direct = await StreamsAsync(upstream, secrets, Streams, body, ct);
         var baseline = report.Add($"{Streams} streams at once: pieces, directly", direct.Pieces);
-        var proxied = await StreamsAsync(nginx.Url, null, secrets, Streams, ct);
+        var proxied = await StreamsAsync(nginx.Url, null, secrets, Streams, body, ct);
         report.Add($"{Streams} streams at once: pieces, nginx", proxied.Pieces, baseline);
-        var metered = await StreamsAsync(server, secrets, Streams, ct);
+        var metered = await StreamsAsync(server, secrets, Streams, body, ct);
         report.Add($"{Streams} streams at once: pieces, metered", metered.Pieces, baseline);
         Console.WriteLine(
             string.Create(
@@ -115,19 +122,20 @@ internal static class GatewayScenarios
         ServerProcess server,
         List<string> secrets,
         int streams,
+        byte[] body,
         CancellationToken ct
-    ) => StreamsAsync(server.Url, server.ProcessId, secrets, streams, ct);
+    ) => StreamsAsync(server.Url, server.ProcessId, secrets, streams, body, ct);
 
     private static async Task<(Measurement Pieces, double Longest, long Memory)> StreamsAsync(
         string url,
         int? process,
         List<string> secrets,
         int streams,
+        byte[] body,
         CancellationToken ct
     )
     {
         using var client = ClientOf(url);
-        var body = Encoding.UTF8.GetBytes(Body[..^1] + ",\"stream\":true}");
         var (memory, isOver) = (0L, false);
         var watch = process is { } id
             ? Task.Run(

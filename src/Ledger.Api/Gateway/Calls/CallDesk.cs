@@ -1,3 +1,4 @@
+using System.Globalization;
 using Ledger.Api.Access;
 using Ledger.Api.Application;
 using Ledger.Domain;
@@ -103,6 +104,42 @@ internal sealed partial class CallDesk(
         }
 
         return new(null, RejectionCode.ReferenceConflict);
+    }
+
+    /// <summary>What became of the earlier calls of a name; null where none of them was charged or still runs, so that a new one is decided anew.</summary>
+    /// <param name="account">Whose they are.</param>
+    /// <param name="route">On which route.</param>
+    /// <param name="name">The caller's own name for the request.</param>
+    /// <param name="digest">What is asked this time.</param>
+    /// <param name="requestId">The request that asks.</param>
+    /// <param name="ct">Gives up waiting for a call that runs.</param>
+    public async Task<Placement?> FindAsync(
+        AccountId account,
+        CallRoute route,
+        string name,
+        string digest,
+        string requestId,
+        CancellationToken ct
+    )
+    {
+        var since = time.GetTimestamp();
+        for (var attempt = 1; attempt <= MaxAttempts; attempt++)
+        {
+            var id = EventIds.Call(account, route.Name, string.Create(CultureInfo.InvariantCulture, $"{name}#{attempt}"));
+            if (await ledger.FindAsync(account, id, ct) is not { Event: HoldPlaced placed })
+                return null;
+            if (placed.Call?.Digest != digest)
+                return new(null, RejectionCode.ReferenceConflict);
+            switch (await FateAsync(account, new(id), since, requestId, ct))
+            {
+                case (true, { } charge):
+                    return new(null, Charged: new(id), Charge: charge);
+                case (false, _):
+                    return new(null, IsRunning: true);
+            }
+        }
+
+        return null;
     }
 
     /// <summary>

@@ -47,7 +47,14 @@ internal sealed partial class CallRunner(
 
     /// <summary>Carries a call to its end. Whatever comes, its hold has ended when this has.</summary>
     /// <returns>Where its hold did not come to be after all, why; null else.</returns>
-    public async Task<Placement?> RunAsync(HttpContext context, CallRoute route, CallRequest request, Placement placement, bool isNamed)
+    public async Task<Placement?> RunAsync(
+        HttpContext context,
+        CallRoute route,
+        CallRequest request,
+        LiveCalls.BodyRoom room,
+        Placement placement,
+        bool isNamed
+    )
     {
         using var cut = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         using var stopping = live.Cut.UnsafeRegister(static cut => ((CancellationTokenSource)cut!).Cancel(), cut);
@@ -69,7 +76,7 @@ internal sealed partial class CallRunner(
             },
             (cut, route.IsInPerson ? TimeSpan.Zero : options.ReadOn)
         );
-        var run = new Run(context, route, request, placement.Call!, isNamed, time.GetTimestamp(), cut.Token);
+        var run = new Run(context, route, request, room, placement.Call!, isNamed, time.GetTimestamp(), cut.Token);
         try
         {
             run.Activity = GatewayMetrics.Start(run.Call);
@@ -190,6 +197,9 @@ internal sealed partial class CallRunner(
             return;
         }
 
+        // Nobody is asked again from here on, and a stream may take long.
+        run.Request.LetGo();
+        run.Room.Dispose();
         run.FirstByteMs = asked.ElapsedMs;
         run.Target = served.Target;
         run.Activity?.SetTag("gen_ai.provider.name", served.Target.Provider);
@@ -272,17 +282,20 @@ internal sealed partial class CallRunner(
         var isWhole = await PassOnAsync(run, relay, upstream.Body);
 
         var report = relay.Report;
-        if (!isWhole && !run.IsCallerGone && report is { IsReported: false, Tokens.Output: 0 })
+        var isCutForCaller = !isWhole && run is { IsCut: true, IsCallerGone: true };
+        if (!isWhole && !isCutForCaller && report is { IsReported: false, Tokens.Output: 0 })
         {
-            // Nothing was said, and nothing is charged for it.
+            // Nothing was said, and nothing is charged for it; whether somebody still listened does not make it the caller's doing.
             await NotServedAsync(run, "upstream_error");
+            if (run.IsCallerGone)
+                return;
             relay.WriteError(response.BodyWriter, "api_error", "upstream_error", relay.FailureMessage ?? UpstreamFailed.Message);
             await response.BodyWriter.FlushAsync(run.Context.RequestAborted);
             return;
         }
 
         var outcome =
-            !isWhole ? (run.IsCallerGone ? CallOutcome.CallerGoneCut : CallOutcome.UpstreamCut)
+            !isWhole ? (isCutForCaller ? CallOutcome.CallerGoneCut : CallOutcome.UpstreamCut)
             : run.IsCallerGone ? CallOutcome.CallerGone
             : report.Outcome;
         var record = RecordOf(run, report, outcome);
@@ -299,7 +312,7 @@ internal sealed partial class CallRunner(
         else
         {
             if (isPack)
-                ServerSentEvents.Write(response.BodyWriter, PackAnswers.WriteLast(run.Call, record, charge));
+                ServerSentEvents.Write(response.BodyWriter, PackAnswers.WriteLast(relay, run.Call, record, charge));
             relay.WriteEnd(response.BodyWriter);
         }
 
@@ -338,7 +351,8 @@ internal sealed partial class CallRunner(
         }
         catch (Exception broken)
         {
-            // Whatever it was, what was delivered is charged.
+            // Whatever it was, what was delivered is charged. Who ended it decides what the rest comes to.
+            run.IsCut = run.Cut.IsCancellationRequested;
             LogBroken(logger, run.Call.RequestId, run.Target!.Provider, ReasonOf(broken));
             return relay.IsComplete;
         }
@@ -461,6 +475,7 @@ internal sealed partial class CallRunner(
         HttpContext context,
         CallRoute route,
         CallRequest request,
+        LiveCalls.BodyRoom room,
         LiveCall call,
         bool isNamed,
         long started,
@@ -472,6 +487,8 @@ internal sealed partial class CallRunner(
         public CallRoute Route { get; } = route;
 
         public CallRequest Request { get; } = request;
+
+        public LiveCalls.BodyRoom Room { get; } = room;
 
         public LiveCall Call { get; set; } = call;
 
@@ -489,6 +506,9 @@ internal sealed partial class CallRunner(
         public Activity? Activity { get; set; }
 
         public bool HasEnded { get; set; }
+
+        /// <summary>Whether this server stopped reading, rather than that the provider broke off.</summary>
+        public bool IsCut { get; set; }
 
         public bool IsCallerGone => Context.RequestAborted.IsCancellationRequested;
 

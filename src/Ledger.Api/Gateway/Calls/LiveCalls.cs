@@ -21,6 +21,7 @@ internal sealed partial class LiveCalls(
     private readonly CancellationTokenSource _cut = new();
     private CancellationTokenRegistration _stopping;
     private int _entered;
+    private long _bodies;
 
     /// <summary>Is cancelled when calls must end since the server does.</summary>
     public CancellationToken Cut => _cut.Token;
@@ -40,6 +41,20 @@ internal sealed partial class LiveCalls(
 
     /// <summary>The request is at its end.</summary>
     public void Leave() => Interlocked.Decrement(ref _entered);
+
+    /// <summary>The bodies that are kept for calls whose answers have not begun, in bytes.</summary>
+    public long BodyBytes => Interlocked.Read(ref _bodies);
+
+    /// <summary>Makes room for a body, unless there is as much as may be.</summary>
+    /// <param name="bytes">How long it may be.</param>
+    /// <returns>The room, which is to be disposed of; null where there is none.</returns>
+    public BodyRoom? TryMakeRoom(long bytes)
+    {
+        if (Interlocked.Add(ref _bodies, bytes) <= options.MaxBodyBytes)
+            return new(this, bytes);
+        Interlocked.Add(ref _bodies, -bytes);
+        return null;
+    }
 
     /// <summary>Takes a call in.</summary>
     public void Add(LiveCall call) => _calls[call.Id] = call;
@@ -123,6 +138,20 @@ internal sealed partial class LiveCalls(
         {
             // The server stops.
         }
+    }
+
+    /// <summary>Room for one body.</summary>
+    internal sealed class BodyRoom(LiveCalls calls, long bytes) : IDisposable
+    {
+        private long _bytes = bytes;
+
+        /// <summary>Gives back what the body does not take.</summary>
+        public void Shrink(long length) => Keep(Math.Min(length, Interlocked.Read(ref _bytes)));
+
+        /// <summary>Gives it back; also a second time.</summary>
+        public void Dispose() => Keep(0);
+
+        private void Keep(long bytes) => Interlocked.Add(ref calls._bodies, bytes - Interlocked.Exchange(ref _bytes, bytes));
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The hold {Hold} could not be extended.")]

@@ -40,17 +40,20 @@ internal static class PackAnswers
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>A stream's last chunk: what OpenAI's clients expect of one, and the rest.</summary>
-    public static byte[] WriteLast(LiveCall call, CallRecord record, CallCharge charge)
+    /// <summary>A stream's last chunk: what OpenAI's clients expect of one, under the names that the chunks before it have, and the rest.</summary>
+    public static byte[] WriteLast(StreamRelay relay, LiveCall call, CallRecord record, CallCharge charge)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
         using (var json = new Utf8JsonWriter(buffer, Options))
         {
             json.WriteStartObject();
-            json.WriteString("id", "chatcmpl-" + call.Id.Value.ToString("N"));
+            if (relay.IdText is null)
+                json.WriteString("id", "chatcmpl-" + call.Id.Value.ToString("N"));
+            else
+                WriteAsIs(json, "id", relay.IdText);
             json.WriteString("object", "chat.completion.chunk");
             json.WriteNumber("created", call.PlacedAt.ToUnixTimeSeconds());
-            json.WriteString("model", call.Hold.Call!.Asked);
+            WriteAsIs(json, "model", relay.ModelText);
             json.WriteStartArray("choices");
             json.WriteEndArray();
             WriteRest(json, call, record, charge);

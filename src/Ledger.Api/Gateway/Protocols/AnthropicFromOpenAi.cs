@@ -97,7 +97,11 @@ internal sealed class AnthropicFromOpenAi(CallRequest request) : StreamRelay(req
         {
             EndText(down);
             EndWhole(down);
-            tool = new(call.Member("index"u8) is { } at && at.TryGetInt32(out var number) ? number : _tools.Count, _next++);
+            tool = new(
+                call.Member("index"u8) is { } at && at.TryGetInt32(out var number) ? number : _tools.Count,
+                TextOf(call, "id"u8),
+                _next++
+            );
             _tools.Add(tool);
             StartBlock(tool.Block, down);
             down.Write("{\"type\":\"tool_use\",\"id\":\""u8);
@@ -116,13 +120,26 @@ internal sealed class AnthropicFromOpenAi(CallRequest request) : StreamRelay(req
         down.Write("}}\n\n"u8);
     }
 
-    // By its index; some providers leave it out, and give an id with the first piece only.
+    // By its index; some providers leave it out, and give an id with the first piece only. Others give every call the same one: a piece with a name of its own
+    // begins the next call there, where its id is another, or where the arguments of the one before are whole. By the id alone it would not do: there are
+    // providers that make up a new one for every piece.
     private ToolBlock? Find(JsonElement call)
     {
-        if (call.Member("index"u8) is { } index && index.TryGetInt32(out var number))
-            return _tools.Find(tool => tool.Index == number);
-        return call.TextMember("id"u8) is null && _tools.Count > 0 ? _tools[^1] : null;
+        var id = TextOf(call, "id"u8);
+        var known =
+            call.Member("index"u8) is { } index && index.TryGetInt32(out var number) ? _tools.FindLast(tool => tool.Index == number)
+            : id is null ? _tools.LastOrDefault()
+            : _tools.FindLast(tool => tool.Id == id);
+        if (known is null || call.Member("function"u8) is not { } function || TextOf(function, "name"u8) is null)
+            return known;
+        if (id is not null && id == known.Id)
+            return known;
+        var isOther = id is not null && known.Id is not null;
+        return isOther || (known.Shape.IsWhole && TextOf(function, "arguments"u8) is not null) ? null : known;
     }
+
+    private static string? TextOf(JsonElement element, ReadOnlySpan<byte> name) =>
+        element.TextMember(name) is { } text && !text.Inside().IsEmpty ? text.GetString() : null;
 
     private void EndText(IBufferWriter<byte> down)
     {
@@ -193,9 +210,11 @@ internal sealed class AnthropicFromOpenAi(CallRequest request) : StreamRelay(req
     }
 
     /// <summary>A call of a tool under way.</summary>
-    private sealed class ToolBlock(int index, int block)
+    private sealed class ToolBlock(int index, string? id, int block)
     {
         public int Index => index;
+
+        public string? Id => id;
 
         public int Block => block;
 

@@ -19,11 +19,17 @@ internal sealed class CallRequest
     /// <summary>The most answers to one question.</summary>
     public const int MostChoices = 16;
 
+    private ReadOnlyMemory<byte> _body;
+
     /// <summary>The protocol of the route.</summary>
     public required Protocol Protocol { get; init; }
 
-    /// <summary>The body as it came.</summary>
-    public required ReadOnlyMemory<byte> Body { get; init; }
+    /// <summary>The body as it came; empty once it was let go.</summary>
+    public required ReadOnlyMemory<byte> Body
+    {
+        get => _body;
+        init => _body = value;
+    }
 
     /// <summary>The model that is asked for: printable ASCII without spaces.</summary>
     public required string Model { get; init; }
@@ -59,6 +65,9 @@ internal sealed class CallRequest
 
     /// <summary>Where in the body the members stand that are not sent on as they came.</summary>
     public required BodyPlaces Places { get; init; }
+
+    /// <summary>Lets the body go: an answer has begun, so that nobody is asked again, and a stream may take longer than anything else of its call.</summary>
+    public void LetGo() => _body = default;
 
     /// <summary>Reads a body, at most 10 MiB.</summary>
     /// <param name="protocol">The protocol of the route.</param>

@@ -60,6 +60,7 @@ internal sealed class OpenAiFromAnthropic(CallRequest request, bool packDialect,
         _hasBegun = true;
         if (id is { } text)
             _id = [.. "\"chatcmpl-"u8, .. text.Inside(), (byte)'"'];
+        IdText = _id;
         Open(down);
         down.Write("{\"role\":\"assistant\",\"content\":\"\"}"u8);
         Close(down);

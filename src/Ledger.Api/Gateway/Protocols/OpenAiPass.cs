@@ -16,6 +16,9 @@ internal ref struct OpenAiPass
     /// <summary>The value of <c>model</c>.</summary>
     public Slice Model { get; private set; }
 
+    /// <summary>The value of <c>id</c>, where it is a text.</summary>
+    public Slice Id { get; private set; }
+
     /// <summary>The value of <c>usage</c>, where it is an object.</summary>
     public Slice Usage { get; private set; }
 
@@ -79,6 +82,12 @@ internal ref struct OpenAiPass
             else if (_json.ValueTextEquals("model"u8))
             {
                 Model = Value();
+            }
+            else if (_json.ValueTextEquals("id"u8))
+            {
+                var id = Value();
+                if (_json.TokenType == JsonTokenType.String)
+                    Id = id;
             }
             else if (_json.ValueTextEquals("usage"u8))
             {

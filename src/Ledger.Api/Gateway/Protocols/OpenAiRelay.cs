@@ -16,6 +16,8 @@ internal sealed class OpenAiRelay(CallRequest request, bool packDialect) : Strea
         var data = e.Data;
         if (!TryTakeOpenAi(data, ref _finished, out var chunk))
             return;
+        if (IdText is null && chunk.Id.Exists)
+            IdText = chunk.Id.Of(data).ToArray();
 
         // The chunk that we asked for, and the caller did not.
         if (chunk.Usage.Exists && chunk.Choices == 0 && !_keepsUsage)

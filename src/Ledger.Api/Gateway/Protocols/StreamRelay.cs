@@ -38,12 +38,15 @@ internal abstract class StreamRelay
     /// <summary>What the answer used, as far as is known by now.</summary>
     public UsageReport Report => Meter.Report;
 
+    /// <summary>The answer's own id as the caller sees it, as JSON; null where none was told.</summary>
+    public byte[]? IdText { get; private protected set; }
+
+    /// <summary>The model that was asked for, as JSON: what the answer calls itself.</summary>
+    public byte[] ModelText { get; }
+
     private protected CallRequest Request { get; }
 
     private protected UsageMeter Meter { get; }
-
-    /// <summary>The model that was asked for, as JSON: what the answer calls itself.</summary>
-    private protected byte[] ModelText { get; }
 
     private protected bool HasStopped { get; set; }
 

@@ -473,7 +473,12 @@ internal sealed class ToAnthropic
         _json.WriteStartObject("output_config"u8);
         _json.WriteStartObject("format"u8);
         _json.WriteString("type"u8, "json_schema"u8);
-        _json.WriteAsIs("schema"u8, schema);
+        _json.WritePropertyName("schema"u8);
+        if (!JsonSchemas.TryWriteClosed(_json, schema))
+            Refuse(
+                "Objects of any members cannot be asked of this model's provider; name the properties.",
+                "response_format.json_schema.schema"
+            );
         _json.WriteEndObject();
         _json.WriteEndObject();
     }

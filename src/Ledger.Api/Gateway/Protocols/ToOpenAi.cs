@@ -59,10 +59,7 @@ internal sealed class ToOpenAi
             _json.WriteEndObject();
         }
 
-        WriteSame(body, "temperature"u8, "temperature"u8);
-        WriteSame(body, "top_p"u8, "top_p"u8);
-        if (body.Member("stop_sequences"u8) is { ValueKind: JsonValueKind.Array } stops && stops.GetArrayLength() > 0)
-            _json.WriteAsIs("stop"u8, stops);
+        WriteSampling(body);
         WriteUser(body.Member("metadata"u8)?.TextMember("user_id"u8)?.GetString());
         if (WriteTools(body.Member("tools"u8)))
             WriteToolChoice(body.Member("tool_choice"u8));
@@ -71,6 +68,17 @@ internal sealed class ToOpenAi
         if (body.Member("mcp_servers"u8) is { ValueKind: JsonValueKind.Array } servers && servers.GetArrayLength() > 0)
             Refuse("mcp_servers cannot be translated for this model's provider.", "mcp_servers");
         _json.WriteEndObject();
+    }
+
+    // Models that reason refuse a call that has any of them, whatever its value; coding tools set them out of habit.
+    private void WriteSampling(JsonElement body)
+    {
+        if (UpstreamBody.IsReasoner(_how.Model))
+            return;
+        WriteSame(body, "temperature"u8, "temperature"u8);
+        WriteSame(body, "top_p"u8, "top_p"u8);
+        if (body.Member("stop_sequences"u8) is { ValueKind: JsonValueKind.Array } stops && stops.GetArrayLength() > 0)
+            _json.WriteAsIs("stop"u8, stops);
     }
 
     private void WriteSame(JsonElement body, ReadOnlySpan<byte> from, ReadOnlySpan<byte> to)
@@ -332,7 +340,8 @@ internal sealed class ToOpenAi
             WriteSame(tool, "name"u8, "name"u8);
             WriteSame(tool, "description"u8, "description"u8);
             WriteSame(tool, "input_schema"u8, "parameters"u8);
-            WriteSame(tool, "strict"u8, "strict"u8);
+            if (tool.Member("strict"u8) is { ValueKind: JsonValueKind.True })
+                _json.WriteBoolean("strict"u8, tool.Member("input_schema"u8) is { } schema && JsonSchemas.IsStrict(schema));
             _json.WriteEndObject();
             _json.WriteEndObject();
         }
@@ -383,7 +392,7 @@ internal sealed class ToOpenAi
         _json.WriteString("type"u8, "json_schema"u8);
         _json.WriteStartObject("json_schema"u8);
         _json.WriteString("name"u8, "answer"u8);
-        _json.WriteBoolean("strict"u8, true);
+        _json.WriteBoolean("strict"u8, JsonSchemas.IsStrict(schema));
         _json.WriteAsIs("schema"u8, schema);
         _json.WriteEndObject();
         _json.WriteEndObject();

@@ -13,7 +13,9 @@ public static class ForwardedHeaders
 
     internal const string AnthropicVersion = "anthropic-version";
     private const string AnthropicBeta = "anthropic-beta";
-    private const int MaxLength = 2048;
+
+    // All values of a name together. Kestrel takes 32 KiB of headers in all.
+    private const int MaxLength = 8192;
 
     // Beginnings of what changes a price: a long context is dearer, and so is speed.
     private static readonly string[] UnpricedBetas = ["context-1m", "fast-mode"];
@@ -35,6 +37,20 @@ public static class ForwardedHeaders
         }
 
         return forwarded;
+    }
+
+    /// <summary>What of a caller's headers is too long to travel; null where nothing is. Without it the answer would be another than was asked for.</summary>
+    public static CallFault? Unlawful(IHeaderDictionary headers, Protocol protocol)
+    {
+        ArgumentNullException.ThrowIfNull(headers);
+        foreach (var name in Names(protocol))
+        {
+            var values = headers[name];
+            if (values.Sum(value => (value?.Length ?? 0) + 1) > MaxLength + 1)
+                return new($"{name} must have no more than {MaxLength} characters in all.", name);
+        }
+
+        return null;
     }
 
     /// <summary>Takes out of a caller's headers what changes the price of its call and has none here, so that it does not travel.</summary>

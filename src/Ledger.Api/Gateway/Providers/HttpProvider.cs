@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -64,8 +65,12 @@ public sealed class HttpProvider : IProvider, IDisposable
         HttpResponseMessage? response = null;
         try
         {
-            using var message = Write(request);
+            using var content = new LentContent(request.Body) { Headers = { ContentType = Json } };
+            using var message = Write(request, content);
             response = await _http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, patience.With(ct));
+
+            // The response and its connection keep the request for as long as it is read.
+            content.LetGo();
             var body = new PatientStream(await response.Content.ReadAsStreamAsync(ct), patience);
             return new(
                 (int)response.StatusCode,
@@ -99,13 +104,13 @@ public sealed class HttpProvider : IProvider, IDisposable
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
 
-    private HttpRequestMessage Write(UpstreamRequest request)
+    private HttpRequestMessage Write(UpstreamRequest request, HttpContent content)
     {
         var message = new HttpRequestMessage(HttpMethod.Post, _route)
         {
             Version = _http.DefaultRequestVersion,
             VersionPolicy = _http.DefaultVersionPolicy,
-            Content = new ReadOnlyMemoryContent(request.Body) { Headers = { ContentType = Json } },
+            Content = content,
         };
         var headers = message.Headers;
         headers.TryAddWithoutValidation("Accept", request.IsStream ? "text/event-stream" : "application/json");
@@ -177,4 +182,45 @@ public sealed class HttpProvider : IProvider, IDisposable
             OperationCanceledException => "it could not be reached in time",
             _ => e.GetType().Name,
         };
+
+    /// <summary>A body that can be let go when it was sent, whoever still holds on to its request.</summary>
+    private sealed class LentContent : HttpContent
+    {
+        private const int Piece = 16 * 1024;
+        private readonly int _length;
+        private ReadOnlyMemory<byte> _body;
+
+        public LentContent(ReadOnlyMemory<byte> body) => (_body, _length) = (body, body.Length);
+
+        public void LetGo() => _body = default;
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+            SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        {
+            // In pieces that are no part of it: a socket keeps what it sent last.
+            var rest = _body;
+            var piece = ArrayPool<byte>.Shared.Rent(Math.Min(rest.Length, Piece));
+            try
+            {
+                for (; !rest.IsEmpty; rest = rest[Math.Min(rest.Length, piece.Length)..])
+                {
+                    var length = Math.Min(rest.Length, piece.Length);
+                    rest[..length].CopyTo(piece);
+                    await stream.WriteAsync(piece.AsMemory(0, length), cancellationToken);
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(piece);
+            }
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = _length;
+            return true;
+        }
+    }
 }

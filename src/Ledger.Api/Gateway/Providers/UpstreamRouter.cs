@@ -21,6 +21,9 @@ public sealed partial class UpstreamRouter
 
     // Somebody waits meanwhile: who is told to come back later knows better what to do until then.
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(5);
+
+    // Clients and proxies give up on an answer that has no headers sooner than on one that only comments.
+    private static readonly TimeSpan MaxComments = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan BreakFor = TimeSpan.FromSeconds(15);
 
     private readonly Upstreams _upstreams;
@@ -181,14 +184,14 @@ public sealed partial class UpstreamRouter
             if (answer.Status is < 200 or >= 300)
                 return await RefusedAsync(answer, ct);
             var first = new byte[FirstChunk];
-            var read = await answer.Body.ReadAsync(first, ct);
+            var read = await FirstAsync(answer, first, began, ct);
             if (read == 0)
                 return Attempt.Failed(answer.Status, "an empty answer");
-            if (answer.IsEventStream && FirstEvent.ErrorOf(first.AsSpan(0, read)) is var (kind, status))
+            if (answer.IsEventStream && FirstEvent.ErrorOf(first.AsSpan(0, read)) is { } told)
                 return new(
-                    new(kind, status ?? answer.Status, first[..read], answer.RetryAfter),
+                    new(told.Kind, told.Status ?? answer.Status, told.Body, answer.RetryAfter),
                     null,
-                    true,
+                    told.MayPass && !answer.IsFinal,
                     "an error instead of a stream"
                 );
             _metrics.Served(target.Provider, target.Model.Model, _time.GetElapsedTime(began));
@@ -215,6 +218,26 @@ public sealed partial class UpstreamRouter
             if (answer is not null)
                 await answer.DisposeAsync();
         }
+    }
+
+    /// <summary>
+    /// Reads until an answer has begun. A stream's comments are no beginning: some providers send them for as long as they look for somebody who serves it, and
+    /// then say that there is nobody. They are kept back within bounds, since they also tell the caller that somebody is at work.
+    /// </summary>
+    /// <returns>How much was read; 0 where nothing came.</returns>
+    private async Task<int> FirstAsync(UpstreamAnswer answer, byte[] first, long began, CancellationToken ct)
+    {
+        var read = await answer.Body.ReadAsync(first, ct);
+        if (!answer.IsEventStream)
+            return read;
+        for (var more = read; more > 0; read += more)
+        {
+            if (read == first.Length || FirstEvent.HasCome(first.AsSpan(0, read)) || _time.GetElapsedTime(began) > MaxComments)
+                return read;
+            more = await answer.Body.ReadAsync(first.AsMemory(read), ct);
+        }
+
+        return FirstEvent.IsEmpty(first.AsSpan(0, read)) ? 0 : read;
     }
 
     private static async Task<Attempt> RefusedAsync(UpstreamAnswer answer, CancellationToken ct)

@@ -1,8 +1,11 @@
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Ledger.Api.Gateway.Calls;
 using Ledger.Api.Gateway.Protocols;
 using Ledger.Domain.Metering;
 using Ledger.Domain.Money;
+using Ledger.Domain.RateCards;
 using Ledger.Domain.Wallets;
 using Ledger.Testing;
 using Ledger.Upstream;
@@ -67,6 +70,40 @@ public sealed class IdempotencyTests : IAsyncLifetime
             .ShouldBe(200, first.Body)
             .ShouldHave("Idempotent-Replayed", "true");
         _one.Upstream.Calls.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_repeat_gets_the_first_answer_also_where_it_could_not_be_asked_any_more()
+    {
+        var account = await _one.RichAsync();
+        await LeadsToAsync(GatewayApp.AnthropicModel);
+        var body = Talk.BodyOf(
+            Protocol.Anthropic,
+            model: "mine",
+            change: json =>
+                json["messages"]![0]!["content"] = new JsonArray(
+                    JsonNode.Parse("""{"type":"document","source":{"type":"url","url":"https://example.com/a.pdf"}}""")
+                )
+        );
+        var first = (await AskAsync("n-1")).ShouldBe(200);
+
+        // A provider of OpenAI's protocol takes no such document.
+        await LeadsToAsync(GatewayApp.OpenAiModel);
+        (await AskAsync("n-1")).ShouldBe(200, first.Body).ShouldHave("Idempotent-Replayed", "true");
+        (await AskAsync("n-2")).ShouldRefuse(Protocol.Anthropic, default, (400, "invalid_request_error"));
+        body = body.Replace("a.pdf", "b.pdf", StringComparison.Ordinal);
+        (await AskAsync("n-1")).ShouldRefuse(Protocol.Anthropic, default, (409, "invalid_request_error"));
+        _one.Upstream.Calls.Count.ShouldBe(1);
+        await _one.App.ChargeAsync(account);
+
+        Task<Answer> AskAsync(string name) => _one.App.SayAsync("/v1/messages", account.Key, body, ("Idempotency-Key", name));
+
+        async Task LeadsToAsync(string model)
+        {
+            var written = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Gateway", "rate-card.json"));
+            var card = JsonSerializer.Deserialize(written, RateCardJson.Default.RateCardDocument)!;
+            await _one.App.PublishAsync(_ => card with { Aliases = new Dictionary<string, string>(card.Aliases) { ["mine"] = model } });
+        }
     }
 
     [Theory]

@@ -79,6 +79,42 @@ public sealed class LeavingTests(SharedGateway shared, HastyGateway hasty) : ICl
         await gateway.ShouldBeFreeAsync(account);
     }
 
+    [Theory]
+    [MemberData(nameof(Protocols))]
+    public async Task Whoever_leaves_pays_nothing_where_the_provider_fails_before_it_says_anything(Protocol protocol)
+    {
+        var gateway = shared.Gateway;
+        var account = await gateway.RichAsync();
+        var gate = new Gate();
+
+        // By a provider of OpenAI's protocol, which has reported nothing by then.
+        gateway.Upstream.Next(UpstreamScript.Says("", "one two ").HoldPiece(1, gate).CutAfter(1));
+        using var callers = new Callers(gateway);
+        var body = Talk.BodyOf(protocol, isStream: true, model: GatewayApp.OpenAiModel);
+        using (var stream = await gateway.OpenAsync(protocol, account.Key, body))
+            await gate.Reached;
+        await callers.Gone;
+        gate.Open();
+
+        await Eventually.IsSoAsync(async () => (await gateway.App.FactsAsync(account.Id))[^1] is HoldReleased);
+        await gateway.ShouldBeFreeAsync(account);
+    }
+
+    [Fact]
+    public async Task Whoever_leaves_pays_for_what_came_before_the_provider_failed()
+    {
+        var gateway = shared.Gateway;
+        var account = await gateway.RichAsync();
+        var gate = new Gate();
+        gateway.Upstream.Next(UpstreamScript.Says("one two ", "three 4 ").HoldPiece(1, gate).CutAfter(1));
+
+        var done = await ReadAndLeaveAsync(gateway, Protocol.OpenAi, account);
+        gate.Open();
+        await done;
+
+        await OutcomeTests.ShouldBeChargedForHalfAsync(gateway, account, Protocol.OpenAi, CallOutcome.UpstreamCut);
+    }
+
     private static CallRecord Gone(Protocol protocol, bool isStream) =>
         new(
             Talk.ProviderOf(protocol),

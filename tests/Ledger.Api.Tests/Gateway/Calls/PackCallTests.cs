@@ -62,6 +62,13 @@ public sealed class PackCallTests(SharedGateway shared) : IClassFixture<SharedGa
         last.EnumerateObject()
             .Select(member => member.Name)
             .ShouldBe(["id", "object", "created", "model", "choices", "usage", "pack", "usageLogId"], data[^2]);
+        foreach (var name in (string[])["id", "model"])
+            Talk.DataOf(answer.Body)
+                .SkipLast(1)
+                .Select(chunk => JsonElement.Parse(chunk).GetProperty(name).GetString())
+                .Distinct()
+                .ShouldHaveSingleItem();
+        last.GetProperty("model").GetString().ShouldBe("plain");
         last.GetProperty("usage").GetProperty("costCredits").GetInt64().ShouldBe(12);
         last.GetProperty("usage").GetProperty("totalTokens").GetInt64().ShouldBe(110);
         last.GetProperty("pack").GetProperty("internalCreditsRemaining").GetInt64().ShouldBe(19_988);

@@ -71,6 +71,86 @@ public sealed class RefusalTests(SharedGateway shared) : IClassFixture<SharedGat
         await Eventually.IsSoAsync(async () => (await gateway.AskAsync(protocol, isStream: false, account.Key)).Status == 200);
     }
 
+    [Theory]
+    [MemberData(nameof(Protocols))]
+    public async Task Beyond_the_bound_of_bodies_nothing_is_read_or_held_until_an_answer_begins(Protocol protocol)
+    {
+        const int bound = 10 * 1024 * 1024;
+        await using var gateway = await SharedGateway.StartAsync(
+            settings: new Dictionary<string, string> { ["Gateway:MaxBodyBytes"] = "10485760" }
+        );
+        var account = await gateway.RichAsync(1_000_000_000_000);
+        var (headers, end) = (new Gate(), new Gate());
+        gateway.Upstream.Next(UpstreamScript.Says("one two ", "three 4 ").HoldHeaders(headers).HoldPiece(1, end));
+        var body = Talk.BodyOf(protocol, isStream: true, change: json => json["weird"] = new string('x', bound / 2));
+        var opening = gateway.OpenAsync(protocol, account.Key, body);
+        await headers.Reached;
+        gateway.Live().BodyBytes.ShouldBe(body.Length);
+
+        (await gateway.App.SayAsync(Talk.RouteOf(protocol), account.Key, body))
+            .ShouldRefuse(protocol, (503, "unavailable"), (503, "api_error"))
+            .ShouldHave("Retry-After", "1");
+
+        // Whoever does not say how long it is may send as much as a body may have.
+        using (var chunked = Talk.RequestFor(Talk.RouteOf(protocol), account.Key, Talk.BodyOf(protocol)))
+        {
+            chunked.Headers.TransferEncodingChunked = true;
+            (await gateway.App.SendAsync(chunked)).ShouldRefuse(protocol, (503, "unavailable"), (503, "api_error"));
+        }
+
+        gateway.Upstream.Calls.Count.ShouldBe(1);
+        (await gateway.AskAsync(protocol, false, account.Key)).ShouldBe(200);
+
+        // The stream goes on without it.
+        headers.Open();
+        using var stream = await opening;
+        await stream.UntilAsync("one two ");
+        gateway.Live().BodyBytes.ShouldBe(0);
+        (await gateway.App.SayAsync(Talk.RouteOf(protocol), account.Key, body)).ShouldBe(200);
+        end.Open();
+        Talk.HasEnd(protocol, await stream.ToEndAsync()).ShouldBeTrue(stream.Read);
+        await Eventually.IsSoAsync(() => Task.FromResult(gateway.Live().BodyBytes == 0));
+    }
+
+    [Theory]
+    [MemberData(nameof(Protocols))]
+    public async Task What_a_provider_refuses_in_the_first_event_of_a_stream_is_told_in_its_words(Protocol protocol)
+    {
+        var account = await _gateway.RichAsync();
+        const string error = """{"error":{"message":"Too many words","type":"BadRequestError","param":null,"code":400}}""";
+        foreach (var model in (string[])[GatewayApp.OpenAiModel, GatewayApp.FallingModel])
+        {
+            var before = _gateway.Upstream.Calls.Count;
+            _gateway.Upstream.Next(UpstreamScript.Sends(200, $"data: {error}\n\ndata: [DONE]\n\n", "text/event-stream"));
+            var refused = await _gateway.AskAsync(protocol, true, account.Key, model);
+            refused.ShouldRefuse(protocol, Invalid, Invalid);
+            refused.Text("error", "message").ShouldBe("Too many words");
+            _gateway.Upstream.Calls.Count.ShouldBe(before + 1);
+        }
+
+        await _gateway.ShouldBeFreeAsync(account);
+    }
+
+    [Fact]
+    public async Task Headers_that_are_too_long_to_travel_are_refused_rather_than_dropped()
+    {
+        var account = await _gateway.RichAsync();
+        var (one, two) = (new string('a', 3000), new string('b', 3000));
+        var body = Talk.BodyOf(Protocol.Anthropic);
+        (await _gateway.App.SayAsync("/v1/messages", account.Key, body, ("anthropic-beta", one), ("anthropic-beta", two))).ShouldBe(200);
+        _gateway.Upstream.Calls[^1].Header("anthropic-beta")!.Split(',', StringSplitOptions.TrimEntries).ShouldBe([one, two]);
+        var refused = await _gateway.App.SayAsync(
+            "/v1/messages",
+            account.Key,
+            body,
+            ("anthropic-beta", one),
+            ("anthropic-beta", two),
+            ("anthropic-beta", one)
+        );
+        refused.ShouldRefuse(Protocol.Anthropic, default, (400, "invalid_request_error"));
+        refused.Text("error", "message")!.ShouldContain("anthropic-beta");
+    }
+
     [Fact]
     public async Task Anthropics_clients_send_their_key_their_own_way()
     {

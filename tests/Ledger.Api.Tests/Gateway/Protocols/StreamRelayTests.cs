@@ -259,6 +259,71 @@ public sealed class StreamRelayTests
             );
     }
 
+    [Theory]
+    [InlineData(
+        """{"index":0,"id":"a","function":{"name":"f","arguments":"{"}},{"index":0,"function":{"arguments":"}"}}""",
+        """{"index":0,"id":"b","function":{"name":"g","arguments":""}},{"index":0,"function":{"arguments":"{"}},{"index":0,"function":{"arguments":"}"}}"""
+    )]
+    [InlineData(
+        """{"index":0,"id":"a","function":{"name":"f","arguments":"{"}},{"index":0,"id":"a","function":{"name":"f","arguments":"}"}}""",
+        """{"index":0,"id":"b","function":{"name":"g","arguments":"{"}},{"index":0,"id":"made up","function":{"arguments":"}"}}"""
+    )]
+    [InlineData(
+        """{"id":"a","function":{"name":"f","arguments":"{"}},{"id":"a","function":{"arguments":"}"}}""",
+        """{"id":"b","function":{"name":"g","arguments":"{"}},{"id":"b","function":{"name":"g","arguments":"}"}}"""
+    )]
+    public void Calls_under_one_index_are_told_apart_by_their_ids(string first, string second)
+    {
+        var down = Wire.Stream(
+            Wire.Anthropic(AnthropicStream),
+            Protocol.OpenAi,
+            Wire.OpenAiEvents(
+                $$$"""{"choices":[{"index":0,"delta":{"tool_calls":[{{{first}}}]}}]}""",
+                $$$"""{"choices":[{"index":0,"delta":{"tool_calls":[{{{second}}}]},"finish_reason":"tool_calls"}]}"""
+            )
+        );
+        Wire.Short(down.Text)
+            .ShouldStartWith(
+                """
+                message_start
+                start 0 {"type":"tool_use","id":"a","name":"f","input":{}}
+                delta 0 {"type":"input_json_delta","partial_json":"{"}
+                delta 0 {"type":"input_json_delta","partial_json":"}"}
+                stop  0
+                start 1 {"type":"tool_use","id":"b","name":"g","input":{}}
+                delta 1 {"type":"input_json_delta","partial_json":"{"}
+                delta 1 {"type":"input_json_delta","partial_json":"}"}
+                stop  1
+                end   tool_use
+                """
+            );
+    }
+
+    [Fact]
+    public void Calls_without_ids_of_their_own_are_told_apart_when_they_are_whole()
+    {
+        var down = Wire.Stream(
+            Wire.Anthropic(AnthropicStream),
+            Protocol.OpenAi,
+            Wire.OpenAiEvents(
+                """{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"","function":{"name":"f","arguments":"{}"}},{"index":0,"id":"","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop"}]}"""
+            )
+        );
+        Wire.Short(down.Text)
+            .ShouldStartWith(
+                """
+                message_start
+                start 0 {"type":"tool_use","id":"toolu_0","name":"f","input":{}}
+                delta 0 {"type":"input_json_delta","partial_json":"{}"}
+                stop  0
+                start 1 {"type":"tool_use","id":"toolu_1","name":"f","input":{}}
+                delta 1 {"type":"input_json_delta","partial_json":"{}"}
+                stop  1
+                end   tool_use
+                """
+            );
+    }
+
     [Fact]
     public void An_OpenAI_caller_gets_Anthropic_s_blocks_as_chunks()
     {

@@ -145,33 +145,89 @@ public sealed class TranslationTests
             .RootElement.TryGetProperty(member, out _)
             .ShouldBeFalse();
 
+    [Theory]
+    [InlineData("o3")]
+    [InlineData("openai/gpt-5.1-codex")]
+    public void Models_that_reason_are_not_told_what_they_refuse(string model)
+    {
+        var call = Wire.AnthropicCall[..^1] + ""","temperature":1,"top_p":0.9,"stop_sequences":["END"]}""";
+        foreach (var member in (string[])["temperature", "top_p", "stop"])
+        {
+            JsonNode.Parse(Wire.Send(Wire.Anthropic(call), Protocol.OpenAi, model))![member].ShouldBeNull();
+            JsonNode.Parse(Wire.Send(Wire.Anthropic(call), Protocol.OpenAi, "gpt-4o"))![member].ShouldNotBeNull();
+        }
+    }
+
     [Fact]
     public void A_schema_for_the_answer_is_kept_both_ways()
     {
-        const string schema = """{"type":"object","properties":{"x":{"type":"number"}}}""";
-        var forOpenAi = Wire.Send(
-            Wire.Anthropic(
-                Wire.AnthropicCall[..^1] + $$$$""","output_config":{"format":{"type":"json_schema","schema":{{{{schema}}}}}}}"""
-            ),
-            Protocol.OpenAi
-        );
+        const string schema = """{"type":"object","properties":{"x":{"type":"number"}},"required":["x"],"additionalProperties":false}""";
         Same(
-            JsonNode.Parse(forOpenAi)!["response_format"]!.ToJsonString(),
+            FormatForOpenAi(schema),
             $$$$"""{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":{{{{schema}}}}}}"""
         );
-        var forAnthropic = Wire.Send(
-            Wire.OpenAi(
-                Wire.OpenAiCall[..^1]
-                    + $$$$""","response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{{{{schema}}}}}}}"""
-            ),
-            Protocol.Anthropic,
-            maxTokens: 5
-        );
-        Same(
-            JsonNode.Parse(forAnthropic)!["output_config"]!.ToJsonString(),
-            $$$$"""{"format":{"type":"json_schema","schema":{{{{schema}}}}}}"""
-        );
+        Same(FormatForAnthropic(schema), $$$$"""{"format":{"type":"json_schema","schema":{{{{schema}}}}}}""");
     }
+
+    [Theory]
+    [InlineData("""{"type":"object","properties":{"x":{"type":"number"}},"required":["x"]}""")]
+    [InlineData("""{"type":"object","properties":{"x":{},"y":{}},"required":["x"],"additionalProperties":false}""")]
+    [InlineData("""{"type":"object","properties":{"x":{"type":["object","null"]}},"required":["x"],"additionalProperties":false}""")]
+    [InlineData(
+        """{"type":"object","properties":{"x":{"type":"array","items":{"properties":{}}}},"required":["x"],"additionalProperties":false}"""
+    )]
+    [InlineData("""{"type":"object","properties":{"x":{"anyOf":[{"type":"object"}]}},"required":["x"],"additionalProperties":false}""")]
+    [InlineData("""{"type":"object","properties":{},"$defs":{"d":{"type":"object"}},"additionalProperties":false}""")]
+    [InlineData("""{"type":"object","properties":{"x":{"allOf":[]}},"required":["x"],"additionalProperties":false}""")]
+    [InlineData("""{"type":"array","items":{"type":"string"}}""")]
+    public void A_schema_that_OpenAI_does_not_take_strictly_is_not_sent_so(string schema)
+    {
+        Same(
+            FormatForOpenAi(schema),
+            $$$$"""{"type":"json_schema","json_schema":{"name":"answer","strict":false,"schema":{{{{schema}}}}}}"""
+        );
+        var tools = $$$""","tools":[{"name":"t","strict":true,"input_schema":{{{schema}}}}]}""";
+        JsonNode.Parse(Wire.Send(Wire.Anthropic(Wire.AnthropicCall[..^1] + tools), Protocol.OpenAi))!["tools"]![0]!["function"]!["strict"]!
+            .GetValue<bool>()
+            .ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Properties_may_be_called_what_schemas_are_made_of()
+    {
+        const string schema = """
+            {"type":"object","properties":{"type":{"type":"string"},"properties":{"type":"array","items":{"type":"object","properties":{"allOf":{"type":"string"}},"required":["allOf"],"additionalProperties":false}}},
+             "required":["type","properties"],"additionalProperties":false}
+            """;
+        Same(
+            FormatForOpenAi(schema),
+            $$$$"""{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":{{{{schema}}}}}}"""
+        );
+        Same(FormatForAnthropic(schema), $$$$"""{"format":{"type":"json_schema","schema":{{{{schema}}}}}}""");
+    }
+
+    [Fact]
+    public void Objects_of_a_schema_are_closed_for_Anthropic() =>
+        Same(
+            FormatForAnthropic(
+                """
+                {"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string","enum":["é"]}},"additionalProperties":true},
+                  "c":{"type":"array","items":{"anyOf":[{"properties":{}},{"type":"null"}]}}},"$defs":{"d":{"type":"object","properties":{}}}}
+                """
+            ),
+            """
+            {"format":{"type":"json_schema","schema":
+              {"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string","enum":["é"]}},"additionalProperties":false},
+                "c":{"type":"array","items":{"anyOf":[{"properties":{},"additionalProperties":false},{"type":"null"}]}}},
+               "$defs":{"d":{"type":"object","properties":{},"additionalProperties":false}},"additionalProperties":false}}}
+            """
+        );
+
+    [Theory]
+    [InlineData("""{"type":"object"}""")]
+    [InlineData("""{"type":"array","items":{"type":"object","properties":{"x":{}},"additionalProperties":{"type":"number"}}}""")]
+    public void Objects_of_any_members_are_refused_where_Anthropic_would(string schema) =>
+        Fault(Wire.OpenAi(WithSchema(schema)), Protocol.Anthropic).Param.ShouldBe("response_format.json_schema.schema");
 
     [Fact]
     public void An_answer_in_JSON_without_a_schema_is_asked_for_in_words() =>
@@ -319,6 +375,22 @@ public sealed class TranslationTests
         (there.Model, there.MaxTokens, back.Model, back.MaxTokens).ShouldBe(("up", 9, "up", 9));
         back.CountedInput.ShouldBeInRange(request.CountedInput, request.CountedInput + 10);
     }
+
+    private static string WithSchema(string schema) =>
+        Wire.OpenAiCall[..^1] + $$$$""","response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{{{{schema}}}}}}}""";
+
+    private static string FormatForAnthropic(string schema) =>
+        JsonNode.Parse(Wire.Send(Wire.OpenAi(WithSchema(schema)), Protocol.Anthropic, maxTokens: 5))!["output_config"]!.ToJsonString();
+
+    private static string FormatForOpenAi(string schema) =>
+        JsonNode.Parse(
+            Wire.Send(
+                Wire.Anthropic(
+                    Wire.AnthropicCall[..^1] + $$$$""","output_config":{"format":{"type":"json_schema","schema":{{{{schema}}}}}}}"""
+                ),
+                Protocol.OpenAi
+            )
+        )!["response_format"]!.ToJsonString();
 
     private static CallFault Fault(CallRequest request, Protocol upstream)
     {

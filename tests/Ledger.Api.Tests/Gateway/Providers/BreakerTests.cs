@@ -1,3 +1,4 @@
+using System.Text;
 using Ledger.Api.Gateway.Providers;
 using Ledger.Upstream;
 
@@ -95,6 +96,40 @@ public sealed class BreakerTests : IAsyncLifetime
         }
 
         (_routing.Breaker("one/m"), _one.Calls.Count).ShouldBe((0, 40));
+    }
+
+    [Theory]
+    [InlineData(
+        """{"error":{"message":"Too long","type":"BadRequestError","param":null,"code":400}}""",
+        UpstreamRefusal.ContentRefused,
+        400
+    )]
+    [InlineData("""{"error":{"message":"No","type":"UnprocessableEntityError","code":"422"}}""", UpstreamRefusal.ContentRefused, 422)]
+    [InlineData("""{"error":{"message":"Too long","code":"context_length_exceeded"}}""", UpstreamRefusal.ContentRefused, 400)]
+    [InlineData("""{"type":"error","error":{"type":"invalid_request_error","message":"No"}}""", UpstreamRefusal.ContentRefused, 400)]
+    [InlineData("""{"type":"error","error":{"type":"not_found_error","message":"No"}}""", UpstreamRefusal.ContentRefused, 400)]
+    [InlineData("""{"type":"error","error":{"type":"request_too_large","message":"No"}}""", UpstreamRefusal.ContentRefused, 400)]
+    [InlineData("""{"type":"error","error":{"type":"authentication_error","message":"No"}}""", UpstreamRefusal.CredentialsRefused, 401)]
+    [InlineData("""{"type":"error","error":{"type":"permission_error","message":"No"}}""", UpstreamRefusal.CredentialsRefused, 401)]
+    [InlineData(
+        """{"error":{"message":"No","type":"invalid_request_error","code":"invalid_api_key"}}""",
+        UpstreamRefusal.CredentialsRefused,
+        401
+    )]
+    [InlineData("""{"error":{"message":"No","type":"insufficient_quota"}}""", UpstreamRefusal.CredentialsRefused, 200)]
+    [InlineData("""{"error":{"message":"No credit","code":402}}""", UpstreamRefusal.CredentialsRefused, 402)]
+    public async Task What_is_the_callers_fault_or_ours_does_not_open_it_where_a_stream_tells_it(
+        string error,
+        UpstreamRefusal kind,
+        int status
+    )
+    {
+        // With a retry that it must not take.
+        await using var routing = await Routing.ToAsync([("one", "openai", _one)], ("Providers:one:Retries", "1"));
+        _one.Otherwise(UpstreamScript.Sends(200, $"event: error\ndata: {error}\n\n", "text/event-stream"));
+        for (var i = 0; i < 20; i++)
+            Encoding.UTF8.GetString((await routing.SendAsync(isStream: true)).ShouldBeRefused(kind, status).Body).ShouldBe(error);
+        (routing.Breaker("one/m"), _one.Calls.Count).ShouldBe((0, 20));
     }
 
     [Fact]

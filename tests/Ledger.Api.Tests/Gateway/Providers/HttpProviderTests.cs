@@ -1,6 +1,9 @@
+using System.Runtime.CompilerServices;
+using System.Text;
 using Ledger.Api.Gateway;
 using Ledger.Api.Gateway.Protocols;
 using Ledger.Api.Gateway.Providers;
+using Ledger.Testing;
 using Ledger.Upstream;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
@@ -153,6 +156,45 @@ public sealed class HttpProviderTests
                     .Build()
             );
             return (options.Allows("speed"), options.Allows("web_search_20250305"), options.Allows("speedy"));
+        }
+    }
+
+    [Theory]
+    [InlineData("openai")]
+    [InlineData("anthropic")]
+    public async Task A_stream_that_goes_on_keeps_nothing_of_what_was_asked(string kind)
+    {
+        var upstream = await StandInUpstream.StartAsync();
+        var gate = new Gate();
+        upstream.Next(UpstreamScript.Says("one ", "two ").HoldPiece(1, gate));
+        await using var routing = await Routing.ToAsync(upstream, kind);
+        var (asked, answer) = await AskAsync(routing.Upstreams.Find("one")!);
+        await using (answer)
+        {
+            (await answer.Body.ReadAsync(new byte[16])).ShouldBeGreaterThan(0);
+            await gate.Reached;
+
+            // The stack may still hold it where the answer was told: not after the next wait.
+            await Eventually.IsSoAsync(async () =>
+            {
+                await Task.Yield();
+                GC.Collect();
+                return !asked.IsAlive;
+            });
+            gate.Open();
+            using var reader = new StreamReader(answer.Body);
+            (await reader.ReadToEndAsync()).ShouldContain("two ");
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static async Task<(WeakReference Asked, UpstreamAnswer Answer)> AskAsync(IProvider provider)
+        {
+            // Without leaving anything of it in this test's own state.
+            await Task.Yield();
+            var protocol = provider.SpeaksFor(Protocol.OpenAi);
+            var body = Encoding.UTF8.GetBytes($$"""{"model":"m","stream":true,"weird":"{{new string('x', 100_000)}}"}""");
+            var asked = new WeakReference(body);
+            return (asked, await provider.SendAsync(new(protocol, body, true, [], "req-1"), CancellationToken.None));
         }
     }
 

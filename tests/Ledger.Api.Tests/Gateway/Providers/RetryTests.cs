@@ -159,6 +159,54 @@ public sealed class RetryTests
         upstream.Calls.Count.ShouldBe(1);
     }
 
+    [Theory]
+    [InlineData("an error")]
+    [InlineData("the end")]
+    public async Task A_comment_is_no_beginning_of_an_answer(string then)
+    {
+        var (one, two) = (await StandInUpstream.StartAsync(), await StandInUpstream.StartAsync());
+        var gate = new Gate();
+        var comments = UpstreamScript.Says("x").CommentFirst(gate);
+        one.Next(then == "an error" ? comments.FailAfter(0) : comments.CutAfter(0));
+        await using var routing = await Routing.ToAsync([("one", "openai", one), ("two", "openai", two)], ("Providers:one:Retries", "0"));
+        var sending = routing.SendAsync("one/m two/m", isStream: true);
+        await Task.WhenAny(sending, routing.Clock.WaitingAsync(TimeSpan.FromSeconds(120)));
+        gate.Open();
+        var served = (await sending).ShouldBeServed();
+        await served.ReadAsync();
+        served.Target.Provider.ShouldBe("two");
+    }
+
+    [Fact]
+    public async Task Comments_that_go_before_an_answer_come_with_it()
+    {
+        var upstream = await StandInUpstream.StartAsync();
+        var gate = new Gate();
+        upstream.Next(UpstreamScript.Says("Hello").CommentFirst(gate));
+        await using var routing = await Routing.ToAsync(upstream);
+        var sending = routing.SendAsync(isStream: true);
+        await Task.WhenAny(sending, routing.Clock.WaitingAsync(TimeSpan.FromSeconds(120)));
+        sending.IsCompleted.ShouldBeFalse();
+        gate.Open();
+        (await (await sending).ShouldBeServed().ReadAsync()).ShouldStartWith(": PROCESSING\n\ndata: {");
+    }
+
+    [Fact]
+    public async Task Comments_are_not_kept_back_for_longer_than_a_caller_waits()
+    {
+        var upstream = await StandInUpstream.StartAsync();
+        var (headers, rest) = (new Gate(), new Gate());
+        upstream.Next(UpstreamScript.Says("Hello").HoldFirstByte(headers).CommentFirst(rest));
+        await using var routing = await Routing.ToAsync(upstream);
+        var sending = routing.SendAsync(isStream: true);
+        await headers.Reached;
+        routing.Clock.Advance(TimeSpan.FromSeconds(16));
+        headers.Open();
+        var served = (await sending).ShouldBeServed();
+        rest.Open();
+        (await served.ReadAsync()).ShouldStartWith(": PROCESSING\n\ndata: {");
+    }
+
     [Fact]
     public async Task A_whole_answer_that_breaks_off_is_the_readers()
     {
