@@ -49,7 +49,7 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time, int 
         await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct, accountsAtOnce: accountsAtOnce);
         await shadow.RefuseDependentsAsync(ct);
         await (review?.BeginAsync(ct) ?? Task.CompletedTask);
-        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review), ct);
+        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review, ct), ct);
         await shadow.SwapAsync(ct);
     }
 
@@ -73,17 +73,17 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time, int 
             return review is null ? [] : await review.CompareAsync(ct);
         await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct, unreadable, accountsAtOnce);
         await (review?.BeginAsync(ct) ?? Task.CompletedTask);
-        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review), ct);
+        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review, ct), ct);
         return [.. await shadow.CompareAsync(ct), .. review?.Drifts ?? []];
     }
 
     /// <summary>What a pass has left, checkpoints are reviewed of event by event.</summary>
-    internal static Func<LogPass, string?, string?, Task>? RestOf(CheckpointReview? review) =>
+    internal static Func<LogPass, string?, string?, Task>? RestOf(CheckpointReview? review, CancellationToken ct) =>
         review is null
             ? null
             : async (pass, _, _) =>
             {
                 foreach (var account in pass.Accounts.Values.Where(account => account.IsLeft))
-                    await review.FollowAsync(account, default);
+                    await review.FollowAsync(account, ct);
             };
 }

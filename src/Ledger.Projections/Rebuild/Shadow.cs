@@ -168,9 +168,9 @@ internal sealed class Shadow : IAsyncDisposable
             foreach (var upTo in await LogPass.PartsAsync(_log, PartSize, ct))
             {
                 await pass.RunAsync(above, upTo, _settled, SpillAsync, ct);
-                await WritePartAsync(pass, above, upTo, behind, ct);
                 if (seen is not null)
                     await seen(pass, above, upTo);
+                await WritePartAsync(pass, above, upTo, behind, ct);
                 above = upTo;
             }
 
@@ -489,6 +489,10 @@ internal sealed class Shadow : IAsyncDisposable
                         continue;
                     await WriteAsync(ranges, ids, states, ct);
                     room = EventsPerPage;
+
+                    // Whoever has left a stream need not ask for as many events as its row says that there are.
+                    if (_left.Contains(stream))
+                        break;
                 }
             }
 
