@@ -45,6 +45,7 @@ internal sealed class Shadow : IAsyncDisposable
     private readonly ICollection<UnreadableStream>? _unreadable;
     private readonly HashSet<string> _left = new(StringComparer.Ordinal);
     private RateBook _book = RateBook.Empty;
+    private bool _isLocked;
     private long _settled;
     private long _total;
     private long _done;
@@ -417,6 +418,7 @@ internal sealed class Shadow : IAsyncDisposable
             try
             {
                 await ExecuteAsync("begin; set local lock_timeout = '100ms'; set local synchronous_commit = on", ct);
+                _isLocked = true;
 
                 // Views first, as their readers do.
                 var grants = await GrantsAsync(ct);
@@ -443,6 +445,10 @@ internal sealed class Shadow : IAsyncDisposable
                 when (busy.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
             {
                 await ExecuteAsync("rollback", ct);
+            }
+            finally
+            {
+                _isLocked = false;
             }
 
             await Task.Delay(pause, _time, ct);
@@ -509,7 +515,7 @@ internal sealed class Shadow : IAsyncDisposable
     )
     {
         var events = (await _scan.ReadAsync(ranges, ct)).ToLookup(stored => stored.StreamId, StringComparer.Ordinal);
-        _writes.Clear();
+        var steps = new List<Step>();
         foreach (var range in ranges.Where(range => !_left.Contains(range.StreamId)))
         {
             var id = ids[range.StreamId];
@@ -536,14 +542,58 @@ internal sealed class Shadow : IAsyncDisposable
                 continue;
             }
 
-            _writes.Add(1, before.Account, account, facts, hash);
-            states[id] = new(account, hash);
-            _events += facts.Count;
+            steps.Add(new(range.StreamId, before.Account, account, facts, hash));
         }
 
-        await _accountWriter.WriteAsync(ct);
+        try
+        {
+            await WriteAsync(steps, states, ct);
+        }
+        catch (PostgresException e) when (_unreadable is not null && !Outage.IsState(e.SqlState))
+        {
+            // Rows that no table takes, such as a pocket overdrawn: one by one, so that only the stream is left out whose they are.
+            foreach (var step in steps)
+            {
+                try
+                {
+                    await WriteAsync([step], states, ct);
+                }
+                catch (PostgresException refused) when (!Outage.IsState(refused.SqlState))
+                {
+                    Leave(step.StreamId, step.Before.Version + 1, $"Its rows are not lawful: {refused.MessageText}");
+                }
+            }
+        }
+
         ranges.Clear();
     }
+
+    private async Task WriteAsync(IReadOnlyList<Step> steps, Dictionary<AccountId, AccountSnapshot> states, CancellationToken ct)
+    {
+        _writes.Clear();
+        foreach (var step in steps)
+            _writes.Add(1, step.Before, step.After, step.Facts, step.Hash);
+        if (_isLocked)
+            await ExecuteAsync("savepoint step", ct);
+        try
+        {
+            await _accountWriter.WriteAsync(ct);
+        }
+        catch (PostgresException e) when (_isLocked && !Outage.IsState(e.SqlState))
+        {
+            await ExecuteAsync("rollback to savepoint step", ct);
+            throw;
+        }
+
+        foreach (var step in steps)
+        {
+            states[step.After.Id] = new(step.After, step.Hash);
+            _events += step.Facts.Count;
+        }
+    }
+
+    /// <summary>What some events did to one account.</summary>
+    private sealed record Step(string StreamId, Account Before, Account After, List<Fact> Facts, ReadOnlyMemory<byte> Hash);
 
     /// <summary>Leaves a stream out: what rests on it is not compared.</summary>
     private void Leave(string stream, long version, string message)
