@@ -1,3 +1,4 @@
+using Ledger.EventStore;
 using Npgsql;
 
 namespace Ledger.Projections.Rebuild;
@@ -51,6 +52,21 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time, int 
         await (review?.BeginAsync(ct) ?? Task.CompletedTask);
         await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review, ct), ct);
         await shadow.SwapAsync(ct);
+    }
+
+    /// <summary>Drops what a rebuild or comparison that was killed has left behind, unless another one is at work: nobody else would before the next one begins.</summary>
+    /// <returns>Whether that was possible; not so for a role that does not own it, which is no reason for anybody to stop.</returns>
+    public async Task<bool> DropHalfAsync(CancellationToken ct)
+    {
+        try
+        {
+            await Shadow.DropHalfAsync(database, ct);
+            return true;
+        }
+        catch (PostgresException e) when (!Outage.IsState(e.SqlState))
+        {
+            return false;
+        }
     }
 
     /// <summary>Rebuilds a read model beside the one that stands, and tells where the two differ; nothing where all is well.</summary>

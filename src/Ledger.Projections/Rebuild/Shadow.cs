@@ -144,6 +144,24 @@ internal sealed class Shadow : IAsyncDisposable
         }
     }
 
+    /// <summary>Drops what a run that was killed has left behind, unless another one is at work.</summary>
+    public static async Task DropHalfAsync(NpgsqlDataSource database, CancellationToken ct)
+    {
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var look = new NpgsqlCommand($"select to_regnamespace('{Schema}') is not null", connection);
+        if (!(bool)(await look.ExecuteScalarAsync(ct))!)
+            return;
+
+        // The lock ends with the transaction.
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        await using var take = new NpgsqlCommand($"select pg_try_advisory_xact_lock({AdvisoryLock})", connection);
+        if (!(bool)(await take.ExecuteScalarAsync(ct))!)
+            return;
+        await using (var drop = new NpgsqlCommand($"drop schema if exists {Schema} cascade", connection))
+            await drop.ExecuteNonQueryAsync(ct);
+        await transaction.CommitAsync(ct);
+    }
+
     /// <summary>How many accounts are folded at once.</summary>
     public int PartSize { get; init; } = AccountsAtOnce;
 
@@ -541,6 +559,10 @@ internal sealed class Shadow : IAsyncDisposable
                 Leave(range.StreamId, account.Version + 1, e.Message);
                 continue;
             }
+            catch (Exception e) when (UnreadableStream.IsMeantBy(e) && e is not (UnknownEventTypeException or InvalidDataException))
+            {
+                throw new InvalidDataException($"{range.StreamId} version {account.Version + 1}: {e.Message}", e);
+            }
 
             steps.Add(new(range.StreamId, before.Account, account, facts, hash));
         }
@@ -648,8 +670,9 @@ internal sealed class Shadow : IAsyncDisposable
             select coalesce(
               string_agg(
                 format(
-                  'grant %s on %I.%I to %s%s',
+                  'grant %s%s on %I.%I to %s%s',
                   a.privilege_type,
+                  a.of_column,
                   n.nspname,
                   c.relname,
                   case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end,
@@ -661,7 +684,16 @@ internal sealed class Shadow : IAsyncDisposable
             )
             from pg_class c
             join pg_namespace n on n.oid = c.relnamespace
-            cross join lateral aclexplode(c.relacl) a
+            cross join lateral (
+              select t.grantee, t.privilege_type, t.is_grantable, '' as of_column
+              from aclexplode(c.relacl) t
+              union all
+              select g.grantee, g.privilege_type, g.is_grantable, format(' (%I)', b.attname)
+              from pg_attribute b
+              cross join lateral aclexplode(b.attacl) g
+              where b.attrelid = c.oid
+                and not b.attisdropped
+            ) a
             where quote_ident(n.nspname) = $1
               and c.relname = any ($2)
               and a.grantee <> c.relowner
