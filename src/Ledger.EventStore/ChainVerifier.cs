@@ -132,7 +132,11 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
     /// <param name="passed">The last position that was gone over.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="ct">Gives up.</param>
-    public async Task<IReadOnlyList<(long Position, string StreamId, long Version)>> StraysAsync(long passed, int limit, CancellationToken ct)
+    public async Task<IReadOnlyList<(long Position, string StreamId, long Version)>> StraysAsync(
+        long passed,
+        int limit,
+        CancellationToken ct
+    )
     {
         await using var command = database.CreateCommand(
             """

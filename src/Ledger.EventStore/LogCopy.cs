@@ -111,8 +111,11 @@ public sealed class LogCopy(NpgsqlDataSource database)
     private static string Sql(LogPart part)
     {
         var streams =
-            (part.StreamsAbove is { } above ? $" and (m.stream_id > {Quoted(above)}{(part.StreamsUpTo is null ? " or m.stream_id is null" : "")})" : "")
-            + (part.StreamsUpTo is { } upTo ? $" and m.stream_id <= {Quoted(upTo)}" : "");
+            (
+                part.StreamsAbove is { } above
+                    ? $" and (m.stream_id > {Quoted(above)}{(part.StreamsUpTo is null ? " or m.stream_id is null" : "")})"
+                    : ""
+            ) + (part.StreamsUpTo is { } upTo ? $" and m.stream_id <= {Quoted(upTo)}" : "");
         return string.Create(
             CultureInfo.InvariantCulture,
             $"""

@@ -122,8 +122,18 @@ public sealed class AuditTests
         "account-a000 version",
         "update mt_streams set version = -9223372036854775808 where id = 'account-a003'; update mt_streams set version = version + 1 where id = 'account-a000'"
     )]
-    [InlineData("trial_balance", "books_differ", "journal_days 2021-", "update journal_days set debit = 'x' where (day, debit, credit, unit) = (select day, debit, credit, unit from journal_days limit 1)")]
-    [InlineData("trial_balance", "books_differ", "journal_days 2021-", "update journal_days set unit = 'x' where (day, debit, credit, unit) = (select day, debit, credit, unit from journal_days limit 1)")]
+    [InlineData(
+        "trial_balance",
+        "books_differ",
+        "journal_days 2021-",
+        "update journal_days set debit = 'x' where (day, debit, credit, unit) = (select day, debit, credit, unit from journal_days limit 1)"
+    )]
+    [InlineData(
+        "trial_balance",
+        "books_differ",
+        "journal_days 2021-",
+        "update journal_days set unit = 'x' where (day, debit, credit, unit) = (select day, debit, credit, unit from journal_days limit 1)"
+    )]
     [InlineData("trial_balance", "books_differ", "journal_days 2021-", "update journal_days set parts = parts + 0.5")]
     [InlineData("trial_balance", "books_differ", "journal_days 2021-", "update journal_days set worth = 'NaN'")]
     [InlineData(
@@ -216,7 +226,11 @@ public sealed class AuditTests
             """
         );
         foreach (
-            var checks in (IAuditCheck[][])[[new StreamCheck()], [new StreamCheck(), new ReadModelCheck()]]
+            var checks in (IAuditCheck[][])
+                [
+                    [new StreamCheck()],
+                    [new StreamCheck(), new ReadModelCheck()],
+                ]
         )
         {
             var finding = (await new Auditor(ledger.Database, TimeProvider.System, checks).RunAsync(null, null, default))
@@ -258,7 +272,10 @@ public sealed class AuditTests
     }
 
     [Theory]
-    [InlineData("journal_marks", "update journal_marks set at = at - interval '1 microsecond' where position = (select max(position) from journal_marks)")]
+    [InlineData(
+        "journal_marks",
+        "update journal_marks set at = at - interval '1 microsecond' where position = (select max(position) from journal_marks)"
+    )]
     [InlineData("journal_marks", "update journal_marks set at = 'infinity' where position = (select min(position) from journal_marks)")]
     [InlineData("journal_position", "update journal_position set at = at + interval '1 day'")]
     public async Task A_mark_of_the_books_that_is_dated_otherwise_than_its_latest_event_is_named(string table, string tamper)
@@ -277,7 +294,9 @@ public sealed class AuditTests
     public async Task While_another_comparison_runs_nothing_is_reported_of_the_ledger()
     {
         await using var ledger = await FilledAsync(21);
-        var during = new During(() => Should.Throw<RebuildRefusedException>(() => AuditAsync(ledger)).Message.ShouldStartWith("Another rebuild"));
+        var during = new During(() =>
+            Should.Throw<RebuildRefusedException>(() => AuditAsync(ledger)).Message.ShouldStartWith("Another rebuild")
+        );
         await new Rebuilder(ledger.Database, TimeProvider.System).RebuildAsync("usage", during, default);
         during.Times.ShouldBeGreaterThan(0);
         (await AuditAsync(ledger)).IsWhole.ShouldBeTrue();
@@ -398,7 +417,9 @@ public sealed class AuditTests
         var key = CheckpointKey.Of(pair);
         await new LogCheckpoints(ledger.Database).AddKeyAsync(new(key, [1], LedgerDatabase.Start), onlyFirst: true, default);
         await using var turn = (await CheckpointTurn.TryTakeAsync(ledger.Database, default))!;
-        (await turn.MakeAsync(LedgerDatabase.Start, key.Id, form => CheckpointKey.Sign(pair, form), int.MaxValue, default)).ShouldNotBeNull();
+        (
+            await turn.MakeAsync(LedgerDatabase.Start, key.Id, form => CheckpointKey.Sign(pair, form), int.MaxValue, default)
+        ).ShouldNotBeNull();
     }
 
     private static async Task<LedgerDatabase> FilledAsync(int seed)

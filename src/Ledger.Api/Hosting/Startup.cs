@@ -120,7 +120,10 @@ internal sealed partial class Startup(
     [LoggerMessage(Level = LogLevel.Error, Message = "Starting failed.")]
     private static partial void LogBroken(ILogger logger, Exception fault);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A rebuild that was killed has left the schema ledger_rebuild behind, and this role may not drop it.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "A rebuild that was killed has left the schema ledger_rebuild behind, and this role may not drop it."
+    )]
     private static partial void LogLeft(ILogger logger);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Starting failed; trying again.")]

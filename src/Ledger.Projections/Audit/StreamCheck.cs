@@ -154,7 +154,13 @@ public sealed class StreamCheck : IAuditCheck
 
         /// <summary>Fills the rows of all read models on the way.</summary>
         /// <returns>Whether they could be made; else streams were gone over as far as <see cref="_above"/>, or all of them.</returns>
-        private async Task<bool> TryFillAsync(Shadow shadow, CheckpointReview review, LogPassWork work, BookSums? books, CancellationToken ct)
+        private async Task<bool> TryFillAsync(
+            Shadow shadow,
+            CheckpointReview review,
+            LogPassWork work,
+            BookSums? books,
+            CancellationToken ct
+        )
         {
             try
             {

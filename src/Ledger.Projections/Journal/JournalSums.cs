@@ -122,7 +122,9 @@ public sealed class JournalSums(
         var (all, upTo) = await UpToAsync(DateOnly.MaxValue.AddDays(-1), ct);
         if (moment >= upTo.At)
             return (all, upTo);
-        var (from, totals) = await FindMarkAsync("m.at <= $1 and m.position <= (select p.position from journal_position p)", moment, ct) ?? (default, Totals.None);
+        var (from, totals) =
+            await FindMarkAsync("m.at <= $1 and m.position <= (select p.position from journal_position p)", moment, ct)
+            ?? (default, Totals.None);
         return await ReadOnAsync(
             from,
             totals,

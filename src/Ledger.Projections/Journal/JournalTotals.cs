@@ -159,15 +159,12 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
             .Deserialize(text, Json.ImmutableArrayKeptMove)
             .Aggregate(
                 Totals.None,
-                (totals, move) =>
-                    totals.Plus(
-                        MoveOf(move.Debit, move.Credit, move.Unit),
-                        SumOf(move.Parts, move.Worth)
-                    )
+                (totals, move) => totals.Plus(MoveOf(move.Debit, move.Credit, move.Unit), SumOf(move.Parts, move.Worth))
             );
 
     /// <summary>A row's name.</summary>
-    public static string Name(string account, long version) => string.Create(CultureInfo.InvariantCulture, $"journal_totals {account} {version}");
+    public static string Name(string account, long version) =>
+        string.Create(CultureInfo.InvariantCulture, $"journal_totals {account} {version}");
 
     /// <summary>From the texts of whole numbers.</summary>
     public static Sum SumOf(string parts, string worth) =>

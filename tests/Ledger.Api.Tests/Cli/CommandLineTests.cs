@@ -200,7 +200,9 @@ public sealed class CommandLineTests
 
         (code, output, error) = await RunAsync(app.Database, "rebuild", "all");
         (code, output).ShouldBe((1, ""));
-        error.Split('\r', '\n').ShouldContain(line => line.StartsWith("The command could not be carried through: ", StringComparison.Ordinal));
+        error
+            .Split('\r', '\n')
+            .ShouldContain(line => line.StartsWith("The command could not be carried through: ", StringComparison.Ordinal));
         error.ShouldContain(stream);
         error.ShouldContain(said);
         error.ShouldNotContain("   at ");
