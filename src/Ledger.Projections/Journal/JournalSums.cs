@@ -208,7 +208,7 @@ public sealed class JournalSums(
     {
         await using var command = new NpgsqlCommand("select p.position, p.at from journal_position p", connection);
         await using var row = await command.ExecuteReaderAsync(ct);
-        return await row.ReadAsync(ct) ? (row.GetInt64(0), StoredTime.Micros(row.GetFieldValue<long>(1))) : default;
+        return await row.ReadAsync(ct) ? (row.GetInt64(0), StoredTime.Micros(row.GetFieldValue<long>(1))) : (0, null);
     }
 
     private static async Task<SortedDictionary<DateOnly, Totals>> StandingDaysAsync(
