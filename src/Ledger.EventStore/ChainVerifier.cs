@@ -44,6 +44,7 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
     private const int Page = 1000;
 
     private readonly LogScan _scan = new(database);
+    private readonly NpgsqlEventLog _log = new(database, []);
 
     /// <summary>Verifies one stream; one that does not exist holds.</summary>
     public async Task<ChainVerdict> VerifyAsync(string streamId, CancellationToken ct)
@@ -67,13 +68,13 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
             yield return (stream, new(0, HashChain.Start, new(stream, version, ChainFault.StreamMissing)));
     }
 
-    /// <summary>Streams that have events and no row of their own, with their first version, in the order of ids.</summary>
+    /// <summary>Streams that have events and no row of their own, with their first version, in the order of ids; events that name no stream under an empty one.</summary>
     public async IAsyncEnumerable<(string StreamId, long Version)> OrphansAsync([EnumeratorCancellation] CancellationToken ct)
     {
         await using var command = database.CreateCommand(
             """
             select
-              m.stream_id,
+              coalesce(m.stream_id, ''),
               min(m.version)
             from mt_events m
             where not exists (select from mt_streams s where s.id = m.stream_id)
@@ -109,7 +110,9 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
               union all
               select e.stream_id, e.version from mt_events e where e.seq_id <= 0
             ) m
-            where not exists (select from mt_streams s where s.id = m.stream_id)
+            where m.stream_id is not null
+              and m.version > 0
+              and not exists (select from mt_streams s where s.id = m.stream_id)
             group by m.stream_id
             order by m.stream_id
             """
@@ -122,10 +125,49 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
             yield return (orphans.GetString(0), orphans.GetInt64(1));
     }
 
+    /// <summary>
+    /// Events that no stream's history can have, since they name no stream or have a version below the first, where whoever has gone over the log did not look: behind the last
+    /// position or before the first.
+    /// </summary>
+    /// <param name="passed">The last position that was gone over.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<IReadOnlyList<(long Position, string StreamId, long Version)>> StraysAsync(
+        long passed,
+        int limit,
+        CancellationToken ct
+    )
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              m.seq_id,
+              coalesce(m.stream_id, ''),
+              m.version
+            from (
+              select e.seq_id, e.stream_id, e.version from mt_events e where e.seq_id > $1
+              union all
+              select e.seq_id, e.stream_id, e.version from mt_events e where e.seq_id <= 0
+            ) m
+            where m.version < 1 or m.stream_id is null
+            order by m.seq_id
+            limit $2
+            """
+        );
+        command.CommandTimeout = 0;
+        command.Parameters.Add(new() { Value = passed });
+        command.Parameters.Add(new() { Value = limit });
+        var strays = new List<(long, string, long)>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+            strays.Add((rows.GetInt64(0), rows.GetString(1), rows.GetInt64(2)));
+        return strays;
+    }
+
     private async Task<ChainVerdict> VerifyAsync(StreamHead head, CancellationToken ct)
     {
         var (version, hash) = (0L, HashChain.Start);
-        while (await _scan.ReadAsync([new(head.Id, version, version + Page)], ct) is { Count: > 0 } page)
+        while (await _log.ReadStreamAsync(head.Id, version, Page, ct) is { Count: > 0 } page)
         {
             foreach (var stored in page)
             {
@@ -148,6 +190,19 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
         ArgumentNullException.ThrowIfNull(stored);
         if (stored.Version != expected)
             return ChainFault.VersionMissing;
+        try
+        {
+            return HashFaultOf(stored, previous);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Headers or members that are JSON, and not of the kind that an event has: another kind of value, or nested too deep to be read.
+            return ChainFault.HashMismatch;
+        }
+    }
+
+    private static ChainFault? HashFaultOf(StoredEvent stored, ReadOnlySpan<byte> previous)
+    {
         if (HashChain.FromHeaders(stored.Headers, "prev") is not { } prev || !previous.SequenceEqual(prev))
             return ChainFault.PreviousMismatch;
         if (HashChain.FromHeaders(stored.Headers, "hash") is not { } hash)

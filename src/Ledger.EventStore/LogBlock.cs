@@ -30,15 +30,12 @@ public readonly ref struct RawEvent
     public ReadOnlySpan<byte> Headers { get; init; }
 
     /// <summary>When it was recorded.</summary>
-    public DateTimeOffset At => DateTimeOffset.UnixEpoch.AddTicks(Micros * TimeSpan.TicksPerMicrosecond);
+    public DateTimeOffset At => StoredTime.Of(Micros);
 }
 
 /// <summary>Some events of the log, in order, as they came over the wire.</summary>
 public sealed class LogBlock
 {
-    /// <summary>From 1970, where our microseconds begin, to 2000, where PostgreSQL's do.</summary>
-    private const long Epoch = 946_684_800_000_000;
-
     internal const int Fields = 8;
 
     /// <summary>How many events.</summary>
@@ -96,7 +93,7 @@ public sealed class LogBlock
             var stream = Field();
             var version = BinaryPrimitives.ReadInt64BigEndian(Field());
             var type = Field();
-            var micros = BinaryPrimitives.ReadInt64BigEndian(Field()) + Epoch;
+            var micros = StoredTime.Micros(BinaryPrimitives.ReadInt64BigEndian(Field()));
             var data = Json();
             var headers = Json();
             Current = new()

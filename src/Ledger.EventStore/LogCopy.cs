@@ -7,7 +7,7 @@ namespace Ledger.EventStore;
 /// <param name="After">The position before the first.</param>
 /// <param name="UpTo">The last position.</param>
 /// <param name="StreamsAbove">Only streams with ids above this one; null for all.</param>
-/// <param name="StreamsUpTo">Only streams with ids up to this one; null for all.</param>
+/// <param name="StreamsUpTo">Only streams with ids up to this one; null for all, and for what names no stream.</param>
 /// <param name="WithHeaders">Whether their headers are wanted.</param>
 public readonly record struct LogPart(long After, long UpTo, string? StreamsAbove, string? StreamsUpTo, bool WithHeaders);
 
@@ -111,8 +111,11 @@ public sealed class LogCopy(NpgsqlDataSource database)
     private static string Sql(LogPart part)
     {
         var streams =
-            (part.StreamsAbove is { } above ? $" and m.stream_id > {Quoted(above)}" : "")
-            + (part.StreamsUpTo is { } upTo ? $" and m.stream_id <= {Quoted(upTo)}" : "");
+            (
+                part.StreamsAbove is { } above
+                    ? $" and (m.stream_id > {Quoted(above)}{(part.StreamsUpTo is null ? " or m.stream_id is null" : "")})"
+                    : ""
+            ) + (part.StreamsUpTo is { } upTo ? $" and m.stream_id <= {Quoted(upTo)}" : "");
         return string.Create(
             CultureInfo.InvariantCulture,
             $"""

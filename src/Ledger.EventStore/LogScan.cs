@@ -28,7 +28,9 @@ public sealed class LogScan(NpgsqlDataSource database)
     /// <summary>How many events the streams count.</summary>
     public async Task<long> CountEventsAsync(CancellationToken ct)
     {
-        await using var command = database.CreateCommand("select coalesce(sum(s.version), 0)::bigint from mt_streams s");
+        await using var command = database.CreateCommand(
+            "select least(greatest(coalesce(sum(s.version), 0), 0), 9223372036854775807)::bigint from mt_streams s"
+        );
         command.CommandTimeout = 0;
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
@@ -375,7 +377,7 @@ public sealed class LogScan(NpgsqlDataSource database)
         var heads = new List<StreamHead>();
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
-            heads.Add(new(rows.GetString(0), rows.GetInt64(1)));
+            heads.Add(new(rows.GetString(0), rows.IsDBNull(1) ? 0 : rows.GetInt64(1)));
         return heads;
     }
 }

@@ -104,7 +104,7 @@ public sealed class NpgsqlEventLog : IEventLog
             row.GetString(2),
             row.GetInt64(3),
             row.GetString(4),
-            row.GetFieldValue<DateTimeOffset>(5),
+            StoredTime.Read(row, 5),
             row.GetString(6),
             row.IsDBNull(7) ? null : row.GetString(7),
             row.IsDBNull(8) ? null : row.GetString(8),

@@ -21,9 +21,17 @@ public static class LedgerEvents
 
     /// <summary>A stored event of an account's stream as a fact.</summary>
     /// <exception cref="UnknownEventTypeException">A newer server wrote it.</exception>
+    /// <exception cref="InvalidDataException">Its members are not those of its type.</exception>
     public static Fact ToFact(StoredEvent stored)
     {
         ArgumentNullException.ThrowIfNull(stored);
-        return new(stored.Id, stored.Version, stored.At, (AccountEvent)Types.Read(stored));
+        try
+        {
+            return new(stored.Id, stored.Version, stored.At, (AccountEvent)Types.Read(stored));
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{stored.StreamId} version {stored.Version} cannot be read: {e.Message}", e);
+        }
     }
 }

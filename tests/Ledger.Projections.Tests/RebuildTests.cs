@@ -178,6 +178,22 @@ public sealed class RebuildTests
         (await ledger.DumpAsync()).ShouldBe(before);
         (await ledger.QueryAsync<long>("select count(*) from ledger_rebuild.accounts")).ShouldBeGreaterThan(0);
 
+        // Whoever starts next drops the half; not while another rebuild works in it.
+        (await RebuilderOf(ledger).DropHalfAsync(default)).ShouldBeTrue();
+        (await ledger.QueryAsync<bool>("select to_regnamespace('ledger_rebuild') is null")).ShouldBeTrue();
+        var during = true;
+        await RebuilderOf(ledger)
+            .RebuildAsync(
+                "balances",
+                new Reports(_ =>
+                {
+                    RebuilderOf(ledger).DropHalfAsync(default).GetAwaiter().GetResult().ShouldBeTrue();
+                    during &= ledger.QueryAsync<bool>("select to_regnamespace('ledger_rebuild') is not null").GetAwaiter().GetResult();
+                }),
+                default
+            );
+        during.ShouldBeTrue();
+
         await RebuilderOf(ledger).RebuildAsync("all", null, default);
         (await ledger.DumpAsync()).ShouldBe(before);
         (await ledger.QueryAsync<bool>("select to_regnamespace('ledger_rebuild') is null")).ShouldBeTrue();
@@ -264,6 +280,26 @@ public sealed class RebuildTests
         await ledger.ExecuteAsync("grant select on accounts, keys, balances to public");
         await RebuilderOf(ledger).RebuildAsync("all", null, default);
         (await ledger.LinesAsync(Grants)).ShouldBe(["accounts SELECT", "balances SELECT", "keys SELECT"]);
+
+        // Of a table, or of some of its columns only.
+        const string OfColumns = """
+            select c.relname || ' ' || b.attname || ' ' || a.privilege_type || ' ' || a.is_grantable
+            from pg_class c
+            join pg_attribute b on b.attrelid = c.oid
+            cross join lateral aclexplode(b.attacl) a
+            where c.relnamespace = 'public'::regnamespace
+            order by 1
+            """;
+        await ledger.ExecuteAsync(
+            "grant select (account_id, remaining), update (remaining) on pockets to pg_monitor; grant select (account_id) on balances to pg_monitor with grant option"
+        );
+        await RebuilderOf(ledger).RebuildAsync("balances", null, default);
+        (await ledger.LinesAsync(OfColumns)).ShouldBe([
+            "balances account_id SELECT true",
+            "pockets account_id SELECT false",
+            "pockets remaining SELECT false",
+            "pockets remaining UPDATE false",
+        ]);
     }
 
     [Theory]

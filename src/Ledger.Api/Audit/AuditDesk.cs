@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Ledger.EventStore.Checkpoints;
 using Ledger.Projections.Audit;
+using Ledger.Projections.Rebuild;
 
 namespace Ledger.Api.Audit;
 
@@ -83,6 +84,10 @@ internal sealed partial class AuditDesk(
         {
             var report = await auditor.RunAsync(file.Exists ? file : null, new Told(this), ct);
             _state = _state! with { Report = await SignAsync(report, keys, ct) };
+        }
+        catch (RebuildRefusedException refused)
+        {
+            _state = _state! with { Failure = refused.Message };
         }
         catch (Exception fault)
         {

@@ -24,6 +24,9 @@ internal sealed record ReceiptVerdict(bool IsGood, IReadOnlyList<string> Lines);
 /// <summary>Checks receipts by what they hold and what was kept outside: no database and no server is asked.</summary>
 internal static class ReceiptCheck
 {
+    /// <summary>The only role that comes behind the spend.</summary>
+    private const string Reversal = "reversal";
+
     /// <summary>Checks one.</summary>
     /// <param name="text">The receipt, as it was answered, with or without the <c>data</c> around it.</param>
     /// <param name="anchors">What it is held against.</param>
@@ -79,7 +82,7 @@ internal static class ReceiptCheck
                     "Not proven yet: no checkpoint covers the spend. Ask for the receipt again in a minute or two; what it says is consistent in itself.",
                 ]
             );
-        var used = new HashSet<long>();
+        var (used, isPartly) = (new HashSet<long>(), false);
         foreach (var evidence in receipt.Evidence)
         {
             if (evidence.Proof is { } proof)
@@ -87,6 +90,15 @@ internal static class ReceiptCheck
                 if (Fault(receipt, evidence, proof) is { } fault)
                     return Refused(fault);
                 used.Add(proof.Checkpoint);
+            }
+            else if (evidence.Role == Reversal)
+            {
+                isPartly = true;
+            }
+            else
+            {
+                // What a charge follows from stands before it in the log: no checkpoint covers the one and not the other, and anybody can invent an event.
+                return Refused($"the event of its {evidence.Role} is not proven");
             }
         }
 
@@ -101,7 +113,7 @@ internal static class ReceiptCheck
         if (receipt.Keys.Any(key => receipt.Checkpoints.All(signed => signed.Checkpoint.KeyId != key.Id)))
             return Refused("a key has nothing to do with it");
         var (trust, isTrusted) = Trust(receipt, anchors);
-        return isTrusted ? new(true, [.. Tell(root, receipt), trust]) : Refused(trust);
+        return isTrusted ? new(!isPartly, [.. Tell(root, receipt, isPartly), trust]) : Refused(trust);
     }
 
     private static string? Fault(Receipt receipt, ReceiptEvidence evidence, ReceiptProof proof)
@@ -172,7 +184,7 @@ internal static class ReceiptCheck
         );
     }
 
-    private static IEnumerable<string> Tell(JsonElement root, Receipt receipt)
+    private static IEnumerable<string> Tell(JsonElement root, Receipt receipt, bool isPartly)
     {
         var spend = root.GetProperty("spend");
         var event_ = receipt.Evidence[0];
@@ -193,13 +205,13 @@ internal static class ReceiptCheck
 
         if (spend.GetProperty("call") is { ValueKind: JsonValueKind.Object } call)
             yield return $"Call: {call.GetProperty("provider").GetString()}/{call.GetProperty("model").GetString()}, tokens {call.GetProperty("tokens").GetRawText()}.";
-        if (spend.GetProperty("reversal") is { ValueKind: JsonValueKind.Object } reversal)
+        if (!isPartly && spend.GetProperty("reversal") is { ValueKind: JsonValueKind.Object } reversal)
             yield return $"Given back: {reversal.GetProperty("amount").GetRawText()} at {reversal.GetProperty("at").GetString()}.";
         var last = receipt.Checkpoints[^1].Checkpoint;
         var covering = receipt.Checkpoints.First(signed => signed.Checkpoint.Number == event_.Proof!.Checkpoint).Checkpoint;
         yield return $"The charge is event {event_.Event.Stored.Position} of the log, under checkpoint {covering.Number} of {WireTime.Format(covering.At)}; the receipt rests on {receipt.Evidence.Count(evidence => evidence.Proof is not null)} proven events, up to checkpoint {last.Number}.";
-        foreach (var evidence in receipt.Evidence.Where(evidence => evidence.Proof is null))
-            yield return $"Not proven yet: its {evidence.Role}, which no checkpoint covers so far.";
+        if (isPartly)
+            yield return "Not proven yet: its reversal, which no checkpoint covers so far. Ask for the receipt again in a minute or two.";
     }
 
     private static byte[] Write(Receipt receipt)

@@ -107,7 +107,7 @@ internal sealed class DatabaseRestore(LedgerDatabase database, Auditor auditor, 
     /// <summary>Copies the checkpoints up to a position, and counts the others: a backup is older than what was kept since.</summary>
     private static async Task<int> CopyAsync(CheckpointFile from, long upTo, CheckpointFile to, CancellationToken ct)
     {
-        var (keys, later) = (new List<CheckpointKey>(), 0);
+        var (pages, keys, later) = (new CheckpointPages(to), new List<CheckpointKey>(), 0);
         foreach (var line in from.Read())
         {
             if (line.Key is { } key)
@@ -116,7 +116,7 @@ internal sealed class DatabaseRestore(LedgerDatabase database, Auditor auditor, 
             }
             else if (line.Checkpoint!.Checkpoint.Position <= upTo)
             {
-                await to.AppendAsync(keys, [line.Checkpoint], ct);
+                await pages.AddAsync(keys, line.Checkpoint, ct);
                 keys.Clear();
             }
             else
@@ -125,6 +125,7 @@ internal sealed class DatabaseRestore(LedgerDatabase database, Auditor auditor, 
             }
         }
 
+        await pages.EndAsync(ct);
         return later;
     }
 

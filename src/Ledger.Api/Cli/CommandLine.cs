@@ -118,6 +118,11 @@ internal static partial class CommandLine
         {
             return await FailAsync("Interrupted.");
         }
+        catch (Exception e)
+        {
+            // Such as a log that somebody has tampered with: whatever it is, an operator, or a script, is told what failed and that it did.
+            return await FailAsync($"The command could not be carried through: {e.Message.ReplaceLineEndings(" ")} ({e.GetType().Name})");
+        }
 
         async Task<int> FailAsync(string message)
         {

@@ -1,6 +1,7 @@
 using Ledger.Api.Application;
 using Ledger.Api.Pricing;
 using Ledger.EventStore;
+using Ledger.Projections.Rebuild;
 using Npgsql;
 
 namespace Ledger.Api.Hosting;
@@ -86,6 +87,8 @@ internal sealed partial class Startup(
             if (readiness.Closure is { } closure)
                 return NotReady(closure.Reason);
             await log.MigrateAsync(ct);
+            if (!await new Rebuilder(database, time).DropHalfAsync(ct))
+                LogLeft(logger);
             if (await readiness.CheckDatabaseAsync(ct) is { } fault)
                 return NotReady(fault);
             await ledger.StartAsync(ct);
@@ -116,6 +119,12 @@ internal sealed partial class Startup(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Starting failed.")]
     private static partial void LogBroken(ILogger logger, Exception fault);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "A rebuild that was killed has left the schema ledger_rebuild behind, and this role may not drop it."
+    )]
+    private static partial void LogLeft(ILogger logger);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Starting failed; trying again.")]
     private static partial void LogAway(ILogger logger, Exception fault);

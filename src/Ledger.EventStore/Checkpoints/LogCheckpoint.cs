@@ -153,7 +153,8 @@ public sealed record SignedCheckpoint(LogCheckpoint Checkpoint, ReadOnlyMemory<b
 {
     /// <summary>Whether the root follows from the segments, so that they can be relied on.</summary>
     public bool HasSegments =>
-        Segments.Count == (Checkpoint.Count + MerkleSegments.Leaves - 1) / MerkleSegments.Leaves
+        Checkpoint.Count > 0
+        && Segments.Count == ((Checkpoint.Count - 1) / MerkleSegments.Leaves) + 1
         && Checkpoint.Root.Span.SequenceEqual(Merkle.Root([.. Segments]));
 
     /// <summary>Whether a key has signed this.</summary>

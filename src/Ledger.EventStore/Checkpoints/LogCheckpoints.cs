@@ -19,7 +19,7 @@ public sealed class LogCheckpoints(NpgsqlDataSource database)
           c.after_position,
           c.position,
           c.count,
-          c.gaps,
+          array(select coalesce(g.position, -1) from unnest(c.gaps) with ordinality g (position, place) order by g.place),
           c.root,
           c.previous,
           c.at,
@@ -162,7 +162,7 @@ public sealed class LogCheckpoints(NpgsqlDataSource database)
                 new(
                     new(rows.GetFieldValue<byte[]>(0), rows.GetFieldValue<byte[]>(1)),
                     rows.GetFieldValue<byte[]>(2),
-                    rows.GetFieldValue<DateTimeOffset>(3)
+                    StoredTime.Read(rows, 3)
                 )
             );
         return keys;
@@ -224,7 +224,7 @@ public sealed class LogCheckpoints(NpgsqlDataSource database)
                         [.. gaps.Chunk(2).Where(gap => gap.Length == 2).Select(gap => new PositionRun(gap[0], gap[1]))],
                         rows.GetFieldValue<byte[]>(5),
                         rows.GetFieldValue<byte[]>(6),
-                        rows.GetFieldValue<DateTimeOffset>(7),
+                        StoredTime.Read(rows, 7),
                         rows.GetString(8)
                     ),
                     rows.GetFieldValue<byte[]>(9),

@@ -98,7 +98,8 @@ internal sealed class ExportCheck(string folder, ExportManifest manifest, Func<s
             );
         if (_types.Add(stored.Type) && !isKnown(stored.Type))
             throw reader.Fault($"'{stored.Type}' is an event that this program does not know: a newer server wrote it");
-        if (FaultOf(stored, known) is { } fault)
+        var previous = known.Hash;
+        if (ChainVerifier.FaultOf(stored, known.Version + 1, previous) is { } fault)
             throw reader.Fault(
                 fault switch
                 {
@@ -118,20 +119,6 @@ internal sealed class ExportCheck(string folder, ExportManifest manifest, Func<s
         );
         if (_signed < _checkpoints.Count)
             Sign(row.Position, hash);
-    }
-
-    private static ChainFault? FaultOf(StoredEvent stored, in StreamEnd known)
-    {
-        try
-        {
-            var previous = known.Hash;
-            return ChainVerifier.FaultOf(stored, known.Version + 1, previous);
-        }
-        catch (Exception e) when (e is System.Text.Json.JsonException or InvalidOperationException)
-        {
-            // Headers or members that are JSON, and not of the kind that an event has.
-            return ChainFault.HashMismatch;
-        }
     }
 
     /// <summary>Adds an event to the checkpoint that covers it, and holds the checkpoint against what it has signed where it ends.</summary>

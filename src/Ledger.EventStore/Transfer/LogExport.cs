@@ -226,19 +226,20 @@ public sealed class LogExport(NpgsqlDataSource database, TimeProvider time)
         var table = new LogCheckpoints(database);
         var path = Path.Combine(folder, CheckpointsFile);
         File.Delete(path + ".part");
-        var file = new CheckpointFile(path + ".part");
+        var pages = new CheckpointPages(new(path + ".part"));
         var keys = (await table.ListKeysAsync(ct)).ToDictionary(stored => stored.Key.Id, stored => stored.Key, StringComparer.Ordinal);
         var (count, position) = (0L, 0L);
         await foreach (var signed in table.AllAsync(ct))
         {
             if (signed.Checkpoint.Position > upTo)
                 break;
-            await file.AppendAsync(keys.Remove(signed.Checkpoint.KeyId, out var key) ? [key] : [], [signed], ct);
+            await pages.AddAsync(keys.Remove(signed.Checkpoint.KeyId, out var key) ? [key] : [], signed, ct);
             (count, position) = (count + 1, signed.Checkpoint.Position);
         }
 
         if (count == 0)
             return null;
+        await pages.EndAsync(ct);
         File.Move(path + ".part", path, overwrite: true);
         await using var written = File.OpenRead(path);
         return new(CheckpointsFile, count, position, Convert.ToHexStringLower(await SHA256.HashDataAsync(written, ct)));

@@ -154,6 +154,7 @@ public sealed class Auditor(NpgsqlDataSource database, TimeProvider time, IEnume
     /// <param name="outside">Checkpoints kept outside of the database; null where there are none.</param>
     /// <param name="progress">Told how far it has come.</param>
     /// <param name="ct">Gives up.</param>
+    /// <exception cref="RebuildRefusedException">Another rebuild or comparison runs: that says nothing of the ledger, and no report may.</exception>
     public async Task<AuditReport> RunAsync(CheckpointFile? outside, IProgress<AuditProgress>? progress, CancellationToken ct)
     {
         var startedAt = Now();
@@ -198,7 +199,7 @@ public sealed class Auditor(NpgsqlDataSource database, TimeProvider time, IEnume
         {
             await check();
         }
-        catch (Exception e) when (e is not OperationCanceledException && !Outage.Is(e))
+        catch (Exception e) when (e is not (OperationCanceledException or RebuildRefusedException) && !Outage.Is(e))
         {
             // What is so wrong that a check cannot go on is the worst of findings, and no reason to leave out the others.
             run.Find("not_checked", "-", $"The check could not be carried through: {e.Message}");

@@ -111,14 +111,15 @@ public sealed class CheckpointCheck : IAuditCheck
     {
         var checkpoint = signed.Checkpoint;
         var place = $"checkpoint {checkpoint.Number}";
-        if (checkpoint.Fault() is { } fault)
+        var fault = checkpoint.Fault();
+        if (fault is not null)
             run.Find("checkpoint_unlawful", place, $"The checkpoint in {where} contradicts itself: {fault}.");
         if (!keys.TryGetValue(checkpoint.KeyId, out var key))
             run.Find("checkpoint_key", place, $"The checkpoint in {where} is signed with a key that nobody knows: {checkpoint.KeyId}.");
         else if (!signed.IsSignedBy(key))
             run.Find("checkpoint_signature", place, $"The checkpoint in {where} is not what was signed.");
 
-        if (!signed.HasSegments)
+        if (fault is null && !signed.HasSegments)
             run.Find(
                 "checkpoint_segments",
                 place,

@@ -51,6 +51,10 @@ public sealed class StreamCheck : IAuditCheck
         private long _events;
         private long _streams;
         private long _passed;
+        private string? _above;
+        private bool _isThrough;
+        private long _eventsThrough;
+        private long _erased;
 
         public Pass(AuditRun run) => (_run, _scan, _log) = (run, new(run.Database), new(run.Database, []));
 
@@ -63,41 +67,27 @@ public sealed class StreamCheck : IAuditCheck
             _names = new(_book, Miss);
 
             // One pass over the log does it for every check that would read all of it. What does not simply follow in it is looked at once more, event by event.
-            var books = _run.Work.Checks.OfType<TrialBalanceCheck>().FirstOrDefault() is { } trial ? await trial.BeginAsync(ct) : null;
+            var books = await BeginBooksAsync(ct);
             var unreadable = new List<UnreadableStream>();
             var shadow = _run.Work.Checks.Any(check => check is ReadModelCheck) ? await OpenShadowAsync(unreadable, ct) : null;
             var review = shadow is null ? null : new CheckpointReview(_run.Database, null, unreadable);
-            LogPassWork work = null!;
-            work = new()
-            {
-                Verifies = true,
-                Names = new(_book, (_, _) => work.IsNameMissing = true),
-                Books = books,
-                Checkpoints = review,
-                Progress = Count,
-                Earlier = NameAsync,
-                Hashes = _run.Work.TakeHashes(),
-            };
+            var work = WorkOf(books, review, _run.Work.TakeHashes());
             try
             {
-                if (shadow is not null)
-                {
-                    await review!.BeginAsync(ct);
-                    await shadow.FillAsync(
-                        work,
-                        async (pass, above, upTo) =>
-                        {
-                            await LookCloserAsync(pass, above, upTo, books, ct);
-                            await Rebuilder.RestOf(review)!(pass, above, upTo);
-                        },
-                        ct
-                    );
-                    _run.Work.Leave(new PreparedRows(shadow, review, unreadable, _events));
-                    shadow = null;
-                }
-                else
+                if (shadow is null)
                 {
                     await GoOverAsync(work, books, ct);
+                }
+                else if (await TryFillAsync(shadow, review!, work, books, ct))
+                {
+                    _run.Work.Leave(new PreparedRows(shadow, review!, unreadable, _events));
+                    shadow = null;
+                }
+                else if (!_isThrough)
+                {
+                    // The check whose part the rows are tries again, and says why not; streams are gone over all the same, from where that ended.
+                    (books, _events) = (null, _eventsThrough);
+                    await GoOverAsync(WorkOf(null, null, null), null, ct);
                 }
             }
             finally
@@ -114,8 +104,39 @@ public sealed class StreamCheck : IAuditCheck
             await FindSequenceAsync(ct);
             _run.Counted("streams", _streams);
             _run.Counted("events", _events);
-            _run.Counted("erased", work.Erased);
+            _run.Counted("erased", _erased);
             _run.Report(_events, _events, "events");
+        }
+
+        private LogPassWork WorkOf(BookSums? books, CheckpointReview? review, PassingHashes? hashes)
+        {
+            LogPassWork work = null!;
+            work = new()
+            {
+                Verifies = true,
+                Names = new(_book, (_, _) => work.IsNameMissing = true),
+                Books = books,
+                Checkpoints = review,
+                Progress = Count,
+                Earlier = NameAsync,
+                Hashes = hashes,
+            };
+            return work;
+        }
+
+        private async Task<BookSums?> BeginBooksAsync(CancellationToken ct)
+        {
+            if (_run.Work.Checks.OfType<TrialBalanceCheck>().FirstOrDefault() is not { } trial)
+                return null;
+            try
+            {
+                return await trial.BeginAsync(ct);
+            }
+            catch (Exception e) when (IsFault(e))
+            {
+                // The check whose part it is tries again, and says why not.
+                return null;
+            }
         }
 
         private async Task<Shadow?> OpenShadowAsync(List<UnreadableStream> unreadable, CancellationToken ct)
@@ -124,32 +145,77 @@ public sealed class StreamCheck : IAuditCheck
             {
                 return await Shadow.OpenAsync(_run.Database, ReadModel.Of("all"), _run.Time, null, ct, unreadable);
             }
-            catch (Exception e) when (e is RebuildRefusedException or PostgresException)
+            catch (PostgresException)
             {
                 // The check whose part it is tries again, and says why not.
                 return null;
             }
         }
 
+        /// <summary>Fills the rows of all read models on the way.</summary>
+        /// <returns>Whether they could be made; else streams were gone over as far as <see cref="_above"/>, or all of them.</returns>
+        private async Task<bool> TryFillAsync(
+            Shadow shadow,
+            CheckpointReview review,
+            LogPassWork work,
+            BookSums? books,
+            CancellationToken ct
+        )
+        {
+            try
+            {
+                await review.BeginAsync(ct);
+                await shadow.FillAsync(
+                    work,
+                    async (pass, above, upTo) =>
+                    {
+                        await LookCloserAsync(pass, work, above, upTo, books, ct);
+                        await Rebuilder.RestOf(review, ct)!(pass, above, upTo);
+                    },
+                    ct
+                );
+                return true;
+            }
+            catch (Exception e) when (IsFault(e))
+            {
+                return false;
+            }
+        }
+
+        private static bool IsFault(Exception e) => e is not (OperationCanceledException or RebuildRefusedException) && !Outage.Is(e);
+
         private async Task GoOverAsync(LogPassWork work, BookSums? books, CancellationToken ct)
         {
-            var (pass, above, settled) = (new LogPass(_run.Database, work), (string?)null, await _scan.SettledAsync(_run.Time, ct));
+            var (pass, settled) = (new LogPass(_run.Database, work), await _scan.SettledAsync(_run.Time, ct));
             foreach (var upTo in await LogPass.PartsAsync(_run.Database, Shadow.AccountsAtOnce, ct))
             {
+                if (upTo is not null && _above is not null && string.CompareOrdinal(upTo, _above) <= 0)
+                    continue;
+                var above = _above;
                 await pass.RunAsync(above, upTo, settled, PassRows.DropAsync, ct);
-                await LookCloserAsync(pass, above, upTo, books, ct);
-                above = upTo;
+                await LookCloserAsync(pass, work, above, upTo, books, ct);
             }
         }
 
         /// <summary>Goes over the streams of a part: those that the pass has not come to the end of are read on from where it has left them.</summary>
-        private async Task LookCloserAsync(LogPass pass, string? above, string? upTo, BookSums? books, CancellationToken ct)
+        private async Task LookCloserAsync(
+            LogPass pass,
+            LogPassWork work,
+            string? above,
+            string? upTo,
+            BookSums? books,
+            CancellationToken ct
+        )
         {
+            FindStrays(pass.Strays, pass.StraysTotal);
             var unlisted = new HashSet<string>(pass.Accounts.Keys.Concat(pass.Others), StringComparer.Ordinal);
             await LookCloserAsync(pass, unlisted, above, upTo, books, ct);
 
             _unlisted.AddRange(unlisted);
             _passed = pass.Position;
+            (_above, _isThrough) = (upTo, upTo is null);
+            _eventsThrough = _events;
+            _erased += work.TakeErased();
         }
 
         private async Task LookCloserAsync(
@@ -230,7 +296,7 @@ public sealed class StreamCheck : IAuditCheck
             }
 
             var isWhole = true;
-            while (await _scan.ReadAsync([new(head.Id, version, version + EventsPerPage)], ct) is { Count: > 0 } page)
+            while (await _log.ReadStreamAsync(head.Id, version, EventsPerPage, ct) is { Count: > 0 } page)
             {
                 foreach (var stored in page)
                 {
@@ -340,8 +406,24 @@ public sealed class StreamCheck : IAuditCheck
             _named.Clear();
         }
 
+        private void FindStrays(IReadOnlyList<(long Position, string StreamId, long Version)> strays, long total)
+        {
+            foreach (var (position, stream, version) in strays)
+                _run.Find(
+                    "event_added",
+                    $"position {position}",
+                    stream.Length == 0
+                        ? "The event names no stream: nobody has appended it, or its stream was taken from it."
+                        : $"The event is of {stream} version {version}, and versions begin with 1: it was put in, or its version was changed."
+                );
+            if (total > strays.Count)
+                _run.Find("event_added", $"positions behind {strays[^1].Position}", $"There are {total - strays.Count} more such events.");
+        }
+
         private async Task FindOrphansAsync(CancellationToken ct)
         {
+            var strays = await new ChainVerifier(_run.Database).StraysAsync(_passed, AuditRun.MaxFindings, ct);
+            FindStrays(strays, strays.Count);
             await foreach (var (stream, version) in new ChainVerifier(_run.Database).OrphansAsync(_unlisted, _passed, ct))
                 _run.Find(
                     "stream_missing",

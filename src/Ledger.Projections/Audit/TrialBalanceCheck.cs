@@ -34,7 +34,7 @@ public sealed class TrialBalanceCheck(JournalSums sums) : IAuditCheck
         }
 
         foreach (var difference in differences)
-            run.Find("books_differ", difference, "The sum is not what the log says.");
+            run.Find("books_differ", difference, "It is not what the log says.");
         foreach (var stream in unreadable)
             run.Find(
                 "not_checked",

@@ -11,18 +11,24 @@ using Ledger.Projections.Rebuild;
 namespace Ledger.Projections.Journal;
 
 /// <summary>The sums of the books as they stand, and up to where: what a whole log is posted anew to be compared with.</summary>
-/// <param name="Opening">What is booked before all days: nothing.</param>
 /// <param name="Days">What is booked per day.</param>
-/// <param name="UpTo">Up to where the log is in it.</param>
-/// <param name="Marks">What was booked up to some positions, in their order.</param>
+/// <param name="UpTo">Up to where the log is in it, and how late its latest event is, in microseconds since 1970.</param>
+/// <param name="Marks">What was booked up to some positions, in their order, and how late the latest event was.</param>
 /// <param name="Kept">What was booked for single accounts up to some of their versions, which statements begin at; by stream, the first version last.</param>
+/// <param name="Unlawful">The rows that cannot be read, or cannot be: by table and key.</param>
 internal sealed record StandingSums(
-    Totals Opening,
     IReadOnlyList<PeriodTotals> Days,
-    SummedUpTo UpTo,
-    IReadOnlyList<(long Position, Totals Totals)> Marks,
-    IReadOnlyDictionary<string, Stack<(long Version, Totals Totals)>> Kept
+    (long Position, long? Micros) UpTo,
+    IReadOnlyList<StandingMark> Marks,
+    IReadOnlyDictionary<string, Stack<(long Version, Totals Totals)>> Kept,
+    IReadOnlyList<string> Unlawful
 );
+
+/// <summary>What was booked up to a position.</summary>
+/// <param name="Position">The position.</param>
+/// <param name="Micros">How late the latest event up to there is, in microseconds since 1970: reports as of a moment begin at marks by that.</param>
+/// <param name="Totals">The sums; null where they cannot be read.</param>
+internal readonly record struct StandingMark(long Position, long Micros, Totals? Totals);
 
 /// <summary>Posts the whole log anew, account by account as a pass folds them, and tells where the sums that stand differ. Not safe for concurrent use.</summary>
 /// <param name="log">For what reversals reverse.</param>
@@ -40,7 +46,10 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
     private readonly Dictionary<string, Dictionary<Move, Sum>> _running = new(StringComparer.Ordinal);
     private readonly List<string> _wrongTotals = [];
     private readonly long[] _marks = [.. standing.Marks.Select(mark => mark.Position)];
+    private readonly long[] _latest = [.. Enumerable.Repeat(long.MinValue, standing.Marks.Count + 1)];
     private int _mark;
+    private int _seen;
+    private long _seenUpTo = standing.Marks.Count > 0 ? standing.Marks[0].Position : long.MaxValue;
     private DateOnly _day;
     private (long After, long UpTo) _positions = (0, -1);
     private (long From, long Before) _ticks;
@@ -50,6 +59,21 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
 
     /// <summary>Streams that could not be posted; then nothing can be compared.</summary>
     public List<UnreadableStream> Unreadable { get; } = [];
+
+    /// <summary>A pass begins at the first position.</summary>
+    public void BeginPass() => (_seen, _seenUpTo) = (0, _marks.Length > 0 ? _marks[0] : long.MaxValue);
+
+    /// <summary>
+    /// Takes the time of the next event of the log, whosesoever it is and whether it moves anything or not. Called by one thread in the order of positions, which need not be the one
+    /// that posts.
+    /// </summary>
+    public void See(long position, long micros)
+    {
+        while (position > _seenUpTo)
+            _seenUpTo = ++_seen < _marks.Length ? _marks[_seen] : long.MaxValue;
+        if (micros > _latest[_seen] && position <= UpTo)
+            _latest[_seen] = micros;
+    }
 
     /// <summary>Looks up what the reversals among some events reverse.</summary>
     public async ValueTask LookUpAsync(List<PassEvent> events, CancellationToken ct)
@@ -66,8 +90,15 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
             return;
         foreach (var stored in await log.FindAsync([.. wanted.Distinct()], ct))
         {
-            if (LedgerEvents.Types.Find(stored) is AccountEvent spend)
-                _reversed[(stored.StreamId, stored.Id)] = spend;
+            try
+            {
+                if (LedgerEvents.Types.Find(stored) is AccountEvent spend)
+                    _reversed[(stored.StreamId, stored.Id)] = spend;
+            }
+            catch (Exception e) when (UnreadableStream.IsMeantBy(e))
+            {
+                // Its own stream is left where it stands, before the reversal, and whoever looks closer there says what is the matter.
+            }
         }
     }
 
@@ -131,7 +162,7 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
             running.Any(sum => next.Totals.Moves.GetValueOrDefault(sum.Key) != sum.Value)
             || next.Totals.Moves.Any(sum => running.GetValueOrDefault(sum.Key) != sum.Value)
         )
-            _wrongTotals.Add(string.Create(CultureInfo.InvariantCulture, $"journal_totals {stream["account-".Length..]} {version}"));
+            _wrongTotals.Add(JournalTotals.Name(stream["account-".Length..], version));
         if (kept.Count == 0)
             _running.Remove(stream);
     }
@@ -227,15 +258,38 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
     /// <summary>Where what stands is not what was posted; nothing where all is well.</summary>
     public IReadOnlyList<string> Differences()
     {
+        var differences = new List<string>(standing.Unlawful);
+        AddSums(differences);
+        AddTimes(differences);
+        differences.AddRange(_wrongTotals);
+        return differences;
+    }
+
+    /// <summary>Where marks, and the position, are not as late as the latest event up to them.</summary>
+    private void AddTimes(List<string> differences)
+    {
+        var latest = long.MinValue;
+        for (var mark = 0; mark < _marks.Length; mark++)
+        {
+            latest = Math.Max(latest, _latest[mark]);
+            if (standing.Marks[mark].Micros != latest)
+                differences.Add(string.Create(CultureInfo.InvariantCulture, $"journal_marks {_marks[mark]} at"));
+        }
+
+        if (standing.UpTo.Micros is { } at && at != Math.Max(latest, _latest[^1]))
+            differences.Add(string.Create(CultureInfo.InvariantCulture, $"journal_position {UpTo} at"));
+    }
+
+    private void AddSums(List<string> differences)
+    {
+        // They go over all accounts.
         if (Unreadable.Count > 0)
-            return [];
+            return;
         var days = new SortedDictionary<DateOnly, Totals>();
         foreach (var ((_, day, move), cell) in _sums)
             days[day] = days.GetValueOrDefault(day, Totals.None).Plus(move, cell.Sum);
         foreach (var day in standing.Days)
             days[day.From] = days.GetValueOrDefault(day.From, Totals.None).Since(day.Totals);
-        var differences = new List<string>();
-        differences.AddRange(standing.Opening.Moves.Keys.Select(move => $"journal_days before all days: {Name(move)}"));
         differences.AddRange(
             days.SelectMany(day =>
                 day.Value.Moves.Keys.Select(move => $"journal_days {day.Key.ToString("O", CultureInfo.InvariantCulture)} {Name(move)}")
@@ -247,14 +301,13 @@ internal sealed class BookSums(IEventLog log, StandingSums standing)
         {
             foreach (var (key, cell) in byMark[mark])
                 upTo = upTo.Plus(key.Move, cell.Sum);
+            if (standing.Marks[mark].Totals is not { } kept)
+                continue;
             differences.AddRange(
-                upTo.Since(standing.Marks[mark].Totals)
+                upTo.Since(kept)
                     .Moves.Keys.Select(move => string.Create(CultureInfo.InvariantCulture, $"journal_marks {_marks[mark]} {Name(move)}"))
             );
         }
-
-        differences.AddRange(_wrongTotals);
-        return differences;
     }
 
     /// <summary>A sum that grows.</summary>

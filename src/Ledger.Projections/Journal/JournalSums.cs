@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Data;
 using System.Globalization;
 using System.Numerics;
 using Ledger.Domain;
@@ -121,7 +122,9 @@ public sealed class JournalSums(
         var (all, upTo) = await UpToAsync(DateOnly.MaxValue.AddDays(-1), ct);
         if (moment >= upTo.At)
             return (all, upTo);
-        var (from, totals) = await FindMarkAsync("m.at <= $1", moment, ct) ?? (default, Totals.None);
+        var (from, totals) =
+            await FindMarkAsync("m.at <= $1 and m.position <= (select p.position from journal_position p)", moment, ct)
+            ?? (default, Totals.None);
         return await ReadOnAsync(
             from,
             totals,
@@ -177,28 +180,130 @@ public sealed class JournalSums(
     }
 
     /// <summary>The sums as they stand, to post the log beside them.</summary>
+    /// <remarks>Rows are read one by one: one that somebody has made unreadable is named by its key, and hides no other.</remarks>
     internal async Task<BookSums> BeginAsync(CancellationToken ct)
     {
-        var (opening, days, upTo) = await ReadAsync(DateOnly.MinValue, DateOnly.MaxValue, "day", ct);
-        await using var command = database.CreateCommand(
+        var unlawful = new List<string>();
+
+        // The position, the sums and the marks are of one moment.
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+        var upTo = await StandingUpToAsync(connection, ct);
+        var days = await StandingDaysAsync(connection, unlawful, ct);
+        var marks = await StandingMarksAsync(connection, upTo.Position, unlawful, ct);
+        await transaction.CommitAsync(ct);
+        return new(
+            log,
+            new(
+                [.. days.Select(day => new PeriodTotals(day.Key, day.Value))],
+                upTo,
+                marks,
+                await new JournalTotals(database).ListAsync(unlawful, ct),
+                unlawful
+            )
+        );
+    }
+
+    private static async Task<(long Position, long? Micros)> StandingUpToAsync(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select p.position, p.at from journal_position p", connection);
+        await using var row = await command.ExecuteReaderAsync(ct);
+        return await row.ReadAsync(ct) ? (row.GetInt64(0), StoredTime.Micros(row.GetFieldValue<long>(1))) : (0, null);
+    }
+
+    private static async Task<SortedDictionary<DateOnly, Totals>> StandingDaysAsync(
+        NpgsqlConnection connection,
+        List<string> unlawful,
+        CancellationToken ct
+    )
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            select
+              d.day::text,
+              d.debit,
+              d.credit,
+              d.unit,
+              d.parts::text,
+              d.worth::text
+            from journal_days d
+            order by d.day, d.debit, d.credit, d.unit
+            """,
+            connection
+        )
+        {
+            CommandTimeout = 0,
+        };
+        var days = new SortedDictionary<DateOnly, Totals>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+        {
+            var (day, debit, credit, unit) = (rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3));
+            try
+            {
+                var of = DateOnly.ParseExact(day, "yyyy-MM-dd", CultureInfo.InvariantCulture);
+                var move = JournalTotals.MoveOf(debit, credit, unit);
+                var sum = JournalTotals.SumOf(rows.GetString(4), rows.GetString(5));
+                days[of] = days.GetValueOrDefault(of, Totals.None).Plus(move, sum);
+            }
+            catch (Exception e) when (UnreadableStream.IsMeantBy(e))
+            {
+                unlawful.Add($"journal_days {day} {debit} {credit} {unit}");
+            }
+        }
+
+        return days;
+    }
+
+    private static async Task<List<StandingMark>> StandingMarksAsync(
+        NpgsqlConnection connection,
+        long upTo,
+        List<string> unlawful,
+        CancellationToken ct
+    )
+    {
+        await using var command = new NpgsqlCommand(
             """
             select
               m.position,
+              m.at,
               m.moves::text
             from journal_marks m
-            where m.position <= $1
             order by m.position
-            """
-        );
-        command.Parameters.Add(new() { Value = upTo.Position });
-        var marks = new List<(long, Totals)>();
-        await using (var rows = await command.ExecuteReaderAsync(ct))
+            """,
+            connection
+        )
         {
-            while (await rows.ReadAsync(ct))
-                marks.Add((rows.GetInt64(0), JournalTotals.Read(rows.GetString(1))));
+            CommandTimeout = 0,
+        };
+        var marks = new List<StandingMark>();
+        await using var rows = await command.ExecuteReaderAsync(ct);
+        while (await rows.ReadAsync(ct))
+        {
+            var position = rows.GetInt64(0);
+            var name = string.Create(CultureInfo.InvariantCulture, $"journal_marks {position}");
+
+            // A mark is made of the sums, so that none goes further than they do.
+            if (position > upTo)
+            {
+                unlawful.Add(name);
+                continue;
+            }
+
+            Totals? totals = null;
+            try
+            {
+                totals = JournalTotals.Read(rows.GetString(2));
+            }
+            catch (Exception e) when (UnreadableStream.IsMeantBy(e))
+            {
+                unlawful.Add(name);
+            }
+
+            marks.Add(new(position, StoredTime.Micros(rows.GetFieldValue<long>(1)), totals));
         }
 
-        return new(log, new(opening, days, upTo, marks, await new JournalTotals(database).ListAsync(ct)));
+        return marks;
     }
 
     /// <summary>What events moved, by day; nothing of it is kept.</summary>

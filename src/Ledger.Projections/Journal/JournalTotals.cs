@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ledger.Domain;
 using Ledger.Domain.Journal;
+using Ledger.Projections.Rebuild;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -64,7 +65,12 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
     }
 
     /// <summary>All that a statement may begin at, by stream, the first version last.</summary>
-    public async Task<IReadOnlyDictionary<string, Stack<(long Version, Totals Totals)>>> ListAsync(CancellationToken ct)
+    /// <param name="unlawful">Takes the rows that cannot be read, by table and key.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<IReadOnlyDictionary<string, Stack<(long Version, Totals Totals)>>> ListAsync(
+        ICollection<string> unlawful,
+        CancellationToken ct
+    )
     {
         await using var command = database.CreateCommand(
             $"""
@@ -84,10 +90,21 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
         {
+            Totals moved;
+            try
+            {
+                moved = Read(rows.GetString(2));
+            }
+            catch (Exception e) when (UnreadableStream.IsMeantBy(e))
+            {
+                unlawful.Add(Name(rows.GetString(0), rows.GetInt64(1)));
+                continue;
+            }
+
             var stream = new AccountId(rows.GetString(0)).StreamId;
             if (!kept.TryGetValue(stream, out var totals))
                 kept.Add(stream, totals = []);
-            totals.Push((rows.GetInt64(1), Read(rows.GetString(2))));
+            totals.Push((rows.GetInt64(1), moved));
         }
 
         return kept;
@@ -142,15 +159,16 @@ internal sealed class JournalTotals(NpgsqlDataSource database)
             .Deserialize(text, Json.ImmutableArrayKeptMove)
             .Aggregate(
                 Totals.None,
-                (totals, move) =>
-                    totals.Plus(
-                        MoveOf(move.Debit, move.Credit, move.Unit),
-                        new(
-                            Int128.Parse(move.Parts, CultureInfo.InvariantCulture),
-                            new(Int128.Parse(move.Worth, CultureInfo.InvariantCulture))
-                        )
-                    )
+                (totals, move) => totals.Plus(MoveOf(move.Debit, move.Credit, move.Unit), SumOf(move.Parts, move.Worth))
             );
+
+    /// <summary>A row's name.</summary>
+    public static string Name(string account, long version) =>
+        string.Create(CultureInfo.InvariantCulture, $"journal_totals {account} {version}");
+
+    /// <summary>From the texts of whole numbers.</summary>
+    public static Sum SumOf(string parts, string worth) =>
+        new(Int128.Parse(parts, CultureInfo.InvariantCulture), new(Int128.Parse(worth, CultureInfo.InvariantCulture)));
 
     /// <summary>From the texts that tables hold.</summary>
     public static Move MoveOf(string debit, string credit, string unit) =>

@@ -239,7 +239,7 @@ internal sealed class CheckpointReview(
             """
             select
               s.id,
-              s.version
+              coalesce(s.version, 0)
             from mt_streams s
             where s.id > $1
               and s.type = $2

@@ -39,8 +39,8 @@ internal sealed class LogPassWork
 
     private long _erased;
 
-    /// <summary>Events whose metadata or address is gone and whose digest of it stands: erased, by whomever.</summary>
-    public long Erased => Interlocked.Read(ref _erased);
+    /// <summary>Takes how many events there were since it was asked last whose metadata or address is gone and whose digest of it stands: erased, by whomever.</summary>
+    public long TakeErased() => Interlocked.Exchange(ref _erased, 0);
 
     /// <summary>Counts one more.</summary>
     public void CountErased() => Interlocked.Increment(ref _erased);
@@ -63,6 +63,8 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
 {
     private const int Blocks = 8;
 
+    private const int MostStrays = AuditRun.MaxFindings;
+
     private readonly Dictionary<string, FoldedAccount> _accounts = new(StringComparer.Ordinal);
     private PassRows _rows = new([], []);
     private PassRows _spare = new([], []);
@@ -73,6 +75,12 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
 
     /// <summary>The streams of the part that are no accounts'.</summary>
     public HashSet<string> Others { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Events that no stream's history can have: those that name no stream, and versions below the first. They are not folded; of very many only the first are here.</summary>
+    public List<(long Position, string StreamId, long Version)> Strays { get; } = [];
+
+    /// <summary>How many of them there are.</summary>
+    public long StraysTotal { get; private set; }
 
     /// <summary>The last position of the pass.</summary>
     public long Position { get; private set; }
@@ -128,7 +136,10 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
     {
         _accounts.Clear();
         Others.Clear();
+        Strays.Clear();
+        StraysTotal = 0;
         Position = position;
+        work.Books?.BeginPass();
         _rows.Clear();
 
         // One who takes hashes wants those of all streams.
@@ -255,6 +266,15 @@ internal sealed class LogPass(NpgsqlDataSource database, LogPassWork work)
         Span<char> stream = stackalloc char[256];
         foreach (var raw in block)
         {
+            work.Books?.See(raw.Position, raw.Micros);
+            if (raw.Version < 1 || raw.StreamId.IsEmpty)
+            {
+                if (StraysTotal++ < MostStrays)
+                    Strays.Add((raw.Position, Encoding.UTF8.GetString(raw.StreamId), raw.Version));
+                hashes?.Add(raw.Position, parser.HashOf(raw));
+                continue;
+            }
+
             if (!raw.StreamId.StartsWith("account-"u8))
             {
                 Others.Add(Encoding.UTF8.GetString(raw.StreamId));

@@ -1,3 +1,4 @@
+using Ledger.EventStore;
 using Npgsql;
 
 namespace Ledger.Projections.Rebuild;
@@ -49,8 +50,23 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time, int 
         await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct, accountsAtOnce: accountsAtOnce);
         await shadow.RefuseDependentsAsync(ct);
         await (review?.BeginAsync(ct) ?? Task.CompletedTask);
-        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review), ct);
+        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review, ct), ct);
         await shadow.SwapAsync(ct);
+    }
+
+    /// <summary>Drops what a rebuild or comparison that was killed has left behind, unless another one is at work: nobody else would before the next one begins.</summary>
+    /// <returns>Whether that was possible; not so for a role that does not own it, which is no reason for anybody to stop.</returns>
+    public async Task<bool> DropHalfAsync(CancellationToken ct)
+    {
+        try
+        {
+            await Shadow.DropHalfAsync(database, ct);
+            return true;
+        }
+        catch (PostgresException e) when (!Outage.IsState(e.SqlState))
+        {
+            return false;
+        }
     }
 
     /// <summary>Rebuilds a read model beside the one that stands, and tells where the two differ; nothing where all is well.</summary>
@@ -73,17 +89,17 @@ public sealed class Rebuilder(NpgsqlDataSource database, TimeProvider time, int 
             return review is null ? [] : await review.CompareAsync(ct);
         await using var shadow = await Shadow.OpenAsync(database, wanted, time, progress, ct, unreadable, accountsAtOnce);
         await (review?.BeginAsync(ct) ?? Task.CompletedTask);
-        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review), ct);
+        await shadow.FillAsync(new() { Checkpoints = review, Progress = shadow.Count }, RestOf(review, ct), ct);
         return [.. await shadow.CompareAsync(ct), .. review?.Drifts ?? []];
     }
 
     /// <summary>What a pass has left, checkpoints are reviewed of event by event.</summary>
-    internal static Func<LogPass, string?, string?, Task>? RestOf(CheckpointReview? review) =>
+    internal static Func<LogPass, string?, string?, Task>? RestOf(CheckpointReview? review, CancellationToken ct) =>
         review is null
             ? null
             : async (pass, _, _) =>
             {
                 foreach (var account in pass.Accounts.Values.Where(account => account.IsLeft))
-                    await review.FollowAsync(account, default);
+                    await review.FollowAsync(account, ct);
             };
 }

@@ -45,6 +45,7 @@ internal sealed class Shadow : IAsyncDisposable
     private readonly ICollection<UnreadableStream>? _unreadable;
     private readonly HashSet<string> _left = new(StringComparer.Ordinal);
     private RateBook _book = RateBook.Empty;
+    private bool _isLocked;
     private long _settled;
     private long _total;
     private long _done;
@@ -143,6 +144,24 @@ internal sealed class Shadow : IAsyncDisposable
         }
     }
 
+    /// <summary>Drops what a run that was killed has left behind, unless another one is at work.</summary>
+    public static async Task DropHalfAsync(NpgsqlDataSource database, CancellationToken ct)
+    {
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var look = new NpgsqlCommand($"select to_regnamespace('{Schema}') is not null", connection);
+        if (!(bool)(await look.ExecuteScalarAsync(ct))!)
+            return;
+
+        // The lock ends with the transaction.
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        await using var take = new NpgsqlCommand($"select pg_try_advisory_xact_lock({AdvisoryLock})", connection);
+        if (!(bool)(await take.ExecuteScalarAsync(ct))!)
+            return;
+        await using (var drop = new NpgsqlCommand($"drop schema if exists {Schema} cascade", connection))
+            await drop.ExecuteNonQueryAsync(ct);
+        await transaction.CommitAsync(ct);
+    }
+
     /// <summary>How many accounts are folded at once.</summary>
     public int PartSize { get; init; } = AccountsAtOnce;
 
@@ -168,9 +187,9 @@ internal sealed class Shadow : IAsyncDisposable
             foreach (var upTo in await LogPass.PartsAsync(_log, PartSize, ct))
             {
                 await pass.RunAsync(above, upTo, _settled, SpillAsync, ct);
-                await WritePartAsync(pass, above, upTo, behind, ct);
                 if (seen is not null)
                     await seen(pass, above, upTo);
+                await WritePartAsync(pass, above, upTo, behind, ct);
                 above = upTo;
             }
 
@@ -417,6 +436,7 @@ internal sealed class Shadow : IAsyncDisposable
             try
             {
                 await ExecuteAsync("begin; set local lock_timeout = '100ms'; set local synchronous_commit = on", ct);
+                _isLocked = true;
 
                 // Views first, as their readers do.
                 var grants = await GrantsAsync(ct);
@@ -443,6 +463,10 @@ internal sealed class Shadow : IAsyncDisposable
                 when (busy.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
             {
                 await ExecuteAsync("rollback", ct);
+            }
+            finally
+            {
+                _isLocked = false;
             }
 
             await Task.Delay(pause, _time, ct);
@@ -489,6 +513,10 @@ internal sealed class Shadow : IAsyncDisposable
                         continue;
                     await WriteAsync(ranges, ids, states, ct);
                     room = EventsPerPage;
+
+                    // Whoever has left a stream need not ask for as many events as its row says that there are.
+                    if (_left.Contains(stream))
+                        break;
                 }
             }
 
@@ -505,7 +533,7 @@ internal sealed class Shadow : IAsyncDisposable
     )
     {
         var events = (await _scan.ReadAsync(ranges, ct)).ToLookup(stored => stored.StreamId, StringComparer.Ordinal);
-        _writes.Clear();
+        var steps = new List<Step>();
         foreach (var range in ranges.Where(range => !_left.Contains(range.StreamId)))
         {
             var id = ids[range.StreamId];
@@ -531,15 +559,63 @@ internal sealed class Shadow : IAsyncDisposable
                 Leave(range.StreamId, account.Version + 1, e.Message);
                 continue;
             }
+            catch (Exception e) when (UnreadableStream.IsMeantBy(e) && e is not (UnknownEventTypeException or InvalidDataException))
+            {
+                throw new InvalidDataException($"{range.StreamId} version {account.Version + 1}: {e.Message}", e);
+            }
 
-            _writes.Add(1, before.Account, account, facts, hash);
-            states[id] = new(account, hash);
-            _events += facts.Count;
+            steps.Add(new(range.StreamId, before.Account, account, facts, hash));
         }
 
-        await _accountWriter.WriteAsync(ct);
+        try
+        {
+            await WriteAsync(steps, states, ct);
+        }
+        catch (PostgresException e) when (_unreadable is not null && !Outage.IsState(e.SqlState))
+        {
+            // Rows that no table takes, such as a pocket overdrawn: one by one, so that only the stream is left out whose they are.
+            foreach (var step in steps)
+            {
+                try
+                {
+                    await WriteAsync([step], states, ct);
+                }
+                catch (PostgresException refused) when (!Outage.IsState(refused.SqlState))
+                {
+                    Leave(step.StreamId, step.Before.Version + 1, $"Its rows are not lawful: {refused.MessageText}");
+                }
+            }
+        }
+
         ranges.Clear();
     }
+
+    private async Task WriteAsync(IReadOnlyList<Step> steps, Dictionary<AccountId, AccountSnapshot> states, CancellationToken ct)
+    {
+        _writes.Clear();
+        foreach (var step in steps)
+            _writes.Add(1, step.Before, step.After, step.Facts, step.Hash);
+        if (_isLocked)
+            await ExecuteAsync("savepoint step", ct);
+        try
+        {
+            await _accountWriter.WriteAsync(ct);
+        }
+        catch (PostgresException e) when (_isLocked && !Outage.IsState(e.SqlState))
+        {
+            await ExecuteAsync("rollback to savepoint step", ct);
+            throw;
+        }
+
+        foreach (var step in steps)
+        {
+            states[step.After.Id] = new(step.After, step.Hash);
+            _events += step.Facts.Count;
+        }
+    }
+
+    /// <summary>What some events did to one account.</summary>
+    private sealed record Step(string StreamId, Account Before, Account After, List<Fact> Facts, ReadOnlyMemory<byte> Hash);
 
     /// <summary>Leaves a stream out: what rests on it is not compared.</summary>
     private void Leave(string stream, long version, string message)
@@ -594,8 +670,9 @@ internal sealed class Shadow : IAsyncDisposable
             select coalesce(
               string_agg(
                 format(
-                  'grant %s on %I.%I to %s%s',
+                  'grant %s%s on %I.%I to %s%s',
                   a.privilege_type,
+                  a.of_column,
                   n.nspname,
                   c.relname,
                   case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end,
@@ -607,7 +684,16 @@ internal sealed class Shadow : IAsyncDisposable
             )
             from pg_class c
             join pg_namespace n on n.oid = c.relnamespace
-            cross join lateral aclexplode(c.relacl) a
+            cross join lateral (
+              select t.grantee, t.privilege_type, t.is_grantable, '' as of_column
+              from aclexplode(c.relacl) t
+              union all
+              select g.grantee, g.privilege_type, g.is_grantable, format(' (%I)', b.attname)
+              from pg_attribute b
+              cross join lateral aclexplode(b.attacl) g
+              where b.attrelid = c.oid
+                and not b.attisdropped
+            ) a
             where quote_ident(n.nspname) = $1
               and c.relname = any ($2)
               and a.grantee <> c.relowner

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Ledger.Api.Audit;
 using Ledger.Domain;
 using Ledger.Domain.Keys;
@@ -48,9 +49,24 @@ public sealed class ReceiptTests
         await world.App.ExecuteAsync(new ReverseSpend(world.Ada.Id, new(Guid.Parse(id)), "sorry"));
         var reversed = (await ReceiptAsync(world, id)).ShouldBe(200);
         reversed.Text("data", "spend", "reversal", "reason").ShouldBe("sorry");
-        Check(reversed).Lines.ShouldContain(line => line.StartsWith("Not proven yet: its reversal", StringComparison.Ordinal));
+        verdict = Check(reversed);
+        verdict.IsGood.ShouldBeFalse();
+        verdict.Lines.ShouldContain(line => line.StartsWith("Not proven yet: its reversal", StringComparison.Ordinal));
+        verdict.Lines.ShouldNotContain(line => line.StartsWith("Given back", StringComparison.Ordinal));
         await world.Publisher.PublishAsync(default);
-        Check(await ReceiptAsync(world, id)).Lines.ShouldNotContain(line => line.StartsWith("Not proven yet", StringComparison.Ordinal));
+        receipt = await ReceiptAsync(world, id);
+        verdict = Check(receipt);
+        verdict.IsGood.ShouldBeTrue(string.Join('\n', verdict.Lines));
+        verdict.Lines.ShouldNotContain(line => line.StartsWith("Not proven yet", StringComparison.Ordinal));
+        verdict.Lines.ShouldContain(line => line.StartsWith("Given back", StringComparison.Ordinal));
+
+        // A reversal that somebody has invented is not told of as a fact, and ends with 1.
+        var file = Path.Combine(world.App.DataFolder, "receipt.json");
+        await File.WriteAllBytesAsync(file, Forge(receipt, "reversal"));
+        var (code, output, error) = await world.RunAsync("audit", "receipt", file);
+        (code, output).ShouldBe((1, ""));
+        error.ShouldContain("Not proven yet: its reversal");
+        error.ShouldNotContain("Given back");
     }
 
     [Fact]
@@ -156,6 +172,7 @@ public sealed class ReceiptTests
         receipt.Text("data", "spend", "hold", "asked").ShouldBe("sandbox/echo");
         receipt.Text("data", "spend", "unit").ShouldBe("usd");
         Check(receipt).ShouldSatisfyAllConditions(verdict => verdict.IsGood.ShouldBeTrue(string.Join('\n', verdict.Lines)));
+        Refuses(receipt, "rate_card", "hold", "grant");
 
         // Bought credits: order and payment stand behind the grant.
         var order = new OrderId("order00000000001");
@@ -184,6 +201,45 @@ public sealed class ReceiptTests
         bought.GetProperty("order_id").GetString().ShouldBe(order.Value);
         bought.GetProperty("payment_id").GetString().ShouldNotBeNullOrEmpty();
         Check(receipt).ShouldSatisfyAllConditions(verdict => verdict.IsGood.ShouldBeTrue(string.Join('\n', verdict.Lines)));
+        Refuses(receipt, "rate_card", "grant", "order", "payment");
+    }
+
+    /// <summary>Anybody can invent what a charge follows from, and make the receipt anew around it: what no checkpoint covers proves nothing.</summary>
+    private static void Refuses(Answer receipt, params string[] roles)
+    {
+        foreach (var role in roles)
+            ReceiptCheck
+                .Check(Forge(receipt, role), ReceiptAnchors.None)
+                .ShouldSatisfyAllConditions(
+                    verdict => verdict.IsGood.ShouldBeFalse(role),
+                    verdict => verdict.Lines.ShouldBe([$"The receipt is not good: the event of its {role} is not proven."])
+                );
+    }
+
+    /// <summary>The receipt with another event in a role, and with no more checkpoints and keys than the others need.</summary>
+    private static byte[] Forge(Answer receipt, string role)
+    {
+        var genuine = Receipt.Read(receipt.Json.GetProperty("data"));
+        var forged = genuine.Evidence.Last(evidence => evidence.Role == role);
+        var stored = forged.Event.Stored;
+        List<ReceiptEvidence> evidence =
+        [
+            .. genuine.Evidence.Select(one =>
+                one == forged ? new(role, new(stored with { At = stored.At.AddDays(-1) }, forged.Event.Previous), null) : one
+            ),
+        ];
+        var covering = evidence.Select(one => one.Proof?.Checkpoint).ToHashSet();
+        var checkpoints = genuine.Checkpoints.Where(signed => covering.Contains(signed.Checkpoint.Number)).ToList();
+        using var text = new MemoryStream();
+        using (var json = new Utf8JsonWriter(text))
+            new Receipt(
+                genuine.Account,
+                genuine.Spend,
+                evidence,
+                checkpoints,
+                [.. genuine.Keys.Where(key => checkpoints.Exists(signed => signed.Checkpoint.KeyId == key.Id))]
+            ).Write(json);
+        return text.ToArray();
     }
 
     private static Task<Answer> ReceiptAsync(AuditWorld world, string id) =>

@@ -1,8 +1,11 @@
 using Ledger.Api.Cli;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
+using Ledger.EventStore;
+using Ledger.Projections.Journal;
 using Ledger.Projections.Rebuild;
 using Ledger.Testing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Ledger.Api.Tests.Cli;
 
@@ -161,6 +164,80 @@ public sealed class CommandLineTests
                 error.ShouldContain(place);
             (await RunAsync(database, "rate-card", "publish", file + ".gone")).Error.ShouldContain("cannot be read");
         }
+    }
+
+    [Theory]
+    [InlineData("type = 'unknown'", "holds an event 'unknown' at version 2")]
+    [InlineData("data = jsonb_set(data, '{amount}', '\"x\"')", " version 2")]
+    public async Task A_log_that_cannot_be_read_is_told_in_one_line_and_ends_with_1(string tamper, string said)
+    {
+        await using var app = await LedgerApp.StartAsync();
+        var account = await app.OpenAccountAsync(credits: 100);
+        (
+            await app.PostAsync(
+                "/api/v1/tools/spend",
+                account.Key,
+                new
+                {
+                    tool = "chat",
+                    units = 1,
+                    reference = "r",
+                }
+            )
+        ).ShouldBe(200);
+        var stream = account.Id.StreamId;
+        var version = (await app.EventsAsync(account.Id)).First(stored => stored.Type == "credits_granted").Version;
+        said = said.Replace("version 2", $"version {version}", StringComparison.Ordinal);
+        await using var database = Npgsql.NpgsqlDataSource.Create(app.Database);
+        await app
+            .Services.GetRequiredService<JournalSums>()
+            .AddAsync(await app.Services.GetRequiredService<IEventLog>().ReadLogAsync(0, 1000, default), default);
+        await database.ExecuteAsync($"update mt_events set {tamper} where stream_id = '{stream}' and version = {version}");
+
+        var (code, output, error) = await RunAsync(app.Database, "rebuild", "--check");
+        code.ShouldBe(1);
+        output.ShouldContain($"{stream} is broken at version {version}: HashMismatch");
+        output.ShouldContain($"{stream} cannot be booked from version {version} on");
+        output.ShouldContain($"{stream} cannot be compared from version {version} on");
+        error.ShouldContain("Not all is well: 3 findings.");
+
+        (code, output, error) = await RunAsync(app.Database, "rebuild", "all");
+        (code, output).ShouldBe((1, ""));
+        error
+            .Split('\r', '\n')
+            .ShouldContain(line => line.StartsWith("The command could not be carried through: ", StringComparison.Ordinal));
+        error.ShouldContain(stream);
+        error.ShouldContain(said);
+        error.ShouldNotContain("   at ");
+        (await database.QueryAsync<bool>("select to_regnamespace('ledger_rebuild') is null")).ShouldBeTrue();
+
+        // Charges of which the amount cannot be read.
+        await database.ExecuteAsync(
+            $"update mt_events set data = jsonb_set(data, '{{charged}}', '\"x\"') where stream_id = '{stream}' and type = 'credits_spent'"
+        );
+        (code, output, error) = await RunAsync(
+            app.Database,
+            "replay",
+            "--rate-card",
+            Path.Combine(AppContext.BaseDirectory, "rate-card.json"),
+            "--from",
+            "2020-01-01",
+            "--to",
+            "2999-01-01"
+        );
+        (code, output).ShouldBe((1, ""));
+        error.ShouldContain($"The command could not be carried through: {stream} version ");
+        error.ShouldNotContain("   at ");
+    }
+
+    [Fact]
+    public async Task What_a_killed_rebuild_has_left_is_dropped_by_the_next_start()
+    {
+        await using var app = await LedgerApp.StartAsync();
+        await using var database = Npgsql.NpgsqlDataSource.Create(app.Database);
+        await database.ExecuteAsync("create schema ledger_rebuild; create table ledger_rebuild.accounts (account_id varchar)");
+        await using var next = await LedgerApp.StartAsync(database: app.Database);
+        (await database.QueryAsync<bool>("select to_regnamespace('ledger_rebuild') is null")).ShouldBeTrue();
     }
 
     [Fact]
