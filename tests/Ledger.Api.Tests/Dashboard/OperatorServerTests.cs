@@ -166,6 +166,34 @@ public sealed class OperatorServerTests(DashboardWorld world, Browser browser) :
         (await VersionsAsync(own)).ShouldBe(2);
     }
 
+    [Fact]
+    public async Task What_was_being_written_is_not_lost_by_another_page_in_between()
+    {
+        await using var own = await OwnWorldAsync();
+        await using var visitor = await OperatorAsync(own);
+        await visitor.GoAsync("/operator/rate-card/edit");
+        var editor = visitor.Page.GetByLabel("Rate card, as JSON");
+        var written = await editor.InputValueAsync();
+        var draft = written.Replace("\"credits\": \"5\"", "\"credits\": \"6\"", StringComparison.Ordinal);
+        await ReviewAsync(visitor, draft, null);
+
+        // Other colours are another page, and the review was the answer to a form.
+        await visitor.PressAsync("Dark");
+        visitor.Path.ShouldBe("/operator/rate-card/edit");
+        (await editor.InputValueAsync()).ShouldBe(written);
+        await visitor.LookAsync("operator-rate-card-draft");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Go on with it" }).ClickAsync();
+        (await editor.InputValueAsync()).ShouldBe(draft);
+        await visitor.PressAsync("Review the changes");
+        await visitor.PressAsync("Publish it");
+        visitor.Path.ShouldBe("/operator/rate-card?done=published");
+        await visitor.PressAsync("Version 1");
+        await visitor.PressAsync("Edit…");
+        visitor.Path.ShouldBe("/operator/rate-card/edit?version=1");
+        (await editor.InputValueAsync()).ShouldBe(written);
+        (await visitor.Page.Locator("#draft").IsVisibleAsync()).ShouldBeFalse("it is published");
+    }
+
     private static async Task<string> ReviewAsync(Visitor visitor, string card, DateTimeOffset? from)
     {
         await visitor.GoAsync("/operator/rate-card/edit");
