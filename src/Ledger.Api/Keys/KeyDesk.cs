@@ -44,7 +44,9 @@ public sealed class KeyDesk(KeyQueries queries, KeyUses uses, KeyDirectory direc
         var now = LedgerTime.Later(time, account.LastAt);
         return
         [
-            .. (await ListUseAsync(account, keys, ct)).Select(use => KeyTranslation.ToView(use.Key, use.Usage, use.LastUsedAt, now, secret)),
+            .. (await ListUseAsync(account, keys, ct)).Select(use =>
+                KeyTranslation.ToView(use.Key, use.Usage, use.LastUsedAt, now, secret)
+            ),
         ];
     }
 
@@ -69,11 +71,7 @@ public sealed class KeyDesk(KeyQueries queries, KeyUses uses, KeyDirectory direc
             .. keys.Select(key =>
             {
                 var charged = usage.GetValueOrDefault(key.Id);
-                return new KeyUse(
-                    key,
-                    charged,
-                    lastUsed.TryGetValue(key.Id, out var at) ? at : KeyTranslation.LastCharged(key, charged)
-                );
+                return new KeyUse(key, charged, lastUsed.TryGetValue(key.Id, out var at) ? at : KeyTranslation.LastCharged(key, charged));
             }),
         ];
     }

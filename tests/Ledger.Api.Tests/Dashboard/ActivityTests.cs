@@ -152,7 +152,9 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
         (await visitor.Page.Locator("tbody tr").CountAsync()).ShouldBe(1);
         visitor.Path.ShouldContain("tool=sfx");
         visitor.Path.ShouldContain("key=" + key);
-        (await visitor.Page.Locator("tbody th").InnerTextAsync()).ShouldContain(now.Year.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        (await visitor.Page.Locator("tbody th").InnerTextAsync()).ShouldContain(
+            now.Year.ToString(System.Globalization.CultureInfo.InvariantCulture)
+        );
     }
 
     [Fact]

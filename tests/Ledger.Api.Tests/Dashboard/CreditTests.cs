@@ -69,7 +69,7 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         (
             await visitor.Page.EvaluateAsync<bool>(
                 "([x, y]) => document.elementFromPoint(x, y).closest('form') !== null",
-                new[] { place.X + (place.Width / 2), place.Y + (place.Height / 2) }
+                new double[] { place.X + (place.Width / 2), place.Y + (place.Height / 2) }
             )
         ).ShouldBeFalse();
         var order = (await world.App.ReadAsync(account)).Orders.All.Values.ShouldHaveSingleItem();

@@ -278,8 +278,7 @@ public sealed class KeyTests(DashboardWorld world) : IClassFixture<DashboardWorl
         await world.App.CreateKeyAsync(account, change: made => made with { Name = "Never used" });
         (await AskAsync(secret, "sandbox/echo")).ShouldBe(200);
         var charged =
-            Domain.Money.Amount.Usd(5)
-            - (await world.App.ReadAsync(account)).Wallet.Available(Domain.Money.Unit.Usd, world.App.Clock.Now);
+            Domain.Money.Amount.Usd(5) - (await world.App.ReadAsync(account)).Wallet.Available(Domain.Money.Unit.Usd, world.App.Clock.Now);
         charged.IsPositive.ShouldBeTrue();
         await visitor.GoAsync($"/keys/{key}");
         (await SpentAsync("This month")).ShouldBe(Ledger.Api.Dashboard.Show.Amount(charged));
@@ -291,7 +290,8 @@ public sealed class KeyTests(DashboardWorld world) : IClassFixture<DashboardWorl
         (await SpentAsync("Ever")).ShouldBe("5 credits\n" + Ledger.Api.Dashboard.Show.Amount(charged));
         await visitor.GoAsync("/keys");
         var rows = await visitor.Page.Locator("tbody tr td[data-label='This month']").AllInnerTextsAsync();
-        rows.Select(row => row.Replace('\u00a0', ' ').Trim()).ShouldBe(["0 credits", "5 credits\n" + Ledger.Api.Dashboard.Show.Amount(charged)]);
+        rows.Select(row => row.Replace('\u00a0', ' ').Trim())
+            .ShouldBe(["0 credits", "5 credits\n" + Ledger.Api.Dashboard.Show.Amount(charged)]);
 
         async Task<string> SpentAsync(string name) =>
             (await visitor.Page.Locator($"dt:text-is('{name}') + dd").InnerTextAsync()).Replace('\u00a0', ' ').Trim();

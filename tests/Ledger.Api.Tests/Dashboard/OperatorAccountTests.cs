@@ -63,7 +63,9 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
         var email = world.NewEmail();
         var longer = "very." + email;
         foreach (var address in (string[])[email, longer])
-            (await world.App.PostAsync("/api/v1/auth/register", null, new { email = address, password = DashboardWorld.Password })).ShouldBe(201);
+            (
+                await world.App.PostAsync("/api/v1/auth/register", null, new { email = address, password = DashboardWorld.Password })
+            ).ShouldBe(201);
         await using var visitor = await OperatorAsync();
         await visitor.GoAsync("/operator/accounts?query=" + Uri.EscapeDataString(email.ToUpperInvariant()));
         (await visitor.Page.Locator("tbody th a").AllInnerTextsAsync()).ShouldBe([email]);

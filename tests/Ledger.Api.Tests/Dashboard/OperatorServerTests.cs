@@ -105,7 +105,9 @@ public sealed class OperatorServerTests(DashboardWorld world, Browser browser) :
         var now = own.App.Clock.Now;
 
         // In nine days chat costs 6.
-        (await ReviewAsync(visitor, Priced("6"), now.AddDays(9))).ShouldContain("Compared with version 1, which is in force now and will be then.");
+        (await ReviewAsync(visitor, Priced("6"), now.AddDays(9))).ShouldContain(
+            "Compared with version 1, which is in force now and will be then."
+        );
         await visitor.PressAsync("Publish it");
         visitor.Path.ShouldBe("/operator/rate-card?done=scheduled");
 
@@ -123,7 +125,8 @@ public sealed class OperatorServerTests(DashboardWorld world, Browser browser) :
         page.ShouldNotContain("takes effect");
 
         // While it is looked at, somebody schedules another one.
-        await own.App.Services.GetRequiredService<RateCards>()
+        await own
+            .App.Services.GetRequiredService<RateCards>()
             .PublishAsync(new(Priced("8"), now.AddDays(10)), new("operator", "meanwhile", null), CancellationToken.None);
         await visitor.PressAsync("Publish it");
         page = await visitor.TextAsync();
@@ -148,7 +151,11 @@ public sealed class OperatorServerTests(DashboardWorld world, Browser browser) :
             var visitor = await OperatorAsync(own);
             await visitor.GoAsync("/operator/rate-card/edit");
             var written = await visitor.Page.GetByLabel("Rate card, as JSON").InputValueAsync();
-            await ReviewAsync(visitor, written.Replace("\"credits\": \"5\"", $"\"credits\": \"{credits}\"", StringComparison.Ordinal), null);
+            await ReviewAsync(
+                visitor,
+                written.Replace("\"credits\": \"5\"", $"\"credits\": \"{credits}\"", StringComparison.Ordinal),
+                null
+            );
             forms.Add((visitor, await OperatorForm.ReadAsync(visitor)));
         }
 
@@ -199,7 +206,10 @@ public sealed class OperatorServerTests(DashboardWorld world, Browser browser) :
         await visitor.GoAsync("/operator/rate-card/edit");
         await visitor.FillAsync("Rate card, as JSON", card);
         if (from is { } at)
-            await visitor.FillAsync("Prices from", at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm", System.Globalization.CultureInfo.InvariantCulture));
+            await visitor.FillAsync(
+                "Prices from",
+                at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm", System.Globalization.CultureInfo.InvariantCulture)
+            );
         await visitor.PressAsync("Review the changes");
         return await visitor.TextAsync();
     }

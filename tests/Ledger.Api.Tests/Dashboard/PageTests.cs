@@ -91,7 +91,9 @@ public sealed class PageTests(DashboardWorld world) : IClassFixture<DashboardWor
         await using var _ = visitor;
         await world.FurnishAsync(account);
         await visitor.PressAsync("Dark");
-        foreach (var (name, path) in ((string, string)[])[("chosen-overview", "/"), ("chosen-keys", "/keys"), ("chosen-activity", "/activity")])
+        foreach (
+            var (name, path) in ((string, string)[])[("chosen-overview", "/"), ("chosen-keys", "/keys"), ("chosen-activity", "/activity")]
+        )
         {
             await visitor.GoAsync(path);
             (await visitor.Page.Locator("html").GetAttributeAsync("data-theme")).ShouldBe("dark");
@@ -137,6 +139,7 @@ public sealed class PageTests(DashboardWorld world) : IClassFixture<DashboardWor
               const all = [...document.querySelectorAll('*')];
               return {
                 place: all.indexOf(at),
+                isDate: at.matches('[type=date]'),
                 name: `${at.tagName} ${at.textContent.trim().slice(0, 40) || at.id}`,
                 seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight && style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
               };
@@ -156,7 +159,10 @@ public sealed class PageTests(DashboardWorld world) : IClassFixture<DashboardWor
                     break;
                 var name = $"{path}: {here.GetProperty("name").GetString()}";
                 here.GetProperty("seen").GetBoolean().ShouldBeTrue(name);
-                here.GetProperty("place").GetInt32().ShouldBeGreaterThan(last, name);
+
+                // A date's field has a stop for the day, the month and the year.
+                if (!(here.GetProperty("isDate").GetBoolean() && here.GetProperty("place").GetInt32() == last))
+                    here.GetProperty("place").GetInt32().ShouldBeGreaterThan(last, name);
                 (last, steps) = (here.GetProperty("place").GetInt32(), steps + 1);
             }
 
@@ -204,7 +210,9 @@ public sealed class PageTests(DashboardWorld world) : IClassFixture<DashboardWor
         }
 
         // What does jump is measured.
-        await visitor.Page.EvaluateAsync("() => { const late = document.createElement('p'); late.style.height = '200px'; document.querySelector('main').prepend(late); }");
+        await visitor.Page.EvaluateAsync(
+            "() => { const late = document.createElement('p'); late.style.height = '200px'; document.querySelector('main').prepend(late); }"
+        );
         (await visitor.Page.EvaluateAsync<double>(Moved)).ShouldBeGreaterThan(0.05);
     }
 

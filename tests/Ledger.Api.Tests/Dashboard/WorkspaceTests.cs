@@ -186,7 +186,9 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
         world.Gateway.Upstream.Next(UpstreamScript.Says("And then").Finishing(UpstreamFinish.Length).Using(new(100, 50)));
         await visitor.FillAsync("Most tokens of an answer", "50");
         await SendAsync(visitor, "Tell me all");
-        await Assertions.Expect(visitor.Page.Locator(".turn-note").Last).ToContainTextAsync("Cut at 50 tokens; allow more to go on · Cost $");
+        await Assertions
+            .Expect(visitor.Page.Locator(".turn-note").Last)
+            .ToContainTextAsync("Cut at 50 tokens; allow more to go on · Cost $");
         world.Gateway.Upstream.Next(UpstreamScript.Says("The end").Using(new(100, 50)));
         await SendAsync(visitor, "Go on");
         await Assertions.Expect(visitor.Page.Locator("#chat-count")).ToHaveTextAsync("2 answers");

@@ -300,7 +300,8 @@ internal sealed class CreditPages(PaymentDesk desk, NotificationTargets targets)
             visit.Query("done") switch
             {
                 "saved" => "Saved.",
-                "kept" => "Saved. The address is as before, and so is the secret that signs what is sent there: it was shown when the address was new, and is not shown again.",
+                "kept" =>
+                    "Saved. The address is as before, and so is the secret that signs what is sent there: it was shown when the address was new, and is not shown again.",
                 _ => null,
             },
             status

@@ -1,6 +1,6 @@
+using Ledger.Api.Keys;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
-using Ledger.Api.Keys;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Domain.Wallets;

@@ -120,7 +120,12 @@ internal sealed class AccountPages(
     }
 
     /// <summary>The newest of a list, or those that come after a place in it: a time and an id, so that the next page begins there even where what stood there is gone.</summary>
-    private static Newest<T> NewestOf<T>(OperatorVisit visit, string name, IEnumerable<T> all, Func<T, (DateTimeOffset At, string Id)> place)
+    private static Newest<T> NewestOf<T>(
+        OperatorVisit visit,
+        string name,
+        IEnumerable<T> all,
+        Func<T, (DateTimeOffset At, string Id)> place
+    )
     {
         var sorted = all.OrderByDescending(one => place(one).At).ThenByDescending(one => place(one).Id, StringComparer.Ordinal).ToList();
         var rest = sorted;
@@ -135,8 +140,7 @@ internal sealed class AccountPages(
             rest =
             [
                 .. sorted.Where(one =>
-                    place(one) is var here
-                    && (here.At.UtcTicks < at || (here.At.UtcTicks == at && string.CompareOrdinal(here.Id, id) < 0))
+                    place(one) is var here && (here.At.UtcTicks < at || (here.At.UtcTicks == at && string.CompareOrdinal(here.Id, id) < 0))
                 ),
             ];
         }

@@ -29,7 +29,9 @@ internal sealed class PackPages(PaymentDesk desk)
             .Wallet.Pockets.Where(pocket => pocket is { Unit: Unit.Credits, Scope: not null })
             .OrderByDescending(pocket => pocket.Id.Number)
             .ToList();
-        var after = long.TryParse(visit.Query("after"), NumberStyles.None, CultureInfo.InvariantCulture, out var place) ? place : (long?)null;
+        var after = long.TryParse(visit.Query("after"), NumberStyles.None, CultureInfo.InvariantCulture, out var place)
+            ? place
+            : (long?)null;
         var rest = after is null ? packs : [.. packs.Where(pocket => pocket.Id.Number < after)];
         var page = rest.Take(PageSize).ToList();
         var orders = account.Orders.All.Values.Where(order => order.Pocket is not null).ToDictionary(order => order.Pocket!.Value);
@@ -51,9 +53,7 @@ internal sealed class PackPages(PaymentDesk desk)
                 ],
                 packs.Count,
                 after is null ? null : "/packs",
-                rest.Count > PageSize
-                    ? string.Create(CultureInfo.InvariantCulture, $"/packs?after={page[^1].Id.Number}")
-                    : null,
+                rest.Count > PageSize ? string.Create(CultureInfo.InvariantCulture, $"/packs?after={page[^1].Id.Number}") : null,
                 [.. card.Document.Packs.Select(OfferOf).OfType<OfferLine>()],
                 desk.Provider.Name == PaymentOptions.Sandbox,
                 CreditPages.OutcomeOf(visit),
