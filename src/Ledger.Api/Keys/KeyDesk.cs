@@ -90,7 +90,7 @@ public sealed record KeyUse(Key Key, KeyUsagePeriods Usage, DateTimeOffset? Last
     public IReadOnlyList<Amount> Total => Used(Usage.Total, Usage.TotalUsd);
 
     // A key that was used for dollars alone has not used "0 credits".
-    private static IReadOnlyList<Amount> Used(long credits, long usd)
+    private static List<Amount> Used(long credits, long usd)
     {
         List<Amount> used = [.. ((Amount[])[new(credits, Unit.Credits), new(usd, Unit.Usd)]).Where(amount => !amount.IsZero)];
         return used.Count > 0 ? used : [Amount.Zero(Unit.Credits)];

@@ -119,12 +119,11 @@ public sealed class People(NpgsqlDataSource database)
             """
             select
               a.account_id,
-              p.email,
+              (select p.email from people p where p.account_id = a.account_id),
               a.status,
               a.country,
               a.opened_at
             from accounts a
-            left join people p on p.account_id = a.account_id
             where a.account_id = any(array(
               select $1
               union all
