@@ -1,6 +1,7 @@
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Projections.Accounts;
+using Npgsql;
 
 namespace Ledger.Projections.Tests;
 
@@ -57,6 +58,56 @@ public sealed class PeopleTests
         await ledger.ExecuteAsync("delete from people");
         (await ledger.QueryAsync<long>("select count(*) from credentials")).ShouldBe(0);
         (await people.SearchAsync("", "", 10, default)).ShouldBe([new(Ada.Account, null, "open", "DE", LedgerDatabase.Start)]);
+    }
+
+    [Fact]
+    public async Task A_whole_id_or_address_is_found_without_looking_through_all_accounts()
+    {
+        await using var ledger = await LedgerDatabase.CreateAsync();
+        await using (var history = await ledger.OpenHistoryAsync(1, 3))
+        {
+            foreach (var id in history.States.Keys.ToList())
+                await history.SendAsync(new OpenAccount(id, null));
+        }
+
+        await using (var adding = NpgsqlDataSource.Create(ledger.ConnectionString))
+        {
+            await new People(adding).AddAsync(Ada, null, default);
+            await new People(adding).AddAsync(new(new("a001"), "a000@example.com", LedgerDatabase.Start), null, default);
+        }
+
+        await ledger.ExecuteAsync(
+            """
+            insert into accounts
+            select (jsonb_populate_record(a, jsonb_build_object('account_id', 'b' || n))).*
+            from accounts a, generate_series(1, 2000) n
+            where a.account_id = 'a002'
+            """
+        );
+        await ledger.ExecuteAsync("insert into people select 'b' || n, 'b' || n || '@example.com', now() from generate_series(1, 2000) n");
+        await ledger.ExecuteAsync("analyze");
+        await using (var asking = NpgsqlDataSource.Create(ledger.ConnectionString))
+        {
+            var people = new People(asking);
+            (await people.FindExactlyAsync("ADA@example.com", default)).Select(found => found.Email).ShouldBe(["Ada@Example.com"]);
+            (await people.FindExactlyAsync("a000", default)).Select(found => found.Account.Value).ShouldBe(["a000"]);
+            (await people.FindExactlyAsync("example.com", default)).ShouldBeEmpty();
+            (await people.FindExactlyAsync("", default)).ShouldBeEmpty();
+        }
+
+        // Figures arrive when who asked has gone.
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (!await ledger.QueryAsync<bool>("select idx_scan >= 4 from pg_stat_user_indexes where indexrelname = 'ux_people_email'"))
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+
+        (
+            await ledger.LinesAsync(
+                "select t.relname || ' ' || t.seq_tup_read from pg_stat_user_tables t where t.relname in ('accounts', 'people') and t.seq_tup_read >= 2000"
+            )
+        ).ShouldBeEmpty();
     }
 
     [Fact]

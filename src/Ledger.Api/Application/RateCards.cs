@@ -32,7 +32,7 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
     }
 
     /// <summary>Publishes a version.</summary>
-    /// <returns>The card, or why it was refused.</returns>
+    /// <returns>The card, or why it was not published.</returns>
     public async Task<Publication> PublishAsync(PublishRateCard command, Caller caller, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(command);
@@ -45,6 +45,8 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
             {
                 var book = await ReadAsync(ct);
                 var now = LedgerTime.Later(time, book.LastAt);
+                if (command.IsOutdated(book, now))
+                    return new(null, null);
                 switch (command.Decide(book, now))
                 {
                     case Decision<RateCardEvent>.Rejected(var code, _):
@@ -122,12 +124,15 @@ public sealed class RateCards(IEventLog log, TimeProvider time) : IDisposable
 }
 
 /// <summary>What publishing came to.</summary>
-/// <param name="Card">The card that was published, or that was the same already; null where it was refused.</param>
+/// <param name="Card">The card that was published, or that was the same already; null where it was refused or is outdated.</param>
 /// <param name="Refusal">Why it was refused; null where it was not.</param>
 public readonly record struct Publication(RateCard? Card, RejectionCode? Refusal)
 {
     /// <summary>Whether this made a new version.</summary>
     public bool IsNew { get; init; }
+
+    /// <summary>Whether it was compared with other versions than there are by now, and was not published for that.</summary>
+    public bool IsOutdated => Card is null && Refusal is null;
 }
 
 /// <summary>The clock as the log keeps it.</summary>

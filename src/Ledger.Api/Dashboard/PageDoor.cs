@@ -55,11 +55,15 @@ public sealed class PageDoor(LedgerService ledger, People people, Regions region
                 var person = await people.FindAsync(account.Id, context.RequestAborted);
                 return new(context, account.LapsedAt(now), signIn, book, person?.Email, now, ledger, regions.AddressOf(context));
             case RejectionCode.AccountSuspended:
+                // No page would open any more, so there is nothing to be signed in for: whoever has another account can come in by that.
+                await context.SignOutAsync(Doorkeeper.Session);
                 await pages.SendFaultAsync(
                     context,
                     403,
                     "Your account is suspended",
-                    "Nothing can be spent or changed until it is reinstated. Ask the operator why."
+                    "Nothing can be spent or changed until it is reinstated. Ask the operator why.",
+                    "/sign-in",
+                    "To sign-in"
                 );
                 return null;
             default:

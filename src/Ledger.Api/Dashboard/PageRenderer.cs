@@ -42,10 +42,16 @@ public sealed class PageRenderer(AssetLibrary assets, IAntiforgery antiforgery, 
     }
 
     /// <summary>Sends an error page, which offers the way back and nothing else.</summary>
-    internal Task SendFaultAsync(HttpContext context, int status, string title, string message)
+    internal Task SendFaultAsync(HttpContext context, int status, string title, string message, string? href = null, string? way = null)
     {
         var frame = FrameOf(context, title, PageAudience.Guest, null, null, [], default);
-        return SendAsync(context, status, frame, typeof(FaultPage), new FaultModel(status, title, message, context.TraceIdentifier));
+        return SendAsync(
+            context,
+            status,
+            frame,
+            typeof(FaultPage),
+            new FaultModel(status, title, message, context.TraceIdentifier, href, way)
+        );
     }
 
     /// <summary>Answers with another page's address.</summary>

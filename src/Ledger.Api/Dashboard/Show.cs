@@ -49,6 +49,10 @@ public static class Show
     /// <summary>A moment, to the minute: <c>3 Jul 2026, 12:00 UTC</c>.</summary>
     public static string Moment(DateTimeOffset at) => at.UtcDateTime.ToString("d MMM yyyy, HH:mm 'UTC'", CultureInfo.InvariantCulture);
 
+    /// <summary>A moment, as exactly as it is kept: <c>3 Jul 2026, 12:00:05.25 UTC</c>.</summary>
+    public static string Exactly(DateTimeOffset at) =>
+        at.UtcDateTime.ToString("d MMM yyyy, HH:mm:ss.FFFFFF 'UTC'", CultureInfo.InvariantCulture);
+
     /// <summary>How far away something is, in one unit: <c>in 3 hours</c>, <c>2 days ago</c>, <c>now</c>.</summary>
     public static string Distance(DateTimeOffset at, DateTimeOffset now)
     {

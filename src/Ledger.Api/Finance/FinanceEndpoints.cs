@@ -1,5 +1,6 @@
 using System.Globalization;
 using Ledger.Api.Application;
+using Ledger.Api.Dashboard;
 using Ledger.Api.Http;
 using Ledger.Domain.Accounts;
 using Ledger.Projections.Journal;
@@ -89,7 +90,20 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
     }
 
     /// <summary>One month, as of its end, or of a moment or a position in it.</summary>
-    public async Task ShowStatementAsync(HttpContext context, Account account, string period, string? at, string? position)
+    /// <param name="context">The request.</param>
+    /// <param name="account">Whose.</param>
+    /// <param name="period">The month.</param>
+    /// <param name="at">The moment; null for the month's end.</param>
+    /// <param name="position">The position; null for the month's end.</param>
+    /// <param name="back">Where a page of it leads back to; null for nowhere.</param>
+    public async Task ShowStatementAsync(
+        HttpContext context,
+        Account account,
+        string period,
+        string? at,
+        string? position,
+        string? back = null
+    )
     {
         var (faults, now) = (new JsonFaults(), LedgerTime.Now(_time));
         var month = WireDate.ReadMonth(period);
@@ -137,7 +151,7 @@ internal sealed class FinanceEndpoints(IServiceProvider services, bool isWrapped
         if (CsvAnswer.IsWanted(context))
             await StatementPage.SendTableAsync(context, view);
         else if (HtmlPage.IsWanted(context))
-            await StatementPage.SendPageAsync(context, view);
+            await StatementPage.SendPageAsync(context, view, Themes.Of(context), back);
         else if (isWrapped)
             await ApiErrors.SendAsync(context, 200, new(view), FinanceJson.Default.StatementAnswer);
         else

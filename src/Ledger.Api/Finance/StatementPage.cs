@@ -10,9 +10,11 @@ internal static class StatementPage
 {
     private static readonly string[] Heads = ["section", "unit", "source", "kind", "item", "amount", "usd_value"];
 
-    public static Task SendPageAsync(HttpContext context, StatementView statement)
+    public static Task SendPageAsync(HttpContext context, StatementView statement, string theme = "system", string? back = null)
     {
         var page = new StringBuilder();
+        if (back is not null)
+            page.Append(CultureInfo.InvariantCulture, $"<p class=\"back\"><a href=\"{Text(back)}\">To the statements</a></p>");
         page.Append(CultureInfo.InvariantCulture, $"<h1>Statement {Text(statement.Period)}</h1>");
         page.Append(
             CultureInfo.InvariantCulture,
@@ -33,7 +35,7 @@ internal static class StatementPage
             statement.Payments.Select(line => (new[] { line.Provider, line.Kind, line.Item ?? "" }, line.AmountUsd))
         );
         Table(page, "Closing", ["Source", "Unit"], statement.Closing.Select(line => (new[] { line.Source, line.Unit }, line.Amount)));
-        return HtmlPage.SendAsync(context, 200, "Statement " + statement.Period, page.ToString());
+        return HtmlPage.SendAsync(context, 200, "Statement " + statement.Period, page.ToString(), theme);
     }
 
     public static Task SendTableAsync(HttpContext context, StatementView statement) =>

@@ -29,7 +29,8 @@ internal static class HtmlPage
         table{border-collapse:collapse;width:100%;margin-top:1rem}th,td{text-align:left;padding:.5rem;border-bottom:1px solid var(--line)}
         th{color:var(--soft);font-weight:500}td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
         @media screen and (max-width:40rem){body{padding:1rem .5rem}main{overflow-x:auto}th,td{padding:.5rem .375rem}}
-        @media print{body{max-width:none;padding:0;background:none}main{border:0;padding:0}thead{display:table-header-group}tr{break-inside:avoid}}
+        .first a{display:inline-flex;align-items:center;min-height:2.75rem;padding:.5rem 1rem;border-radius:.5rem;font-weight:550;text-decoration:none;background:var(--accent);color:var(--on-accent)}
+        @media print{.back{display:none}body{max-width:none;padding:0;background:none}main{border:0;padding:0}thead{display:table-header-group}tr{break-inside:avoid}}
         """;
 
     /// <summary>Whether the caller is a browser that shows pages.</summary>

@@ -3,6 +3,7 @@ using Ledger.Api.Hosting;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Keys;
+using Ledger.Domain.Money;
 using Ledger.Projections.Access;
 using Ledger.Projections.Keys;
 
@@ -31,7 +32,7 @@ public sealed class KeyDesk(KeyQueries queries, KeyUses uses, KeyDirectory direc
         ];
     }
 
-    /// <summary>Keys with what they were charged and when they were last used.</summary>
+    /// <summary>Keys with what they were charged and when they were last used, as they stand on the wire.</summary>
     public async Task<IReadOnlyList<KeyView>> ViewAsync(
         Account account,
         IReadOnlyList<Key> keys,
@@ -40,11 +41,24 @@ public sealed class KeyDesk(KeyQueries queries, KeyUses uses, KeyDirectory direc
     )
     {
         ArgumentNullException.ThrowIfNull(account);
+        var now = LedgerTime.Later(time, account.LastAt);
+        return
+        [
+            .. (await ListUseAsync(account, keys, ct)).Select(use =>
+                KeyTranslation.ToView(use.Key, use.Usage, use.LastUsedAt, now, secret)
+            ),
+        ];
+    }
+
+    /// <summary>Keys with what they were charged and when they were last used.</summary>
+    public async Task<IReadOnlyList<KeyUse>> ListUseAsync(Account account, IReadOnlyList<Key> keys, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(account);
         ArgumentNullException.ThrowIfNull(keys);
         if (keys.Count == 0)
             return [];
         var now = LedgerTime.Later(time, account.LastAt);
-        var usage = await queries.UsageAsync(account.Id, DateOnly.FromDateTime(now.UtcDateTime), ct);
+        var usage = await queries.UsageAsync(account.Id, keys.Select(key => key.Id), DateOnly.FromDateTime(now.UtcDateTime), ct);
         var lastUsed = new Dictionary<KeyId, DateTimeOffset>(await uses.ListAsync(account.Id, ct));
         foreach (var (key, at) in directory.UsesOf(account.Id))
         {
@@ -55,14 +69,30 @@ public sealed class KeyDesk(KeyQueries queries, KeyUses uses, KeyDirectory direc
         return
         [
             .. keys.Select(key =>
-                KeyTranslation.ToView(
-                    key,
-                    usage.GetValueOrDefault(key.Id),
-                    lastUsed.TryGetValue(key.Id, out var at) ? at : null,
-                    now,
-                    secret
-                )
-            ),
+            {
+                var charged = usage.GetValueOrDefault(key.Id);
+                return new KeyUse(key, charged, lastUsed.TryGetValue(key.Id, out var at) ? at : KeyTranslation.LastCharged(key, charged));
+            }),
         ];
+    }
+}
+
+/// <summary>What a key was used for.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Usage">What it was charged.</param>
+/// <param name="LastUsedAt">When it was last used; null before the first time.</param>
+public sealed record KeyUse(Key Key, KeyUsagePeriods Usage, DateTimeOffset? LastUsedAt)
+{
+    /// <summary>What it was charged since the first of the month, in each unit that it used.</summary>
+    public IReadOnlyList<Amount> Month => Used(Usage.Month, Usage.MonthUsd);
+
+    /// <summary>What it was charged ever, in each unit that it used.</summary>
+    public IReadOnlyList<Amount> Total => Used(Usage.Total, Usage.TotalUsd);
+
+    // A key that was used for dollars alone has not used "0 credits".
+    private static List<Amount> Used(long credits, long usd)
+    {
+        List<Amount> used = [.. ((Amount[])[new(credits, Unit.Credits), new(usd, Unit.Usd)]).Where(amount => !amount.IsZero)];
+        return used.Count > 0 ? used : [Amount.Zero(Unit.Credits)];
     }
 }

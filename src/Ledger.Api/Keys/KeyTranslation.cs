@@ -146,7 +146,7 @@ internal static class KeyTranslation
             key.ExpiresAt,
             key.Disabled || key.RevokedAt is not null,
             key.CreatedAt,
-            lastUsed ?? LastCharged(key, usage),
+            lastUsed,
             key.LastFour,
             new(ToCredits(usage.Total), ToCredits(usage.Day), ToCredits(usage.Week), ToCredits(usage.Month))
         );
@@ -231,7 +231,7 @@ internal static class KeyTranslation
     }
 
     /// <summary>Usage knows days, not moments; a key cannot have been used before it was there. For keys whose uses nobody kept yet.</summary>
-    private static DateTimeOffset? LastCharged(Key key, KeyUsagePeriods usage)
+    internal static DateTimeOffset? LastCharged(Key key, KeyUsagePeriods usage)
     {
         if (usage.LastDay is not { } day)
             return null;

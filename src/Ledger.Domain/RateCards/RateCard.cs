@@ -106,6 +106,16 @@ public sealed record RateBook(long Version, DateTimeOffset LastAt, ImmutableArra
         return found;
     }
 
+    /// <summary>The versions that take effect after a time, in that order; of two at once only the later version, which is the one that will price.</summary>
+    public IReadOnlyList<RateCard> After(DateTimeOffset at) =>
+        [
+            .. Cards
+                .Where(card => card.EffectiveAt > at)
+                .GroupBy(card => card.EffectiveAt)
+                .Select(same => same.Last())
+                .OrderBy(card => card.EffectiveAt),
+        ];
+
     /// <summary>
     /// The version that already does what publishing a document would: the one in force, or from a time on the one that takes effect then.
     /// </summary>
@@ -142,8 +152,19 @@ public sealed record RateBook(long Version, DateTimeOffset LastAt, ImmutableArra
 /// <summary>Publishes a version of the price list, from now on or from a later time; already so where the same document prices then.</summary>
 /// <param name="Document">The document, validated, as it was sent.</param>
 /// <param name="EffectiveAt">From when it prices; null for at once.</param>
-public sealed record PublishRateCard(string Document, DateTimeOffset? EffectiveAt)
+/// <param name="Seen">What whoever publishes it has compared it with; null where that does not matter.</param>
+public sealed record PublishRateCard(string Document, DateTimeOffset? EffectiveAt, RateCardsSeen? Seen = null)
 {
+    /// <summary>
+    /// Whether there are other versions than those that it was compared with, so that what it changes is not what was seen. Never where the same is published already: then nothing is
+    /// changed.
+    /// </summary>
+    public bool IsOutdated(RateBook book, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(book);
+        return Seen is { } seen && seen != RateCardsSeen.Of(book, EffectiveAt, now) && book.FindSame(Document, EffectiveAt, now) is null;
+    }
+
     /// <summary>Decides on all versions so far.</summary>
     public Decision<RateCardEvent> Decide(RateBook book, DateTimeOffset now)
     {
@@ -155,5 +176,21 @@ public sealed record PublishRateCard(string Document, DateTimeOffset? EffectiveA
         return EffectiveAt < now || (book.Cards.IsEmpty && EffectiveAt > now)
             ? new Decision<RateCardEvent>.Rejected(RejectionCode.EffectiveDateNotAllowed)
             : new Decision<RateCardEvent>.Accepted([new RateCardPublished(EffectiveAt ?? now, Document)]);
+    }
+}
+
+/// <summary>The versions of the price list as somebody saw them who compared a card with them.</summary>
+/// <param name="Version">The last version that there was; 0 before the first.</param>
+/// <param name="Replaced">The version in force at the time from which the card is to price; null where none is.</param>
+public readonly record struct RateCardsSeen(long Version, long? Replaced)
+{
+    /// <summary>As they are now.</summary>
+    /// <param name="book">The versions.</param>
+    /// <param name="effectiveAt">From when the card is to price; null for at once.</param>
+    /// <param name="now">The time.</param>
+    public static RateCardsSeen Of(RateBook book, DateTimeOffset? effectiveAt, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(book);
+        return new(book.Version, book.InForce(effectiveAt ?? now)?.Version);
     }
 }

@@ -111,6 +111,34 @@ public sealed class People(NpgsqlDataSource database)
     }
 
     /// <summary>
+    /// The accounts whose id or whose address, without regard to case, is a text, in the order of ids: one of each at most, found by index however many accounts there are.
+    /// </summary>
+    public async Task<IReadOnlyList<AccountListing>> FindExactlyAsync(string query, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            """
+            select
+              a.account_id,
+              (select p.email from people p where p.account_id = a.account_id),
+              a.status,
+              a.country,
+              a.opened_at
+            from accounts a
+            where a.account_id = any(array(
+              select $1
+              union all
+              select n.account_id
+              from people n
+              where lower(n.email) = lower($1)
+            ))
+            order by a.account_id
+            """
+        );
+        command.Parameters.Add(new() { Value = query });
+        return await ListAsync(command, ct);
+    }
+
+    /// <summary>
     /// Accounts whose id is, or whose address contains, a text (all where it is empty), in the order of ids after a cursor.
     /// </summary>
     public async Task<IReadOnlyList<AccountListing>> SearchAsync(string query, string after, int limit, CancellationToken ct)
@@ -134,6 +162,11 @@ public sealed class People(NpgsqlDataSource database)
         command.Parameters.Add(new() { Value = query });
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = limit });
+        return await ListAsync(command, ct);
+    }
+
+    private static async Task<IReadOnlyList<AccountListing>> ListAsync(NpgsqlCommand command, CancellationToken ct)
+    {
         var found = new List<AccountListing>();
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))

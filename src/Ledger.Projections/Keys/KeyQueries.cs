@@ -15,13 +15,23 @@ public readonly record struct KeyOwner(AccountId Account, KeyId Key, int Secret,
 /// <summary>What a key has been charged, by period, in credits' and dollars' smallest parts.</summary>
 public readonly record struct KeyUsage(long Credits, long Usd);
 
-/// <summary>What a key has been charged in credits' smallest parts, less what was given back, by UTC days.</summary>
+/// <summary>What a key has been charged in credits' smallest parts, and in dollars', less what was given back, by UTC days.</summary>
 /// <param name="Total">Ever.</param>
 /// <param name="Day">In the day.</param>
 /// <param name="Week">In its week, from Monday.</param>
 /// <param name="Month">In its month.</param>
 /// <param name="LastDay">The day of the last charge.</param>
-public readonly record struct KeyUsagePeriods(long Total, long Day, long Week, long Month, DateOnly? LastDay);
+/// <param name="TotalUsd">Ever, in dollars.</param>
+/// <param name="MonthUsd">In its month, in dollars.</param>
+public readonly record struct KeyUsagePeriods(
+    long Total,
+    long Day,
+    long Week,
+    long Month,
+    DateOnly? LastDay,
+    long TotalUsd = 0,
+    long MonthUsd = 0
+);
 
 /// <summary>Reads of the keys' read model.</summary>
 /// <param name="database">Connections for reading.</param>
@@ -124,9 +134,15 @@ public sealed class KeyQueries(NpgsqlDataSource database)
         return usage;
     }
 
-    /// <summary>What each key of an account was charged ever, and in the day, week (from Monday) and month of a UTC day; keys never charged are absent.</summary>
-    public async Task<IReadOnlyDictionary<KeyId, KeyUsagePeriods>> UsageAsync(AccountId account, DateOnly today, CancellationToken ct)
+    /// <summary>What each of some keys of an account was charged ever, and in the day, week (from Monday) and month of a UTC day; keys never charged are absent.</summary>
+    public async Task<IReadOnlyDictionary<KeyId, KeyUsagePeriods>> UsageAsync(
+        AccountId account,
+        IEnumerable<KeyId> keys,
+        DateOnly today,
+        CancellationToken ct
+    )
     {
+        ArgumentNullException.ThrowIfNull(keys);
         await using var command = database.CreateCommand(
             """
             select
@@ -135,14 +151,18 @@ public sealed class KeyQueries(NpgsqlDataSource database)
               coalesce(sum(u.credits + u.pack_credits - u.credits_reversed - u.pack_credits_reversed) filter (where u.hour >= $2::date::timestamp at time zone 'UTC'), 0)::bigint,
               coalesce(sum(u.credits + u.pack_credits - u.credits_reversed - u.pack_credits_reversed) filter (where u.hour >= date_trunc('week', $2::date::timestamp) at time zone 'UTC'), 0)::bigint,
               coalesce(sum(u.credits + u.pack_credits - u.credits_reversed - u.pack_credits_reversed) filter (where u.hour >= date_trunc('month', $2::date::timestamp) at time zone 'UTC'), 0)::bigint,
-              (max(u.hour) filter (where u.requests > 0) at time zone 'UTC')::date
+              (max(u.hour) filter (where u.requests > 0) at time zone 'UTC')::date,
+              sum(u.usd - u.usd_reversed)::bigint,
+              coalesce(sum(u.usd - u.usd_reversed) filter (where u.hour >= date_trunc('month', $2::date::timestamp) at time zone 'UTC'), 0)::bigint
             from usage_hourly u
             where u.account_id = $1
+              and u.key_id = any($3)
             group by u.key_id
             """
         );
         command.Parameters.Add(new() { Value = account.Value });
         command.Parameters.Add(new() { Value = today });
+        command.Parameters.Add(new() { Value = keys.Select(key => key.Value).ToArray() });
         var usage = new Dictionary<KeyId, KeyUsagePeriods>();
         await using var rows = await command.ExecuteReaderAsync(ct);
         while (await rows.ReadAsync(ct))
@@ -154,7 +174,9 @@ public sealed class KeyQueries(NpgsqlDataSource database)
                     rows.GetInt64(2),
                     rows.GetInt64(3),
                     rows.GetInt64(4),
-                    rows.IsDBNull(5) ? null : rows.GetFieldValue<DateOnly>(5)
+                    rows.IsDBNull(5) ? null : rows.GetFieldValue<DateOnly>(5),
+                    rows.GetInt64(6),
+                    rows.GetInt64(7)
                 )
             );
         }

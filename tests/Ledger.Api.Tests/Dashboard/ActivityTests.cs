@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Ledger.Api.Audit;
 using Ledger.Api.Cli;
+using Ledger.Domain;
 using Ledger.Domain.Money;
 using Ledger.Domain.Wallets;
 using Ledger.EventStore.Checkpoints;
@@ -129,6 +130,81 @@ public sealed class ActivityTests(DashboardWorld world) : IClassFixture<Dashboar
         (await (await visitor.Context.APIRequest.GetAsync("/activity.csv")).TextAsync()).Trim().Split("\r\n").Length.ShouldBe(38);
         (await visitor.Context.APIRequest.GetAsync("/activity.csv?from=x")).Status.ShouldBe(400);
         account.Value.ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public async Task Other_days_keep_what_the_charges_are_filtered_by_and_years_are_told_apart()
+    {
+        var (visitor, account, _) = await world.SignUpAsync();
+        await using var _1 = visitor;
+        await world.App.GrantAsync(account, Amount.Credits(1000));
+        var (key, secret) = await world.App.CreateKeyAsync(account);
+        foreach (var tool in (string[])["chat", "sfx"])
+            (await world.SpendAsync(secret, tool)).ShouldBe(200);
+        await visitor.GoAsync($"/activity/spends?tool=sfx&key={key}");
+        await visitor.PressAsync("7 days");
+        (await visitor.Page.Locator("tbody tr").CountAsync()).ShouldBe(1);
+        visitor.Path.ShouldContain("tool=sfx");
+        var now = world.App.Clock.Now;
+        await visitor.FillAsync("From", $"{now.Year - 1}-12-31");
+        await visitor.FillAsync("To, UTC", $"{now:yyyy-MM-dd}");
+        await visitor.PressAsync("Show");
+        (await visitor.Page.Locator("tbody tr").CountAsync()).ShouldBe(1);
+        visitor.Path.ShouldContain("tool=sfx");
+        visitor.Path.ShouldContain("key=" + key);
+        (await visitor.Page.Locator("tbody th").InnerTextAsync()).ShouldContain(
+            now.Year.ToString(System.Globalization.CultureInfo.InvariantCulture)
+        );
+    }
+
+    [Fact]
+    public async Task A_young_account_is_told_how_long_it_lasts_by_the_days_that_it_has_had()
+    {
+        var (visitor, account, _) = await world.SignUpAsync();
+        await using var _1 = visitor;
+        await world.App.GrantAsync(account, Amount.Credits(1050));
+        var (_, secret) = await world.App.CreateKeyAsync(account);
+        (await world.SpendAsync(secret, units: 14)).ShouldBe(200);
+        await visitor.GoAsync("/");
+        var page = await visitor.TextAsync();
+        page.ShouldContain("At 70 credits a day, as in the last day");
+        page.ShouldContain("14 days");
+    }
+
+    [Fact]
+    public async Task Where_something_was_only_given_back_there_is_no_chart_of_what_was_used()
+    {
+        var (now, email) = (world.App.Clock.Now, world.NewEmail());
+        world.App.Clock.Now = now.AddDays(-1);
+        var registered = (
+            await world.App.PostAsync("/api/v1/auth/register", null, new { email, password = DashboardWorld.Password })
+        ).ShouldBe(201);
+        var account = new AccountId(registered.Text("account_id")!);
+        await world.App.GrantAsync(account, Amount.Credits(100));
+        var (_, secret) = await world.App.CreateKeyAsync(account);
+        (await world.SpendAsync(secret)).ShouldBe(200);
+        world.App.Clock.Now = now;
+        var spend = (await world.App.EventsAsync(account)).Single(one => one.Type == "credits_spent").Id;
+        await world.App.ExecuteAsync(new ReverseSpend(account, new(spend), "It failed"));
+        await using var visitor = await world.SignInAsync(email);
+        await visitor.GoAsync("/activity");
+        await visitor.PressAsync("Today");
+        (await visitor.TextAsync()).ShouldContain("Nothing was used; something was only given back.");
+        (await visitor.Page.Locator(".chart-axis").CountAsync()).ShouldBe(0);
+        await visitor.LookAsync("activity-given-back");
+    }
+
+    [Fact]
+    public async Task A_statement_is_as_dark_as_the_other_pages_and_leads_back()
+    {
+        var (visitor, _, _) = await world.SignUpAsync();
+        await using var _1 = visitor;
+        await visitor.PressAsync("Dark");
+        await visitor.GoAsync($"/activity/statements/{world.App.Clock.Now:yyyy-MM}");
+        (await visitor.Page.Locator("html").GetAttributeAsync("data-theme")).ShouldBe("dark");
+        await visitor.LookAsync("statement-dark");
+        await visitor.PressAsync("To the statements");
+        visitor.Path.ShouldBe("/activity/statements");
     }
 
     [Fact]

@@ -196,7 +196,8 @@ public sealed class Visitor : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await _context.CloseAsync();
 
-    private async Task<IReadOnlyList<string>> AxeAsync()
+    /// <summary>What axe finds that is serious, on the page as it stands.</summary>
+    public async Task<IReadOnlyList<string>> AxeAsync()
     {
         // Not as a script of the page, which its policy forbids, but from outside.
         if (!await Page.EvaluateAsync<bool>("typeof axe === 'object'"))

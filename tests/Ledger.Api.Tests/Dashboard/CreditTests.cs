@@ -53,6 +53,58 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
     }
 
     [Fact]
+    public async Task Whoever_clicks_twice_on_Pay_has_paid_once_and_taken_nothing_back()
+    {
+        var (visitor, account, _) = await world.SignUpAsync();
+        await using var _1 = visitor;
+        await visitor.GoAsync("/credits");
+        await visitor.FillAsync("Another sum in dollars", "25");
+        await visitor.PressAsync("Continue to checkout");
+        var pay = visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Pay $25.00" });
+        var place = (await pay.BoundingBoxAsync())!;
+        await pay.DblClickAsync();
+        await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "Back to Ledger", Exact = true }).WaitForAsync();
+
+        // However late the second click comes: where Pay was stands nothing that could be sent.
+        (
+            await visitor.Page.EvaluateAsync<bool>(
+                "([x, y]) => document.elementFromPoint(x, y).closest('form') !== null",
+                new double[] { place.X + (place.Width / 2), place.Y + (place.Height / 2) }
+            )
+        ).ShouldBeFalse();
+        var order = (await world.App.ReadAsync(account)).Orders.All.Values.ShouldHaveSingleItem();
+        (order.Status, order.Refunded).ShouldBe((Domain.Payments.OrderStatus.Paid, 0));
+        (await world.App.AvailableAsync(account)).ShouldBe(187_500);
+        await visitor.GoAsync("/sandbox/checkout/cs_test_none");
+        (await visitor.TextAsync()).ShouldContain("There is nothing at this address");
+        await visitor.LookAsync("checkout-nothing");
+    }
+
+    [Fact]
+    public async Task Packs_are_paged()
+    {
+        var (visitor, account, _) = await world.SignUpAsync();
+        await using var _1 = visitor;
+        for (var n = 0; n < 23; n++)
+            await world.App.GrantAsync(
+                account,
+                Amount.Credits(1000 + n),
+                Domain.Wallets.PocketSource.Pack,
+                "deepseek/deepseek-chat",
+                world.App.Clock.Now.AddDays(365)
+            );
+        await visitor.GoAsync("/packs");
+        (await visitor.Page.Locator("tbody tr").CountAsync()).ShouldBe(20);
+        (await visitor.Page.Locator("tbody tr").First.InnerTextAsync()).ShouldContain("1,022");
+        (await visitor.TextAsync()).ShouldContain("23 packs");
+        await visitor.PressAsync("Next page");
+        (await visitor.Page.Locator("tbody tr").CountAsync()).ShouldBe(3);
+        (await visitor.Page.Locator("tbody tr").Last.InnerTextAsync()).ShouldContain("1,000");
+        await visitor.PressAsync("First page");
+        visitor.Path.ShouldBe("/packs");
+    }
+
+    [Fact]
     public async Task A_round_sum_is_one_click_and_a_form_that_is_sent_twice_orders_once()
     {
         var (visitor, account, _) = await world.SignUpAsync();
@@ -265,6 +317,12 @@ public sealed class CreditTests(DashboardWorld world) : IClassFixture<DashboardW
         await visitor.PressAsync("Save");
         (await visitor.Page.Locator("#webhook-secret").InputValueAsync()).ShouldStartWith("whsec_");
         await visitor.LookAsync("alerts-secret");
+
+        // A page that is reloaded has no secret any more, and says what to do for one.
+        await visitor.Page.ReloadAsync();
+        visitor.Path.ShouldBe("/credits/alerts?done=kept");
+        (await visitor.TextAsync()).ShouldContain("it was shown when the address was new, and is not shown again");
+        (await visitor.TextAsync()).ShouldContain("what is new gets a new secret");
         var alerts = (await world.App.ReadAsync(account)).Alerts;
         (alerts.Warning, alerts.Critical).ShouldBe((Amount.Credits(1000), new Amount(100_500_000, Unit.Credits)));
         await visitor.GoAsync("/credits/alerts");

@@ -269,6 +269,84 @@ public sealed class KeyTests(DashboardWorld world) : IClassFixture<DashboardWorl
         async Task<Domain.Keys.Key> KeyAsync(Domain.KeyId id) => (await world.App.ReadAsync(account)).Keys.Find(id)!;
     }
 
+    [Fact]
+    public async Task What_a_key_was_charged_is_told_in_each_unit_that_it_used()
+    {
+        var (visitor, account, _) = await world.SignUpAsync();
+        await using var _ = visitor;
+        await world.App.GrantAsync(account, Domain.Money.Amount.Usd(5), Domain.Wallets.PocketSource.Prepaid);
+        var (key, secret) = await world.App.CreateKeyAsync(account);
+        await world.App.CreateKeyAsync(account, change: made => made with { Name = "Never used" });
+        (await AskAsync(secret, "sandbox/echo")).ShouldBe(200);
+        var charged =
+            Domain.Money.Amount.Usd(5) - (await world.App.ReadAsync(account)).Wallet.Available(Domain.Money.Unit.Usd, world.App.Clock.Now);
+        charged.IsPositive.ShouldBeTrue();
+        await visitor.GoAsync($"/keys/{key}");
+        (await SpentAsync("This month")).ShouldBe(Ledger.Api.Dashboard.Show.Amount(charged));
+        (await SpentAsync("Ever")).ShouldBe(Ledger.Api.Dashboard.Show.Amount(charged));
+
+        await world.App.GrantAsync(account, Domain.Money.Amount.Credits(100));
+        (await world.SpendAsync(secret)).ShouldBe(200);
+        await visitor.GoAsync($"/keys/{key}");
+        (await SpentAsync("Ever")).ShouldBe("5 credits\n" + Ledger.Api.Dashboard.Show.Amount(charged));
+        await visitor.GoAsync("/keys");
+        var rows = await visitor.Page.Locator("tbody tr td[data-label='This month']").AllInnerTextsAsync();
+        rows.Select(row => row.Replace('\u00a0', ' ').Trim())
+            .ShouldBe(["0 credits", "5 credits\n" + Ledger.Api.Dashboard.Show.Amount(charged)]);
+
+        async Task<string> SpentAsync(string name) =>
+            (await visitor.Page.Locator($"dt:text-is('{name}') + dd").InnerTextAsync()).Replace('\u00a0', ' ').Trim();
+    }
+
+    [Fact]
+    public async Task A_key_that_is_revoked_meanwhile_does_not_end_the_list_of_keys()
+    {
+        var (visitor, account, _) = await world.SignUpAsync();
+        await using var _ = visitor;
+        for (var n = 0; n < 54; n++)
+            await world.App.CreateKeyAsync(account);
+        await visitor.GoAsync("/keys");
+        var rows = visitor.Page.Locator("tbody tr");
+        (await rows.CountAsync()).ShouldBe(50);
+        var last = (await rows.Last.Locator("th a").GetAttributeAsync("href"))!.Split('/')[^1];
+        await world.App.ExecuteAsync(new Domain.Keys.RevokeKey(account, new(last), null));
+        await visitor.PressAsync("Next page");
+        (await rows.CountAsync()).ShouldBe(4);
+        (await visitor.TextAsync()).ShouldContain("53 keys");
+    }
+
+    [Fact]
+    public async Task Copying_twice_says_so_twice_and_then_no_more()
+    {
+        var (visitor, _, _) = await world.SignUpAsync();
+        await using var _ = visitor;
+        await visitor.Page.Clock.InstallAsync();
+        await visitor.GoAsync("/docs");
+        var copy = visitor.Page.Locator("button[data-copy]").First;
+        var said = visitor.Page.Locator("body > [role=status]");
+        await copy.ClickAsync();
+        await Assertions.Expect(said).ToHaveTextAsync("Copied");
+        await visitor.Page.Clock.RunForAsync(1000);
+        await copy.ClickAsync();
+        await visitor.Page.Clock.RunForAsync(1500);
+        await Assertions.Expect(copy).ToHaveTextAsync("Copied");
+        await visitor.Page.Clock.RunForAsync(1000);
+        await Assertions.Expect(copy).ToHaveTextAsync("Copy");
+        await Assertions.Expect(said).ToHaveTextAsync("");
+    }
+
+    [Fact]
+    public async Task Without_a_script_nothing_offers_to_copy()
+    {
+        var (visitor, _, _) = await world.SignUpAsync(scripts: false);
+        await using var _ = visitor;
+        await visitor.GoAsync("/docs");
+        var buttons = await visitor.Page.Locator("button[data-copy]").AllAsync();
+        buttons.ShouldNotBeEmpty();
+        foreach (var button in buttons)
+            (await button.IsVisibleAsync()).ShouldBeFalse();
+    }
+
     private Task<Ledger.Testing.Answer> AskAsync(string secret, string model) =>
         world.App.PostAsync("/v1/chat/completions", secret, new { model, messages = (object[])[new { role = "user", content = "Hello" }] });
 

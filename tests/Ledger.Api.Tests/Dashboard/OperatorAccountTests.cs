@@ -58,6 +58,75 @@ public sealed class OperatorAccountTests(DashboardWorld world) : IClassFixture<D
     }
 
     [Fact]
+    public async Task A_whole_address_finds_its_account_and_its_part_all_that_have_it()
+    {
+        var email = world.NewEmail();
+        var longer = "very." + email;
+        foreach (var address in (string[])[email, longer])
+            (
+                await world.App.PostAsync("/api/v1/auth/register", null, new { email = address, password = DashboardWorld.Password })
+            ).ShouldBe(201);
+        await using var visitor = await OperatorAsync();
+        await visitor.GoAsync("/operator/accounts?query=" + Uri.EscapeDataString(email.ToUpperInvariant()));
+        (await visitor.Page.Locator("tbody th a").AllInnerTextsAsync()).ShouldBe([email]);
+        await visitor.PressAsync("All whose address contains this");
+        (await visitor.Page.Locator("tbody th a").AllInnerTextsAsync()).ShouldBe([email, longer], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task Whatever_an_account_has_many_of_comes_page_by_page()
+    {
+        var account = await world.App.OpenAccountAsync(credits: 1000);
+        for (var n = 0; n < 53; n++)
+        {
+            await world.App.CreateKeyAsync(account.Id);
+            await world.App.ExecuteAsync(
+                new PlaceHold(account.Id, account.KeyId, "chat", Quantity.Of(1), $"hold-{n:00}", TimeSpan.FromMinutes(10))
+                {
+                    By = new Credential(account.KeyId),
+                }
+            );
+        }
+
+        await using var visitor = await OperatorAsync();
+        foreach (var (list, rest) in ((string, int)[])[("holds", 3), ("keys", 4)])
+        {
+            await visitor.GoAsync($"/operator/accounts/{account.Id}");
+            var rows = visitor.Page.Locator($"#{list} tbody tr");
+            (await rows.CountAsync()).ShouldBe(50);
+            var first = (await rows.AllInnerTextsAsync()).ToHashSet();
+            await visitor.Page.Locator($"#{list} a[rel=next]").ClickAsync();
+            await visitor.Page.WaitForURLAsync($"**?{list}=*");
+            (await rows.CountAsync()).ShouldBe(rest);
+            if (list == "holds")
+                (await rows.AllInnerTextsAsync()).ShouldAllBe(row => !first.Contains(row));
+            await visitor.Page.Locator($"#{list}").GetByText("First page").ClickAsync();
+            await visitor.Page.WaitForURLAsync($"**/{account.Id}#{list}");
+        }
+    }
+
+    [Fact]
+    public async Task A_balance_that_could_not_be_asked_is_not_that_of_another_moment()
+    {
+        var account = await world.App.OpenAccountAsync(credits: 5);
+        world.App.Clock.Advance(TimeSpan.FromSeconds(100));
+        await world.App.GrantAsync(account.Id, Amount.Credits(7));
+        await using var visitor = await OperatorAsync();
+        await visitor.GoAsync($"/operator/accounts/{account.Id}/events");
+        (await visitor.Page.Locator(".history-line time").First.InnerTextAsync()).ShouldBe(
+            Ledger.Api.Dashboard.Show.Exactly(world.App.Clock.Now)
+        );
+        await visitor.Page.RouteAsync("**/balance?*", route => route.AbortAsync());
+        await visitor.Page.Locator("#as-of-slider").PressAsync("Home");
+        await Assertions.Expect(visitor.Page.Locator("#then-fault")).ToBeVisibleAsync();
+        (await visitor.Page.Locator("#then-credits-available").IsVisibleAsync()).ShouldBeFalse("it is of another moment");
+        await visitor.Page.UnrouteAllAsync();
+        await visitor.Page.Locator("#as-of-slider").PressAsync("ArrowRight");
+        await Assertions.Expect(visitor.Page.Locator("#then-credits-available")).ToHaveTextAsync("5 credits");
+        (await visitor.Page.Locator("#then-fault").IsVisibleAsync()).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task Accounts_come_page_by_page()
     {
         for (var i = 0; i < 60; i++)

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Ledger.Api.Application;
 using Ledger.Domain;
+using Ledger.Domain.RateCards;
 using Ledger.Projections.Notifications;
 using Ledger.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -9,7 +11,7 @@ using Npgsql;
 namespace Ledger.Api.Tests.Dashboard;
 
 /// <summary>The rate card, deliveries and audits, as the operator sees them in a browser.</summary>
-public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<DashboardWorld>
+public sealed class OperatorServerTests(DashboardWorld world, Browser browser) : IClassFixture<DashboardWorld>
 {
     private LedgerApp App => world.App;
 
@@ -91,6 +93,125 @@ public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<Da
         await visitor.PressAsync($"Version {before + 1}");
         (await visitor.TextAsync()).ShouldContain($"What version {before + 1} changed");
         (await visitor.GoAsync("/operator/rate-card?version=4711")).ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task A_card_is_compared_with_the_one_whose_place_it_takes_and_told_of_those_that_take_its_own()
+    {
+        await using var own = await OwnWorldAsync();
+        await using var visitor = await OperatorAsync(own);
+        await visitor.GoAsync("/operator/rate-card/edit");
+        var written = await visitor.Page.GetByLabel("Rate card, as JSON").InputValueAsync();
+        var now = own.App.Clock.Now;
+
+        // In nine days chat costs 6.
+        (await ReviewAsync(visitor, Priced("6"), now.AddDays(9))).ShouldContain(
+            "Compared with version 1, which is in force now and will be then."
+        );
+        await visitor.PressAsync("Publish it");
+        visitor.Path.ShouldBe("/operator/rate-card?done=scheduled");
+
+        // Whatever is corrected today is undone then, and that is said.
+        var page = await ReviewAsync(visitor, Priced("7"), null);
+        page.ShouldContain("Compared with version 1, which is in force.");
+        page.ShouldContain($"Version 2 takes effect {Ledger.Api.Dashboard.Show.Moment(now.AddDays(9))} and replaces this one then.");
+        page.ShouldContain("(+40 %)");
+        await visitor.LookAsync("operator-rate-card-review-scheduled");
+
+        // What comes after it takes its place, not that of the one in force now.
+        page = await ReviewAsync(visitor, Priced("9"), now.AddDays(20));
+        page.ShouldContain("Compared with version 2, which will be in force then.");
+        page.ShouldContain("(+50 %)");
+        page.ShouldNotContain("takes effect");
+
+        // While it is looked at, somebody schedules another one.
+        await own
+            .App.Services.GetRequiredService<RateCards>()
+            .PublishAsync(new(Priced("8"), now.AddDays(10)), new("operator", "meanwhile", null), CancellationToken.None);
+        await visitor.PressAsync("Publish it");
+        page = await visitor.TextAsync();
+        page.ShouldContain("Another card has been published since you looked.");
+        page.ShouldContain("Compared with version 3, which will be in force then.");
+        page.ShouldContain("(+12.5 %)");
+        (await VersionsAsync(own)).ShouldBe(3);
+        await visitor.PressAsync("Publish it");
+        visitor.Path.ShouldBe("/operator/rate-card?done=scheduled");
+        (await VersionsAsync(own)).ShouldBe(4);
+
+        string Priced(string credits) => written.Replace("\"credits\": \"5\"", $"\"credits\": \"{credits}\"", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Of_two_operators_who_publish_at_once_one_is_shown_what_the_other_did()
+    {
+        await using var own = await OwnWorldAsync();
+        var forms = new List<(Visitor Visitor, OperatorForm Form)>();
+        foreach (var credits in (string[])["6", "7", "8", "9"])
+        {
+            var visitor = await OperatorAsync(own);
+            await visitor.GoAsync("/operator/rate-card/edit");
+            var written = await visitor.Page.GetByLabel("Rate card, as JSON").InputValueAsync();
+            await ReviewAsync(
+                visitor,
+                written.Replace("\"credits\": \"5\"", $"\"credits\": \"{credits}\"", StringComparison.Ordinal),
+                null
+            );
+            forms.Add((visitor, await OperatorForm.ReadAsync(visitor)));
+        }
+
+        var answers = await Task.WhenAll(forms.Select(form => form.Form.SendAsync(form.Visitor)));
+        answers.Where(answer => answer is not null).ShouldBe(["/operator/rate-card?done=published"]);
+        (await VersionsAsync(own)).ShouldBe(2);
+        foreach (var (visitor, _) in forms)
+            await visitor.DisposeAsync();
+
+        // However late it is noticed: what decides looks at the versions that there are then.
+        var cards = own.App.Services.GetRequiredService<RateCards>();
+        var (book, seen) = (cards.Book, new RateCardsSeen(1, 1));
+        var late = await cards.PublishAsync(new(book.Cards[0].Source, null, seen), new("operator", "late", null), CancellationToken.None);
+        (late.IsOutdated, late.Card, late.Refusal).ShouldBe((true, null, null));
+        (await VersionsAsync(own)).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task What_was_being_written_is_not_lost_by_another_page_in_between()
+    {
+        await using var own = await OwnWorldAsync();
+        await using var visitor = await OperatorAsync(own);
+        await visitor.GoAsync("/operator/rate-card/edit");
+        var editor = visitor.Page.GetByLabel("Rate card, as JSON");
+        var written = await editor.InputValueAsync();
+        var draft = written.Replace("\"credits\": \"5\"", "\"credits\": \"6\"", StringComparison.Ordinal);
+        await ReviewAsync(visitor, draft, null);
+
+        // Other colours are another page, and the review was the answer to a form.
+        await visitor.PressAsync("Dark");
+        visitor.Path.ShouldBe("/operator/rate-card/edit");
+        (await editor.InputValueAsync()).ShouldBe(written);
+        await visitor.LookAsync("operator-rate-card-draft");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Go on with it" }).ClickAsync();
+        (await editor.InputValueAsync()).ShouldBe(draft);
+        await visitor.PressAsync("Review the changes");
+        await visitor.PressAsync("Publish it");
+        visitor.Path.ShouldBe("/operator/rate-card?done=published");
+        await visitor.PressAsync("Version 1");
+        await visitor.PressAsync("Edit…");
+        visitor.Path.ShouldBe("/operator/rate-card/edit?version=1");
+        (await editor.InputValueAsync()).ShouldBe(written);
+        (await visitor.Page.Locator("#draft").IsVisibleAsync()).ShouldBeFalse("it is published");
+    }
+
+    private static async Task<string> ReviewAsync(Visitor visitor, string card, DateTimeOffset? from)
+    {
+        await visitor.GoAsync("/operator/rate-card/edit");
+        await visitor.FillAsync("Rate card, as JSON", card);
+        if (from is { } at)
+            await visitor.FillAsync(
+                "Prices from",
+                at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm", System.Globalization.CultureInfo.InvariantCulture)
+            );
+        await visitor.PressAsync("Review the changes");
+        return await visitor.TextAsync();
     }
 
     [Fact]
@@ -191,10 +312,22 @@ public sealed class OperatorServerTests(DashboardWorld world) : IClassFixture<Da
         await App.QueryAsync($"update pockets set remaining = remaining - 1 where account_id = '{account.Id}'");
     }
 
-    private async Task<long> VersionsAsync() =>
-        (long)(await App.QueryAsync("select max(version) from mt_events where stream_id = 'rate-card'"))!;
+    private Task<long> VersionsAsync() => VersionsAsync(world);
 
-    private async Task<Visitor> OperatorAsync()
+    private static async Task<long> VersionsAsync(DashboardWorld world) =>
+        (long)(await world.App.QueryAsync("select max(version) from mt_events where stream_id = 'rate-card'"))!;
+
+    /// <summary>A server on which nobody else publishes.</summary>
+    private async Task<DashboardWorld> OwnWorldAsync()
+    {
+        var own = new DashboardWorld(browser);
+        await own.InitializeAsync();
+        return own;
+    }
+
+    private Task<Visitor> OperatorAsync() => OperatorAsync(world);
+
+    private static async Task<Visitor> OperatorAsync(DashboardWorld world)
     {
         var visitor = await world.VisitAsync();
         await visitor.SignInAsOperatorAsync();

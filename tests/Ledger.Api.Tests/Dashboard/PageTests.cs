@@ -1,4 +1,7 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
+using Ledger.Domain.Money;
+using Ledger.Domain.Wallets;
 
 namespace Ledger.Api.Tests.Dashboard;
 
@@ -77,6 +80,141 @@ public sealed class PageTests(DashboardWorld world) : IClassFixture<DashboardWor
         if (Environment.GetEnvironmentVariable("LEDGER_SHOTS") is { Length: > 0 } folder)
             await visitor.Page.ScreenshotAsync(new() { Path = Path.Combine(folder, "menu-narrow-light.png") });
         (await visitor.Page.Locator("#menu").BoundingBoxAsync())!.Width.ShouldBeInRange(200, 330);
+        (await visitor.AxeAsync()).ShouldBeEmpty();
+        await visitor.Page.EmulateMediaAsync(new() { ColorScheme = Microsoft.Playwright.ColorScheme.Dark });
+        (await visitor.AxeAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task The_dark_is_legible_where_somebody_chose_it_whatever_the_device_says()
+    {
+        var (visitor, account, _) = await world.SignUpAsync();
+        await using var _ = visitor;
+        await world.FurnishAsync(account);
+        await visitor.PressAsync("Dark");
+        foreach (
+            var (name, path) in ((string, string)[])[("chosen-overview", "/"), ("chosen-keys", "/keys"), ("chosen-activity", "/activity")]
+        )
+        {
+            await visitor.GoAsync(path);
+            (await visitor.Page.Locator("html").GetAttributeAsync("data-theme")).ShouldBe("dark");
+            await visitor.LookAsync(name);
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_hangs_out_of_its_card_on_a_phone_however_long_it_is()
+    {
+        const string TooWide = """
+            () => [...document.querySelectorAll('.stat, .card')].flatMap(box => {
+              const edge = box.getBoundingClientRect();
+              return [...box.querySelectorAll('.amount, .badge')]
+                .filter(part => !part.closest('.table:not(.stacked)'))
+                .filter(part => part.getBoundingClientRect().right > edge.right + .5 || part.getBoundingClientRect().left < edge.left - .5)
+                .map(part => part.textContent);
+            })
+            """;
+        var (visitor, account, _) = await world.SignUpAsync();
+        await using var _ = visitor;
+        await world.App.GrantAsync(account, new(1_234_567_123_456_789, Unit.Usd), PocketSource.Prepaid);
+        await world.App.GrantAsync(account, new(98_765_432_123_456, Unit.Credits));
+        var (_, secret) = await world.App.CreateKeyAsync(account, change: key => key with { Environment = new('m', 50) });
+        (await world.SpendAsync(secret)).ShouldBe(200);
+        await visitor.Page.SetViewportSizeAsync(Visitor.Narrow.Width, Visitor.Narrow.Height);
+        foreach (var path in (string[])["/", "/keys", "/credits", "/activity"])
+        {
+            await visitor.GoAsync(path);
+            (await visitor.Page.EvaluateAsync<string[]>(TooWide)).ShouldBeEmpty(path);
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_has_only_a_keyboard_sees_where_they_are_and_goes_through_a_page_in_its_order()
+    {
+        const string Here = """
+            () => {
+              const at = document.activeElement;
+              if (at === document.body) return null;
+              const box = at.getBoundingClientRect();
+              const style = getComputedStyle(at);
+              const all = [...document.querySelectorAll('*')];
+              return {
+                place: all.indexOf(at),
+                isDate: at.matches('[type=date]'),
+                name: `${at.tagName} ${at.textContent.trim().slice(0, 40) || at.id}`,
+                seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight && style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+              };
+            }
+            """;
+        var (visitor, account, key) = await world.SignUpWithHistoryAsync();
+        await using var _ = visitor;
+        account.Value.ShouldNotBeEmpty();
+        foreach (var path in (string[])["/", $"/keys/{key}", "/credits", "/activity"])
+        {
+            await visitor.GoAsync(path);
+            var (last, steps) = (-1, 0);
+            while (true)
+            {
+                await visitor.Page.Keyboard.PressAsync("Tab");
+                if (await visitor.Page.EvaluateAsync<JsonElement?>(Here) is not { ValueKind: JsonValueKind.Object } here)
+                    break;
+                var name = $"{path}: {here.GetProperty("name").GetString()}";
+                here.GetProperty("seen").GetBoolean().ShouldBeTrue(name);
+
+                // A date's field has a stop for the day, the month and the year.
+                if (!(here.GetProperty("isDate").GetBoolean() && here.GetProperty("place").GetInt32() == last))
+                    here.GetProperty("place").GetInt32().ShouldBeGreaterThan(last, name);
+                (last, steps) = (here.GetProperty("place").GetInt32(), steps + 1);
+            }
+
+            steps.ShouldBeGreaterThan(10, path);
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_jumps_while_a_page_is_loaded()
+    {
+        // How far what is seen has moved by itself since the page began.
+        const string Moved = """
+            async () => {
+              for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+              const observer = new PerformanceObserver(() => {});
+              observer.observe({ type: 'layout-shift', buffered: true });
+              return observer.takeRecords().reduce((sum, shift) => sum + shift.value, 0);
+            }
+            """;
+        var (visitor, account, key) = await world.SignUpWithHistoryAsync();
+        await using var _ = visitor;
+        await visitor.SignInAsOperatorAsync();
+        foreach (var size in (Microsoft.Playwright.ViewportSize[])[Visitor.Wide, Visitor.Narrow])
+        {
+            await visitor.Page.SetViewportSizeAsync(size.Width, size.Height);
+            foreach (
+                var path in (string[])
+                    [
+                        "/",
+                        "/keys",
+                        $"/keys/{key}",
+                        "/credits",
+                        "/packs",
+                        "/activity",
+                        "/workspace",
+                        "/docs",
+                        $"/operator/accounts/{account}/events",
+                        "/operator/rate-card",
+                    ]
+            )
+            {
+                (await visitor.GoAsync(path)).ShouldBe(200);
+                (await visitor.Page.EvaluateAsync<double>(Moved)).ShouldBeLessThan(0.005, $"{path} at {size.Width}");
+            }
+        }
+
+        // What does jump is measured.
+        await visitor.Page.EvaluateAsync(
+            "() => { const late = document.createElement('p'); late.style.height = '200px'; document.querySelector('main').prepend(late); }"
+        );
+        (await visitor.Page.EvaluateAsync<double>(Moved)).ShouldBeGreaterThan(0.05);
     }
 
     [Fact]

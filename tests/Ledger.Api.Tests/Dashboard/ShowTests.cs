@@ -54,6 +54,20 @@ public sealed class ShowTests
     public void What_is_left_lasts_as_long_as_it_is_spent(long available, long perDay, int minutes) =>
         OverviewDesk.RunwayOf(new(available, Unit.Credits), new(perDay, Unit.Credits)).ShouldBe(TimeSpan.FromMinutes(minutes));
 
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(0.5, 1)]
+    [InlineData(1, 1)]
+    [InlineData(1.01, 2)]
+    [InlineData(5.5, 6)]
+    [InlineData(6.4, 7)]
+    [InlineData(400, 7)]
+    public void Spent_per_day_is_of_the_days_that_an_account_has_had_and_of_seven_at_most(double age, int days)
+    {
+        var now = new DateTimeOffset(2026, 7, 8, 12, 0, 0, TimeSpan.Zero);
+        OverviewDesk.SpendingDays(now.AddDays(-age), now).ShouldBe(days);
+    }
+
     [Fact]
     public void What_is_not_spent_lasts_for_no_time_that_could_be_told() =>
         OverviewDesk.RunwayOf(Amount.Credits(5), Amount.Zero(Unit.Credits)).ShouldBeNull();

@@ -115,7 +115,9 @@ public sealed partial class SignInTests(DashboardWorld world) : IClassFixture<Da
         await world.App.SuspendAsync(account);
         (await visitor.GoAsync("/keys")).ShouldBe(403);
         (await visitor.Heading.InnerTextAsync()).ShouldBe("Your account is suspended");
-        await visitor.Context.ClearCookiesAsync();
+        (await visitor.Context.CookiesAsync()).ShouldNotContain(cookie => cookie.Name == "ledger_session");
+        await visitor.PressAsync("To sign-in");
+        visitor.Path.ShouldBe("/sign-in");
         await visitor.SignInAsync(email);
         (await visitor.TextAsync()).ShouldContain("This account is suspended.");
         await world.App.ReinstateAsync(account);

@@ -179,6 +179,68 @@ public sealed class WorkspaceTests(WorkspaceWorld world) : IClassFixture<Workspa
     }
 
     [Fact]
+    public async Task An_answer_that_the_most_tokens_cut_says_so()
+    {
+        var (visitor, _) = await world.EnterAsync();
+        await using var _1 = visitor;
+        world.Gateway.Upstream.Next(UpstreamScript.Says("And then").Finishing(UpstreamFinish.Length).Using(new(100, 50)));
+        await visitor.FillAsync("Most tokens of an answer", "50");
+        await SendAsync(visitor, "Tell me all");
+        await Assertions
+            .Expect(visitor.Page.Locator(".turn-note").Last)
+            .ToContainTextAsync("Cut at 50 tokens; allow more to go on · Cost $");
+        world.Gateway.Upstream.Next(UpstreamScript.Says("The end").Using(new(100, 50)));
+        await SendAsync(visitor, "Go on");
+        await Assertions.Expect(visitor.Page.Locator("#chat-count")).ToHaveTextAsync("2 answers");
+        (await visitor.Page.Locator(".turn-note").Last.InnerTextAsync()).ShouldNotContain("Cut");
+    }
+
+    [Fact]
+    public async Task An_answer_that_ends_before_it_says_so_has_broken_off()
+    {
+        var (visitor, _) = await world.EnterAsync();
+        await using var _1 = visitor;
+
+        // As a proxy between does that has waited long enough.
+        await visitor.Page.RouteAsync(
+            "**/workspace/calls",
+            route =>
+                route.FulfillAsync(
+                    new()
+                    {
+                        ContentType = "text/event-stream",
+                        Body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Half of\"}}]}\n\n",
+                    }
+                )
+        );
+        await SendAsync(visitor, "Hi");
+        await Assertions.Expect(Answer(visitor)).ToContainTextAsync("The connection broke off.");
+        (await Answer(visitor).InnerTextAsync()).ShouldStartWith("Half of");
+        await Assertions.Expect(visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Send" })).ToBeEnabledAsync();
+    }
+
+    [Fact]
+    public async Task A_new_chat_can_be_begun_while_the_old_one_is_answered_which_costs_what_was_said()
+    {
+        var (visitor, account) = await world.EnterAsync();
+        await using var _1 = visitor;
+        var gate = new Gate();
+        world.Gateway.Upstream.Next(UpstreamScript.Says("One two three ", "never said").HoldPiece(1, gate));
+        await SendAsync(visitor, "Count");
+        await Assertions.Expect(Answer(visitor)).ToHaveTextAsync("One two three");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "New chat" }).ClickAsync();
+        await Assertions.Expect(visitor.Page.Locator("#chat-log")).Not.ToHaveAttributeAsync("aria-busy", "true");
+        (await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Send" }).IsEnabledAsync()).ShouldBeTrue();
+        await Assertions.Expect(Status(visitor)).ToContainTextAsync("The answer that you left cost $0.0000");
+        gate.Open();
+        (await App.EventsAsync(account)).Select(LedgerEvents.Types.Read).OfType<HoldSettled>().ShouldHaveSingleItem();
+        world.Gateway.Upstream.Next(UpstreamScript.Says("Anew").Using(new(100, 50)));
+        await SendAsync(visitor, "Hi");
+        await Assertions.Expect(Answer(visitor)).ToHaveTextAsync("Anew");
+        await Assertions.Expect(visitor.Page.Locator("#chat-count")).ToHaveTextAsync("1 answer");
+    }
+
+    [Fact]
     public async Task A_pack_pays_where_it_is_chosen()
     {
         var (visitor, account) = await world.EnterAsync(dollars: 0, pack: GatewayApp.OpenAiModel);

@@ -80,6 +80,41 @@ public class RateCardTests
     }
 
     [Fact]
+    public void The_cards_that_come_later_are_told_in_the_order_in_which_they_price()
+    {
+        var book = Published(Noon, Noon.AddDays(7), Noon.AddDays(1), Noon.AddDays(7));
+        book.After(Noon).Select(card => card.Version).ShouldBe([3, 4], "of two at once only the later version ever prices");
+        book.After(Noon.AddDays(1)).Select(card => card.Version).ShouldBe([4]);
+        book.After(Noon.AddDays(7)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void What_was_compared_with_other_versions_than_there_are_is_outdated()
+    {
+        var (before, other) = (Published(Noon), Document + " ");
+        var after = Published(Noon, Noon.AddDays(7));
+
+        // Somebody scheduled one meanwhile.
+        var atOnce = new PublishRateCard(other, null, RateCardsSeen.Of(before, null, Noon));
+        atOnce.IsOutdated(before, Noon.AddHours(1)).ShouldBeFalse();
+        atOnce.IsOutdated(after, Noon.AddHours(1)).ShouldBeTrue();
+        (atOnce with { Seen = null }).IsOutdated(after, Noon).ShouldBeFalse();
+
+        // What was scheduled came into force meanwhile, and nobody published anything.
+        var seen = atOnce with
+        {
+            Seen = RateCardsSeen.Of(after, null, Noon),
+        };
+        seen.IsOutdated(after, Noon.AddDays(6)).ShouldBeFalse();
+        seen.IsOutdated(after, Noon.AddDays(7)).ShouldBeTrue();
+
+        // It is there already, so that nothing is changed by it.
+        (seen with { Document = Document })
+            .IsOutdated(after, Noon.AddDays(7))
+            .ShouldBeFalse();
+    }
+
+    [Fact]
     public void A_published_card_prices_what_its_document_says()
     {
         var card = Published(Noon).InForce(Noon)!;

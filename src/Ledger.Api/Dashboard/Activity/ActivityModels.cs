@@ -84,6 +84,7 @@ public sealed record UseRow(string Name, string? Detail, ActivitySums Sums, stri
 /// <summary>The charges behind a row.</summary>
 /// <param name="Range">The days.</param>
 /// <param name="Filters">What else they have in common, by name.</param>
+/// <param name="Keep">The same as the address says it, which other days keep.</param>
 /// <param name="Lines">The charges, newest first.</param>
 /// <param name="First">Where the first page is; null where this is it.</param>
 /// <param name="Next">Where older ones are; null where there are none.</param>
@@ -91,6 +92,7 @@ public sealed record UseRow(string Name, string? Detail, ActivitySums Sums, stri
 public sealed record SpendsModel(
     DayRange Range,
     IReadOnlyList<(string Name, string Value)> Filters,
+    IReadOnlyList<(string Name, string Value)> Keep,
     IReadOnlyList<ChargeLine> Lines,
     string? First,
     string? Next,

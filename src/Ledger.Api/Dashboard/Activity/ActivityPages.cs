@@ -151,6 +151,11 @@ internal sealed class ActivityPages
             new(
                 range,
                 [.. FiltersOf(visit, model, key, tool)],
+                [
+                    .. ((IEnumerable<(string Name, string? Value)>)[("model", model), ("key", key), ("tool", tool)])
+                        .Where(pair => pair.Value is not null)
+                        .Select(pair => (pair.Name, pair.Value!)),
+                ],
                 lines,
                 after is null ? null : here,
                 isOver ? null : string.Create(CultureInfo.InvariantCulture, $"{here}&after={below}"),
@@ -173,7 +178,7 @@ internal sealed class ActivityPages
 
         // The address says what is wanted; what a browser accepts is always a page.
         visit.Context.Request.Headers.Accept = type;
-        await _finance.ShowStatementAsync(visit.Context, visit.Account, visit.Route("period"), null, null);
+        await _finance.ShowStatementAsync(visit.Context, visit.Account, visit.Route("period"), null, null, "/activity/statements");
     }
 
     private static DayRange RangeOf(CustomerVisit visit)

@@ -1,6 +1,7 @@
 // What an account had at the moment that the slider shows. Without a script the form beneath it asks the same.
 const form = document.querySelector('[data-as-of]');
 const [slider, at] = [document.getElementById('as-of-slider'), document.getElementById('as-of-at')];
+const [fault, figures] = [document.getElementById('then-fault'), document.getElementById('then-figures')];
 let asked = 0;
 
 if (form) {
@@ -31,15 +32,19 @@ async function ask() {
   // Only where it came to rest, and only the last answer.
   if (turn !== asked) return;
   const isNow = slider.valueAsNumber >= Number(slider.max);
-  const response = await fetch(`${form.dataset.asOf}${isNow ? '' : `?at=${encodeURIComponent(at.value)}`}`, { redirect: 'manual' });
+  const response = await fetch(`${form.dataset.asOf}${isNow ? '' : `?at=${encodeURIComponent(at.value)}`}`, { redirect: 'manual' }).catch(() => null);
   if (turn !== asked) return;
-  if (response.type === 'opaqueredirect') {
+  if (response?.type === 'opaqueredirect') {
     location.reload();
     return;
   }
-  if (!response.ok) return;
-  const then = await response.json();
+  const then = response?.ok ? await response.json().catch(() => null) : null;
   if (turn !== asked) return;
+
+  // What is shown is of another moment: it stands back until there is an answer.
+  fault.hidden = then !== null;
+  figures.hidden = then === null;
+  if (then === null) return;
   for (const part of ['at', 'status', 'version']) document.getElementById(`then-${part}`).textContent = then[part];
   const since = isNow ? '' : `at=${encodeURIComponent(at.value)}&`;
   document.getElementById('then-events').href = `${form.getAttribute('action')}?${since}before=${then.before}`;

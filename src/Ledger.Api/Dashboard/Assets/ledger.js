@@ -1,5 +1,13 @@
 // What pages can do only with a script; each works without it too.
+// A button that is named by a label of its own says nothing of what stands on it, and nobody hears a name that changes: what was done is said beside it.
+const said = document.createElement('p');
+said.className = 'visually-hidden';
+said.setAttribute('role', 'status');
+document.body.append(said);
+
 for (const button of document.querySelectorAll('[data-copy]')) {
+  const label = button.textContent;
+  let turn = 0;
   button.hidden = false;
   button.addEventListener('click', async () => {
     const source = document.getElementById(button.dataset.copy);
@@ -12,9 +20,14 @@ for (const button of document.querySelectorAll('[data-copy]')) {
       else getSelection().selectAllChildren(source);
       document.execCommand('copy');
     }
-    const label = button.textContent;
+    const now = turn += 1;
     button.textContent = 'Copied';
-    setTimeout(() => { button.textContent = label; }, 2000);
+    said.textContent = 'Copied';
+    setTimeout(() => {
+      if (now !== turn) return;
+      button.textContent = label;
+      said.textContent = '';
+    }, 2000);
   });
 }
 

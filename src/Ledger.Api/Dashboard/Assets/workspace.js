@@ -3,6 +3,8 @@
 const get = (id) => document.getElementById(`chat-${id}`);
 const [form, log, text, send, stop, fresh, model, most] = ['form', 'log', 'text', 'send', 'stop', 'new', 'model', 'most'].map(get);
 
+const brokeOff = 'The connection broke off.';
+
 let said = [];
 let answers = 0;
 let asking = null;
@@ -25,7 +27,11 @@ if (form) {
     asking?.abort();
   });
   fresh.addEventListener('click', () => {
+    // Whatever was being answered ends with its chat: nobody waits for what it cost.
     asking?.abort();
+    asking = null;
+    log.removeAttribute('aria-busy');
+    [send.disabled, stop.disabled] = [false, true];
     [said, answers] = [[], 0];
     for (const turn of log.querySelectorAll('.turn')) turn.remove();
     get('empty').hidden = false;
@@ -59,7 +65,8 @@ async function ask(question) {
   tell('Setting funds aside…');
   chat.push({ role: 'user', content: question });
 
-  let [answer, failure, begun] = ['', null, false];
+  const allowed = Number(most.value);
+  let [answer, failure, begun, reason, isWhole] = ['', null, false, null, false];
   try {
     const response = await fetch('/workspace/calls', {
       method: 'POST',
@@ -76,25 +83,34 @@ async function ask(question) {
         if (asking === control && !control.signal.aborted && state?.state === 'held') tell(`Held: ${state.set_aside} while it answers`);
       });
       for await (const data of events(response.body)) {
-        if (data === '[DONE]') break;
+        if (data === '[DONE]') {
+          isWhole = true;
+          break;
+        }
         const chunk = JSON.parse(data);
         if (chunk.error) {
           failure = [chunk.error.message];
           break;
         }
-        const piece = chunk.choices?.[0]?.delta?.content;
+        const choice = chunk.choices?.[0];
+        reason = choice?.finish_reason ?? reason;
+        const piece = choice?.delta?.content;
         if (!piece) continue;
         answer += piece;
         append(turn, piece);
       }
+
+      // A proxy that gives up ends an answer as quietly as one that is all there.
+      if (!isWhole && !failure && !control.signal.aborted) failure = [brokeOff];
     }
   } catch (fault) {
-    if (!control.signal.aborted) failure = ['The connection broke off.'];
+    if (!control.signal.aborted) failure = [brokeOff];
   }
 
   // What was charged is asked for also where the answer broke off, or was stopped before it began.
-  const state = begun || control.signal.aborted || failure?.[0] === 'The connection broke off.' ? await end(name) : null;
-  if (chat === said) close(turn, chat, question, answer, failure, state, control.signal.aborted);
+  const state = begun || control.signal.aborted || failure?.[0] === brokeOff ? await end(name) : null;
+  if (chat === said) close(turn, chat, question, answer, failure, state, control.signal.aborted, reason === 'length' ? allowed : null);
+  else if (!asking && state?.state === 'charged') tell(`The answer that you left cost ${state.cost}. ${state.left} left.`);
   if (asking === control) asking = null;
   if (!asking) [send.disabled, stop.disabled] = [false, true];
 }
@@ -112,7 +128,7 @@ function request(chat) {
   return body;
 }
 
-function close(turn, chat, question, answer, failure, state, isStopped) {
+function close(turn, chat, question, answer, failure, state, isStopped, cutAt) {
   log.removeAttribute('aria-busy');
   if (answer) {
     chat.push({ role: 'assistant', content: answer });
@@ -133,6 +149,7 @@ function close(turn, chat, question, answer, failure, state, isStopped) {
 
   const parts = [];
   if (isStopped && answer) parts.push('Stopped');
+  if (cutAt !== null) parts.push(`Cut at ${cutAt} tokens; allow more to go on`);
   if (state?.state === 'charged') {
     answers += 1;
     get('count').textContent = answers === 1 ? '1 answer' : `${answers} answers`;

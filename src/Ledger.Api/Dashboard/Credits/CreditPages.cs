@@ -300,6 +300,8 @@ internal sealed class CreditPages(PaymentDesk desk, NotificationTargets targets)
             visit.Query("done") switch
             {
                 "saved" => "Saved.",
+                "kept" =>
+                    "Saved. The address is as before, and so is the secret that signs what is sent there: it was shown when the address was new, and is not shown again.",
                 _ => null,
             },
             status
@@ -351,7 +353,7 @@ internal sealed class CreditPages(PaymentDesk desk, NotificationTargets targets)
 
         var secret = await targets.SetAsync(visit.Account.Id, url, form.IsTicked("email"), visit.Gone);
         return secret is null
-            ? PageAnswer.SeeOther("/credits/alerts?done=saved")
+            ? PageAnswer.SeeOther("/credits/alerts?done=" + (url is null ? "saved" : "kept"))
             : await ShowAlertsAsync(visit, (await visit.ReadAsync()).Alerts, FormPost.Blank, secret, "Saved.", 200);
     }
 

@@ -23,12 +23,19 @@ public sealed record KeyListModel(
 
 /// <summary>One key.</summary>
 /// <param name="Key">The key.</param>
-/// <param name="Month">What it was charged in credits since the first of the month.</param>
-/// <param name="Total">What it was charged in credits ever.</param>
+/// <param name="Month">What it was charged since the first of the month, in each unit that it used.</param>
+/// <param name="Total">What it was charged ever, in each unit that it used.</param>
 /// <param name="LastUsedAt">When it was last used; null before the first time.</param>
 /// <param name="Works">Whether it works now, by itself and by those that minted it.</param>
 /// <param name="Now">The time by which it is so.</param>
-public sealed record KeyLine(Key Key, Amount Month, Amount Total, DateTimeOffset? LastUsedAt, bool Works, DateTimeOffset Now)
+public sealed record KeyLine(
+    Key Key,
+    IReadOnlyList<Amount> Month,
+    IReadOnlyList<Amount> Total,
+    DateTimeOffset? LastUsedAt,
+    bool Works,
+    DateTimeOffset Now
+)
 {
     /// <summary>Its limits and what of them is used in their period.</summary>
     public IEnumerable<(Amount Used, Amount Limit)> Limits

@@ -78,16 +78,18 @@ internal sealed class KeyPages(KeyDesk desk)
 
     private async Task<PageAnswer> ListAsync(CustomerVisit visit)
     {
-        var keys = KeyDesk.KeysOf(visit.Account, revoked: false).Reverse().ToList();
+        var all = KeyDesk.KeysOf(visit.Account, revoked: true).Reverse().ToList();
+        var keys = all.Where(key => key.RevokedAt is null).ToList();
         var environments = keys.Select(key => key.Environment)
             .OfType<string>()
             .Distinct(StringComparer.Ordinal)
             .Order(StringComparer.Ordinal)
             .ToList();
         var environment = visit.Context.Request.Query["environment"] is [{ } wanted] ? wanted : null;
-        var shown = environment is null ? keys : keys.Where(key => (key.Environment ?? "") == environment).ToList();
         var after = visit.Query("after");
-        var rest = after is null ? shown : shown.SkipWhile(key => key.Id.Value != after).Skip(1).ToList();
+
+        // The key that a page ended with may have been revoked since, or have got another environment: it is still where the next one begins.
+        var rest = Shown(after is null ? all : all.SkipWhile(key => key.Id.Value != after).Skip(1));
         var page = rest.Take(PageSize).ToList();
         var filter = environment is null ? "" : "environment=" + Uri.EscapeDataString(environment);
         var notice = visit.Query("done") switch
@@ -101,12 +103,15 @@ internal sealed class KeyPages(KeyDesk desk)
                 await LinesAsync(visit, visit.Account, page),
                 environments,
                 environment,
-                shown.Count,
+                Shown(all).Count,
                 after is null ? null : "/keys?" + filter,
                 rest.Count > PageSize ? $"/keys?{filter}&after={page[^1].Id}" : null,
                 notice
             )
         );
+
+        List<Key> Shown(IEnumerable<Key> keys) =>
+            [.. keys.Where(key => key.RevokedAt is null && (environment is null || (key.Environment ?? "") == environment))];
     }
 
     private async Task<PageAnswer> CreateAsync(CustomerVisit visit, FormPost form)
@@ -353,26 +358,18 @@ internal sealed class KeyPages(KeyDesk desk)
 
     private async Task<IReadOnlyList<KeyLine>> LinesAsync(CustomerVisit visit, Account account, IReadOnlyList<Key> keys)
     {
-        var views = await desk.ViewAsync(account, keys, visit.Gone);
         return
         [
-            .. keys.Zip(
-                views,
-                (key, view) =>
-                    new KeyLine(
-                        key,
-                        Credits(view.Usage.Month),
-                        Credits(view.Usage.Total),
-                        view.LastUsedAt,
-                        account.Keys.Accepts(key.Id, key.Secret, visit.Now),
-                        visit.Now
-                    )
-            ),
+            .. (await desk.ListUseAsync(account, keys, visit.Gone)).Select(use => new KeyLine(
+                use.Key,
+                use.Month,
+                use.Total,
+                use.LastUsedAt,
+                account.Keys.Accepts(use.Key.Id, use.Key.Secret, visit.Now),
+                visit.Now
+            )),
         ];
     }
-
-    // The wire's decimals are exact.
-    private static Amount Credits(decimal whole) => new((long)(whole * Unit.Credits.PartsPerWhole()), Unit.Credits);
 
     /// <summary>Says what is refused at the field that is at fault; null then. Where none is, what to say of the whole.</summary>
     private static string? Refuse(FormPost form, RejectionCode code, KeyBilling billing, Key? key)

@@ -1,6 +1,6 @@
+using Ledger.Api.Keys;
 using Ledger.Domain;
 using Ledger.Domain.Accounts;
-using Ledger.Domain.Keys;
 using Ledger.Domain.Money;
 using Ledger.Domain.Payments;
 using Ledger.Domain.Wallets;
@@ -14,9 +14,17 @@ namespace Ledger.Api.Dashboard.Operator;
 /// <param name="First">Where the first page is; null where this is it.</param>
 /// <param name="Next">Where the next page is; null where this is the last.</param>
 /// <param name="Problem">What is wrong with the search; null for nothing.</param>
-public sealed record AccountSearchModel(string Query, IReadOnlyList<AccountListing> Accounts, string? First, string? Next, string? Problem);
+/// <param name="Wider">Where all are whose address contains what was searched for; null where these are they.</param>
+public sealed record AccountSearchModel(
+    string Query,
+    IReadOnlyList<AccountListing> Accounts,
+    string? First,
+    string? Next,
+    string? Problem,
+    string? Wider = null
+);
 
-/// <summary>One account as the operator sees it. Of long lists only the newest.</summary>
+/// <summary>One account as the operator sees it. Long lists in pages.</summary>
 /// <param name="Account">The account, with what is due lapsed.</param>
 /// <param name="Email">The person's address; null where it is not known.</param>
 /// <param name="Balances">What there is, by unit.</param>
@@ -32,7 +40,7 @@ public sealed record OperatorAccountModel(
     IReadOnlyList<AccountBalance> Balances,
     IReadOnlyList<Pocket> Pockets,
     Newest<Hold> Holds,
-    Newest<OperatorKeyLine> Keys,
+    Newest<KeyUse> Keys,
     Newest<Order> Orders,
     IReadOnlyList<RefusedLine> Refused,
     string? Notice
@@ -44,20 +52,12 @@ public sealed record OperatorAccountModel(
 /// <param name="Debt">What is owed.</param>
 public sealed record AccountBalance(Amount Available, Amount Held, Amount Debt);
 
-/// <summary>The newest of many.</summary>
+/// <summary>A page of many, newest first.</summary>
 /// <param name="Shown">Those that are shown.</param>
 /// <param name="Total">How many there are.</param>
-public sealed record Newest<T>(IReadOnlyList<T> Shown, int Total)
-{
-    /// <summary>Whether there are more than are shown.</summary>
-    public bool IsCut => Total > Shown.Count;
-}
-
-/// <summary>One key as the operator sees it.</summary>
-/// <param name="Key">The key.</param>
-/// <param name="Month">What it was charged in credits since the first of the month.</param>
-/// <param name="LastUsedAt">When it was last used; null before the first time.</param>
-public sealed record OperatorKeyLine(Key Key, Amount Month, DateTimeOffset? LastUsedAt);
+/// <param name="First">Where the newest are; null where these are they.</param>
+/// <param name="Next">Where older ones are; null where there are none.</param>
+public sealed record Newest<T>(IReadOnlyList<T> Shown, int Total, string? First, string? Next);
 
 /// <summary>How often something was refused.</summary>
 /// <param name="Code">Why.</param>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Ledger.Api.Application;
 using Ledger.Api.Decisions;
 using Ledger.Api.Dialects.Admin;
@@ -65,9 +66,14 @@ internal sealed class AccountPages(
         var after = visit.Query("after") ?? "";
         if (query.Length > 254 || query.Contains('\0', StringComparison.Ordinal) || (after.Length > 0 && !Identifiers.IsLawful(after)))
             return Show(new(query, [], null, null, "Nobody can be found by this."), 400);
+
+        // A whole id or address is found at once; only for a part of one are all accounts looked through.
+        var isPart = visit.Query("part") is not null;
+        if (query.Length > 0 && after.Length == 0 && !isPart && await people.FindExactlyAsync(query, visit.Gone) is { Count: > 0 } exact)
+            return Show(new(query, exact, null, null, null, $"/operator/accounts?query={Uri.EscapeDataString(query)}&part=1"), 200);
         var found = await people.SearchAsync(query, after, PageSize + 1, visit.Gone);
         var page = found.Take(PageSize).ToList();
-        var filter = query.Length == 0 ? "" : "query=" + Uri.EscapeDataString(query);
+        var filter = query.Length == 0 ? "" : "query=" + Uri.EscapeDataString(query) + (isPart ? "&part=1" : "");
         return Show(
             new(
                 query,
@@ -88,9 +94,7 @@ internal sealed class AccountPages(
         if (await FindAsync(visit) is not { } account)
             return PageAnswer.NotFound;
         var now = LedgerTime.Later(time, account.LastAt);
-        var all = KeyDesk.KeysOf(account, revoked: true);
-        var newest = all.Reverse().Take(Shown).ToList();
-        var views = await keys.ViewAsync(account, newest, visit.Gone);
+        var newest = NewestOf(visit, "keys", account.Keys.Keys.Values, key => (key.CreatedAt, key.Id.Value));
         var wallet = account.Wallet;
         var notice = visit.Query("done") switch
         {
@@ -106,12 +110,50 @@ internal sealed class AccountPages(
                 await EmailOfAsync(visit, account.Id),
                 [.. ((Unit[])[Unit.Credits, Unit.Usd]).Select(unit => BalanceOf(account, unit, now))],
                 [.. wallet.Open],
-                new([.. wallet.Holds.Values.OrderByDescending(hold => hold.PlacedAt).Take(Shown)], wallet.Holds.Count),
-                new([.. newest.Zip(views, (key, view) => new OperatorKeyLine(key, Credits(view.Usage.Month), view.LastUsedAt))], all.Count),
-                new([.. account.Orders.All.Values.OrderByDescending(order => order.OpenedAt).Take(Shown)], account.Orders.All.Count),
+                NewestOf(visit, "holds", wallet.Holds.Values, hold => (hold.PlacedAt, hold.Id.ToString())),
+                new(await keys.ListUseAsync(account, newest.Shown, visit.Gone), newest.Total, newest.First, newest.Next),
+                NewestOf(visit, "orders", account.Orders.All.Values, order => (order.OpenedAt, order.Id.Value)),
                 await RefusedAsync(visit, account.Id, now),
                 notice
             )
+        );
+    }
+
+    /// <summary>The newest of a list, or those that come after a place in it: a time and an id, so that the next page begins there even where what stood there is gone.</summary>
+    private static Newest<T> NewestOf<T>(
+        OperatorVisit visit,
+        string name,
+        IEnumerable<T> all,
+        Func<T, (DateTimeOffset At, string Id)> place
+    )
+    {
+        var sorted = all.OrderByDescending(one => place(one).At).ThenByDescending(one => place(one).Id, StringComparer.Ordinal).ToList();
+        var rest = sorted;
+        var isFirst = true;
+        if (
+            visit.Query(name) is { } text
+            && text.Split('.', 2) is [var ticks, var id]
+            && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out var at)
+        )
+        {
+            isFirst = false;
+            rest =
+            [
+                .. sorted.Where(one =>
+                    place(one) is var here && (here.At.UtcTicks < at || (here.At.UtcTicks == at && string.CompareOrdinal(here.Id, id) < 0))
+                ),
+            ];
+        }
+
+        var shown = rest.Take(Shown).ToList();
+        var path = visit.Context.Request.Path.Value;
+        return new(
+            shown,
+            sorted.Count,
+            isFirst ? null : $"{path}#{name}",
+            rest.Count > Shown && place(shown[^1]) is var (last, lastId)
+                ? string.Create(CultureInfo.InvariantCulture, $"{path}?{name}={last.UtcTicks}.{Uri.EscapeDataString(lastId)}#{name}")
+                : null
         );
     }
 
@@ -250,7 +292,4 @@ internal sealed class AccountPages(
             new(account.Wallet.Open.Where(pocket => pocket.Unit == unit && pocket.Scope is null).Sum(pocket => pocket.Held), unit),
             account.Wallet.Debt(unit)
         );
-
-    // The wire's decimals are exact.
-    private static Amount Credits(decimal whole) => new((long)(whole * Unit.Credits.PartsPerWhole()), Unit.Credits);
 }

@@ -31,15 +31,19 @@ public sealed record RateCardEditModel(FormPost Form, string Source, IReadOnlyLi
 
 /// <summary>A rate card that waits to be published.</summary>
 /// <param name="Form">The form as it was sent, whose fields are sent once more.</param>
-/// <param name="Base">The version that it is compared with: the one in force; null where none is.</param>
+/// <param name="Seen">The versions that there are, and the one that it is compared with: the one in force when it is to price.</param>
+/// <param name="ReplacesScheduled">Whether the one that it is compared with is not in force yet.</param>
 /// <param name="EffectiveAt">From when it is to price; null for at once.</param>
+/// <param name="Later">The cards that take its place later, in that order.</param>
 /// <param name="Differences">What it changes.</param>
 /// <param name="Notice">What is to be said before; null for nothing.</param>
 /// <param name="WhatIf">What it would have charged; null where nobody has asked yet.</param>
 public sealed record RateCardReviewModel(
     FormPost Form,
-    long? Base,
+    RateCardsSeen Seen,
+    bool ReplacesScheduled,
     DateTimeOffset? EffectiveAt,
+    IReadOnlyList<RateCard> Later,
     IReadOnlyList<RateCardDifference> Differences,
     string? Notice,
     WhatIfModel? WhatIf = null

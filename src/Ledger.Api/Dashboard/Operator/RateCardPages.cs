@@ -36,6 +36,10 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, WhatIf wha
         operators.Page("/operator/rate-card", pages.ShowAsync);
         operators.Page("/operator/rate-card/edit", pages.EditAsync);
         operators.Form("/operator/rate-card/review", pages.ReviewAsync);
+
+        // What is answered to a form stands under the form's address: whoever reloads it, or comes back to it, gets to write again.
+        foreach (var answered in (string[])["review", "what-if", "publish"])
+            operators.Page("/operator/rate-card/" + answered, _ => Task.FromResult(PageAnswer.SeeOther("/operator/rate-card/edit")));
         operators.Form("/operator/rate-card/what-if", pages.RerateAsync);
         operators.Form("/operator/rate-card/publish", pages.PublishAsync);
     }
@@ -78,14 +82,24 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, WhatIf wha
                 before == long.MaxValue ? null : "/operator/rate-card",
                 shown is null || previous is null ? null : RateCardDiff.Between(previous.Document, shown.Document),
                 notice
-            )
+            ),
+            200,
+            notice is null ? [] : ["rate-card.js"]
         );
     }
 
     private async Task<PageAnswer> EditAsync(OperatorVisit visit)
     {
         var book = await cards.ReloadAsync(visit.Gone);
-        return ShowEdit(FormPost.Blank, book.InForce(Now(book))?.Source ?? "", [], 200);
+        var start = book.InForce(Now(book));
+        if (visit.Query("version") is { } text)
+        {
+            start = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? book.Find(version) : null;
+            if (start is null)
+                return PageAnswer.NotFound;
+        }
+
+        return ShowEdit(FormPost.Blank, start?.Source ?? "", [], 200);
     }
 
     private async Task<PageAnswer> ReviewAsync(OperatorVisit visit, FormPost form)
@@ -138,10 +152,17 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, WhatIf wha
         if (book.FindSame(command.Document, command.EffectiveAt, Now(book)) is not null)
             return PageAnswer.SeeOther("/operator/rate-card?done=same");
 
-        // What was looked at is what is published: where another card came into force meanwhile, it is to be looked at again.
-        if (form.Value("base") != BaseOf(draft.Review.Base))
+        // What was looked at is what is published: where there are other cards by now, it is to be looked at again.
+        if (form.Value("base") != BaseOf(draft.Review.Seen))
             return ShowReview(draft.Review, 409);
         var published = await cards.PublishAsync(command, visit.Caller, visit.Gone);
+        if (published.IsOutdated)
+        {
+            // Somebody else was quicker, between the look and the word.
+            (draft, problem) = await ReadAsync(visit, form);
+            return draft is null ? problem! : ShowReview(draft.Review, 409);
+        }
+
         if (published.Card is { } card)
             return PageAnswer.SeeOther(
                 "/operator/rate-card?done="
@@ -188,14 +209,27 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, WhatIf wha
         if (document is null || !faults.IsEmpty)
             return (null, ShowEdit(form, "", [.. faults.All.Select(fault => (fault.Path, fault.Message))], 400));
 
-        var inForce = book.InForce(now);
-        var isOutdated = form.Value("base") is { Length: > 0 } seen && seen != BaseOf(inForce?.Version);
-        var notice = isOutdated
-            ? "Another card has come into force since you looked. Nothing is published yet; this is what yours changes now."
-            : null;
-        var differences = inForce is null ? [] : RateCardDiff.Between(inForce.Document, document);
+        // It takes the place of the card that will be in force then, not of the one that is now.
+        var seen = RateCardsSeen.Of(book, effectiveAt, now);
+        var replaced = book.InForce(effectiveAt ?? now);
+        var isOutdated = form.Value("base") is { Length: > 0 } before && before != BaseOf(seen);
+        var isScheduled = replaced?.EffectiveAt > now;
+        var notice = !isOutdated
+            ? null
+            : (
+                !isScheduled && !form.Value("base").EndsWith(ReplacedOf(seen), StringComparison.Ordinal)
+                    ? "Another card has come into force since you looked."
+                    : "Another card has been published since you looked."
+            ) + " Nothing is published yet; this is what yours changes now.";
+        var differences = replaced is null ? [] : RateCardDiff.Between(replaced.Document, document);
         return (
-            new(new(text, effectiveAt), document, book, new(form, inForce?.Version, effectiveAt, differences, notice), isOutdated),
+            new(
+                new(text, effectiveAt, seen),
+                document,
+                book,
+                new(form, seen, isScheduled, effectiveAt, book.After(effectiveAt ?? now), differences, notice),
+                isOutdated
+            ),
             null
         );
     }
@@ -204,10 +238,12 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, WhatIf wha
         PageAnswer.Show<RateCardReviewPage, RateCardReviewModel>("Publish a rate card", model, status);
 
     private static PageAnswer ShowEdit(FormPost form, string source, IReadOnlyList<(string, string)> faults, int status) =>
-        PageAnswer.Show<RateCardEditPage, RateCardEditModel>("Edit the rate card", new(form, source, faults), status);
+        PageAnswer.Show<RateCardEditPage, RateCardEditModel>("Edit the rate card", new(form, source, faults), status, "rate-card.js");
 
-    /// <summary>What a form says of the version that it was compared with.</summary>
-    internal static string BaseOf(long? version) => version?.ToString(CultureInfo.InvariantCulture) ?? "none";
+    /// <summary>What a form says of the versions that it was compared with.</summary>
+    internal static string BaseOf(RateCardsSeen seen) => seen.Version.ToString(CultureInfo.InvariantCulture) + ReplacedOf(seen);
+
+    private static string ReplacedOf(RateCardsSeen seen) => ":" + (seen.Replaced?.ToString(CultureInfo.InvariantCulture) ?? "none");
 
     private DateTimeOffset Now(RateBook book) => LedgerTime.Later(time, book.LastAt);
 
@@ -216,7 +252,7 @@ internal sealed class RateCardPages(RateCards cards, CardGuard guard, WhatIf wha
     /// <param name="Document">It.</param>
     /// <param name="Book">The versions that there are.</param>
     /// <param name="Review">What it changes.</param>
-    /// <param name="IsOutdated">Whether another one has come into force since it was looked at.</param>
+    /// <param name="IsOutdated">Whether there are other ones by now than when it was looked at.</param>
     private sealed record Draft(
         PublishRateCard Command,
         RateCardDocument Document,

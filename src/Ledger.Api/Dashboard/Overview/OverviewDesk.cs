@@ -1,3 +1,4 @@
+using Ledger.Api.Http;
 using Ledger.Domain.Accounts;
 using Ledger.Domain.Money;
 using Ledger.Projections.Usage;
@@ -32,6 +33,7 @@ public sealed class OverviewDesk(ActivityQueries activity)
         }
 
         var account = visit.Account;
+        var spendingDays = SpendingDays(account.OpenedAt, visit.Now);
         return new(
             [.. Units(account).Select(Figures)],
             [.. account.Wallet.Open],
@@ -67,14 +69,23 @@ public sealed class OverviewDesk(ActivityQueries activity)
             var since = today.AddDays(1 - RunwayDays);
             var spent = days.Where(line => DateOnly.FromDateTime(line.At!.Value.UtcDateTime) >= since)
                 .Sum(line => unit == Unit.Credits ? line.Sums.Credits : line.Sums.Usd);
-            var perDay = Rounded(new(Math.Max(0, spent) / RunwayDays, unit));
+
+            // An account that is younger has not had so many days to spend in.
+            var perDay = Rounded(new(Math.Max(0, spent) / spendingDays, unit));
             var available = wallet.Available(unit, visit.Now);
             var held = new Amount(
                 wallet.Open.Where(pocket => pocket.Unit == unit && pocket.Scope is null).Sum(pocket => pocket.Held),
                 unit
             );
-            return new(available, held, wallet.Debt(unit), perDay, RunwayOf(available, perDay));
+            return new(available, held, wallet.Debt(unit), perDay, RunwayOf(available, perDay), spendingDays);
         }
+    }
+
+    /// <summary>In how many of the last seven days, today included, there was an account to spend by: 1 to 7.</summary>
+    internal static int SpendingDays(DateTimeOffset openedAt, DateTimeOffset now)
+    {
+        var since = WireDate.StartOf(DateOnly.FromDateTime(now.UtcDateTime).AddDays(1 - RunwayDays));
+        return Math.Clamp((int)Math.Ceiling((now - (openedAt > since ? openedAt : since)).TotalDays), 1, RunwayDays);
     }
 
     /// <summary>How long an amount lasts; null where nothing is spent, a hundred years at most.</summary>

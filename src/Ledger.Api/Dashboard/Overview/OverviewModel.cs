@@ -30,9 +30,10 @@ public sealed record OverviewModel(
 /// <param name="Available">What may be spent now.</param>
 /// <param name="Held">What is set aside.</param>
 /// <param name="Debt">What is owed.</param>
-/// <param name="PerDay">What was spent per day, on the average of the last seven days.</param>
+/// <param name="PerDay">What was spent per day, on the average of the last seven days, or of as many as the account has had.</param>
 /// <param name="Runway">How long what is available lasts at that; null where nothing was spent.</param>
-public sealed record BalanceFigures(Amount Available, Amount Held, Amount Debt, Amount PerDay, TimeSpan? Runway);
+/// <param name="Days">The average of how many days that is.</param>
+public sealed record BalanceFigures(Amount Available, Amount Held, Amount Debt, Amount PerDay, TimeSpan? Runway, int Days);
 
 /// <summary>What was used in a unit, packs included.</summary>
 /// <param name="Days">By day, oldest first.</param>

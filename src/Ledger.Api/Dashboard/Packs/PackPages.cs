@@ -1,3 +1,4 @@
+using System.Globalization;
 using Ledger.Api.Dashboard.Credits;
 using Ledger.Api.Gateway;
 using Ledger.Api.Payments;
@@ -11,6 +12,8 @@ namespace Ledger.Api.Dashboard.Packs;
 /// <summary>Packs: those that the account owns, those that are sold, and buying one.</summary>
 internal sealed class PackPages(PaymentDesk desk)
 {
+    private const int PageSize = 20;
+
     /// <summary>Maps the routes.</summary>
     public static void Map(IServiceProvider services, PageRoutes<CustomerVisit> customers)
     {
@@ -22,26 +25,35 @@ internal sealed class PackPages(PaymentDesk desk)
     private PageAnswer Show(CustomerVisit visit, string? problem, int status)
     {
         var (account, book, card) = (visit.Account, visit.Book, visit.Book.InForce(visit.Now)!);
+        var packs = account
+            .Wallet.Pockets.Where(pocket => pocket is { Unit: Unit.Credits, Scope: not null })
+            .OrderByDescending(pocket => pocket.Id.Number)
+            .ToList();
+        var after = long.TryParse(visit.Query("after"), NumberStyles.None, CultureInfo.InvariantCulture, out var place)
+            ? place
+            : (long?)null;
+        var rest = after is null ? packs : [.. packs.Where(pocket => pocket.Id.Number < after)];
+        var page = rest.Take(PageSize).ToList();
         var orders = account.Orders.All.Values.Where(order => order.Pocket is not null).ToDictionary(order => order.Pocket!.Value);
         return PageAnswer.Show<PacksPage, PacksModel>(
             "Packs",
             new(
                 [
-                    .. account
-                        .Wallet.Pockets.Where(pocket => pocket is { Unit: Unit.Credits, Scope: not null })
-                        .OrderByDescending(pocket => pocket.Id.Number)
-                        .Select(pocket =>
-                        {
-                            var order = orders.GetValueOrDefault(pocket.Id);
-                            var rates = PackRates.Of(pocket.Scope!, order, book, card);
-                            return new OwnedLine(
-                                pocket,
-                                order,
-                                rates is null ? null : PackRates.TokensFor(pocket.Remaining, rates),
-                                PackTranslation.StatusOf(pocket, visit.Now)
-                            );
-                        }),
+                    .. page.Select(pocket =>
+                    {
+                        var order = orders.GetValueOrDefault(pocket.Id);
+                        var rates = PackRates.Of(pocket.Scope!, order, book, card);
+                        return new OwnedLine(
+                            pocket,
+                            order,
+                            rates is null ? null : PackRates.TokensFor(pocket.Remaining, rates),
+                            PackTranslation.StatusOf(pocket, visit.Now)
+                        );
+                    }),
                 ],
+                packs.Count,
+                after is null ? null : "/packs",
+                rest.Count > PageSize ? string.Create(CultureInfo.InvariantCulture, $"/packs?after={page[^1].Id.Number}") : null,
                 [.. card.Document.Packs.Select(OfferOf).OfType<OfferLine>()],
                 desk.Provider.Name == PaymentOptions.Sandbox,
                 CreditPages.OutcomeOf(visit),

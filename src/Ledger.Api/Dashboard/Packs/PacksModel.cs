@@ -8,6 +8,9 @@ namespace Ledger.Api.Dashboard.Packs;
 
 /// <summary>Packs.</summary>
 /// <param name="Owned">Those that the account owns, newest first.</param>
+/// <param name="Total">How many that is on all pages.</param>
+/// <param name="First">Where the first page of them is; null where this is it.</param>
+/// <param name="Next">Where the next page of them is; null where this is the last.</param>
 /// <param name="Offers">Those that are sold.</param>
 /// <param name="IsSandbox">Whether nobody really pays here.</param>
 /// <param name="Outcome">What one has come back from; null for nothing.</param>
@@ -15,6 +18,9 @@ namespace Ledger.Api.Dashboard.Packs;
 /// <param name="Problem">What went wrong; null for nothing.</param>
 public sealed record PacksModel(
     IReadOnlyList<OwnedLine> Owned,
+    int Total,
+    string? First,
+    string? Next,
     IReadOnlyList<OfferLine> Offers,
     bool IsSandbox,
     OrderLine? Outcome,

@@ -56,12 +56,15 @@ public sealed class SandboxPages
             return;
         }
 
-        var buttons = ActionsOf(order)
-            .Select(action => HtmlPage.Button($"/sandbox/checkout/{session}/{action}", LabelOf(action, order)))
-            .Select((button, i) => i == 0 && order.Status != OrderStatus.Paid ? $"<div class=\"first\">{button}</div>" : button);
-
         // As a provider's own page leads back to whence one came, with a word on how it went.
         var back = $"{OrderLine.HomeOf(order.Kind)}?session_id={session}";
+        var isPaid = order.Status == OrderStatus.Paid;
+        var buttons = ActionsOf(order)
+            .Select(action => HtmlPage.Button($"/sandbox/checkout/{session}/{action}", LabelOf(action, order)))
+            .Select((button, i) => i == 0 && !isPaid ? $"<div class=\"first\">{button}</div>" : button);
+        var way =
+            $"<a href=\"{Text(back)}\">{(order.Status is OrderStatus.Open or OrderStatus.Failed ? "Back to Ledger without paying" : "Back to Ledger")}</a>";
+        var actions = $"<div class=\"actions\">{string.Concat(buttons)}</div>";
         await HtmlPage.SendAsync(
             context,
             200,
@@ -75,10 +78,12 @@ public sealed class SandboxPages
               <dt>Refunded</dt><dd>{Text(Show.Amount(new(order.Refunded, Unit.Usd)))}</dd>
               <dt>Session</dt><dd><code>{Text(session)}</code></dd>
             </dl>
-            <div class="actions">{string.Concat(buttons)}</div>
-            <p><a href="{Text(back)}">{(
-                order.Status is OrderStatus.Open or OrderStatus.Failed ? "Back to Ledger without paying" : "Back to Ledger"
-            )}</a></p>
+            {(
+                // Who clicks twice on "Pay" meets what stands in its place on the page that comes next: nothing that takes the payment back.
+                isPaid
+                    ? $"<div class=\"actions\"><div class=\"first\">{way}</div></div><h2>What can become of it</h2>{actions}"
+                    : $"{actions}<p>{way}</p>"
+            )}
             """,
             Themes.Of(context)
         );
@@ -90,7 +95,7 @@ public sealed class SandboxPages
             return;
         if (!Array.Exists(Actions, known => known == action))
         {
-            await ApiErrors.SendAsync(context, NotFound);
+            await SendNotFoundAsync(context);
             return;
         }
 
@@ -108,6 +113,13 @@ public sealed class SandboxPages
 
         if (!ActionsOf(order).Contains(action))
         {
+            // Done already, as by a second click: the page says how it stands.
+            if (HtmlPage.IsWanted(context))
+            {
+                SendToCheckout(context, session);
+                return;
+            }
+
             await ApiErrors.SendAsync(
                 context,
                 new ApiError(409, "not_possible", $"An order that is {StatusOf(order)} cannot do this: {action}.")
@@ -118,14 +130,30 @@ public sealed class SandboxPages
         await _desk.HandleAsync(EventOf(account, order, action, part), context.RequestAborted);
         if (HtmlPage.IsWanted(context))
         {
-            context.Response.StatusCode = 303;
-            context.Response.Headers.Location = "/sandbox/checkout/" + session;
+            SendToCheckout(context, session);
             return;
         }
 
         if (await FindAsync(context, session) is var (_, after))
             await SendAsync(context, session, after);
     }
+
+    private static void SendToCheckout(HttpContext context, string session)
+    {
+        context.Response.StatusCode = 303;
+        context.Response.Headers.Location = "/sandbox/checkout/" + session;
+    }
+
+    private static Task SendNotFoundAsync(HttpContext context) =>
+        HtmlPage.IsWanted(context)
+            ? HtmlPage.SendAsync(
+                context,
+                404,
+                "Nothing here",
+                "<h1>There is nothing at this address</h1><p>The checkout may be another one, or the address is mistyped.</p><p><a href=\"/credits\">Back to Ledger</a></p>",
+                Themes.Of(context)
+            )
+            : ApiErrors.SendAsync(context, NotFound);
 
     private ProviderEvent EventOf(AccountId account, Order order, string action, Amount? part)
     {
@@ -283,7 +311,7 @@ public sealed class SandboxPages
                 );
                 break;
             default:
-                await ApiErrors.SendAsync(context, NotFound);
+                await SendNotFoundAsync(context);
                 return;
         }
 
@@ -312,7 +340,7 @@ public sealed class SandboxPages
                 return (place.Account, order);
         }
 
-        await ApiErrors.SendAsync(context, NotFound);
+        await SendNotFoundAsync(context);
         return null;
     }
 
@@ -324,7 +352,7 @@ public sealed class SandboxPages
             return account.LapsedAt(LedgerTime.Later(_time, account.LastAt));
         }
 
-        await ApiErrors.SendAsync(context, NotFound);
+        await SendNotFoundAsync(context);
         return null;
     }
 

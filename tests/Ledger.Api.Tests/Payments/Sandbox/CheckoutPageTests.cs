@@ -181,6 +181,21 @@ public sealed class CheckoutPageTests(SharedApp shared) : IClassFixture<SharedAp
     }
 
     [Fact]
+    public async Task A_browser_that_does_what_was_done_already_is_led_to_how_it_stands()
+    {
+        var account = await _app.OpenAccountAsync();
+        var session = await _app.BuyCreditsAsync(account, 25);
+        var before = await _app.StandingAsync(account.Id);
+        (await BrowseAsync(HttpMethod.Post, session, "pay")).ShouldBe(303).ShouldHave("Location", "/sandbox/checkout/" + session);
+        (await _app.StandingAsync(account.Id)).ShouldBe(before);
+        foreach (var (other, button) in ((string, string?)[])[(session, "steal"), ("cs_test_none", null), ("cs_test_none", "pay")])
+            (await BrowseAsync(button is null ? HttpMethod.Get : HttpMethod.Post, other, button))
+                .ShouldBe(404)
+                .ShouldHave("Content-Type", "text/html; charset=utf-8");
+        (await BrowseAsync(HttpMethod.Get, session)).Body.ShouldMatch(@"(?s)Back to Ledger.*Refund what is left");
+    }
+
+    [Fact]
     public async Task A_page_runs_nothing_and_leads_nowhere_else()
     {
         var session = await _app.OrderCreditsAsync(await _app.OpenAccountAsync(), 25);
