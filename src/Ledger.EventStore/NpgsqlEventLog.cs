@@ -38,20 +38,38 @@ public sealed class NpgsqlEventLog : IEventLog
     /// <inheritdoc/>
     public async Task<IReadOnlyList<StoredEvent>> ReadStreamAsync(string streamId, long after, int limit, CancellationToken ct)
     {
+        // Versions follow each other, so that a page is a range of them: nothing else is read, whatever PostgreSQL knows of the table, where a limit alone may be had by
+        // sorting all that follows. A stream with a gap, which somebody has damaged, goes on behind it; the second part runs only where the first is short.
         await using var command = _database.CreateCommand(
             $"""
-            select {EventColumns}
-            from mt_events m
-            where m.stream_id = $1
-              and m.version > $2
-            order by m.version
-            limit $3
+            with page as materialized (
+              select {EventColumns}
+              from mt_events m
+              where m.stream_id = $1
+                and m.version > $2
+                and m.version <= $3
+            )
+            select *
+            from page
+            union all
+            (
+              select {EventColumns}
+              from mt_events m
+              where m.stream_id = $1
+                and m.version > $3
+                and (select count(*) from page) < $4
+              order by m.version
+              limit $4
+            )
+            order by version
+            limit $4
             """
         );
         command.CommandTimeout = PatienceOf(command.CommandTimeout);
         command.Parameters.Add(new() { Value = streamId });
         command.Parameters.Add(new() { Value = after });
-        command.Parameters.Add(new() { Value = limit });
+        command.Parameters.Add(new() { Value = after > long.MaxValue - limit ? long.MaxValue : after + limit });
+        command.Parameters.Add(new() { Value = (long)limit });
         return await ReadAsync(command, ct);
     }
 

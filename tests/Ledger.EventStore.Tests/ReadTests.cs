@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace Ledger.EventStore.Tests;
 
 public sealed class ReadTests
@@ -12,6 +14,48 @@ public sealed class ReadTests
         (await log.Log.ReadStreamAsync("account-a", 4, 2, default)).Select(stored => stored.Version).ShouldBe([5]);
         (await log.Log.ReadStreamAsync("account-a", 5, 2, default)).ShouldBeEmpty();
         (await log.Log.ReadStreamAsync("nowhere", 0, 2, default)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_stream_with_a_gap_is_read_on_behind_it()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await log.AppendAsync(LogDatabase.Stream("account-a", 1, 2, 3, 4, 5, 6, 7, 8));
+        await log.ExecuteAsync("delete from mt_events where version between 3 and 6");
+        (await log.Log.ReadStreamAsync("account-a", 0, 3, default)).Select(stored => stored.Version).ShouldBe([1, 2, 7]);
+        (await log.Log.ReadStreamAsync("account-a", 2, 1, default)).Select(stored => stored.Version).ShouldBe([7]);
+        (await log.Log.ReadStreamAsync("account-a", 0, 100, default)).Select(stored => stored.Version).ShouldBe([1, 2, 7, 8]);
+        (await log.Log.ReadStreamAsync("account-a", 7, int.MaxValue, default)).Select(stored => stored.Version).ShouldBe([8]);
+        (await log.Log.ReadStreamAsync("account-a", long.MaxValue, 2, default)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_page_of_a_stream_of_which_nothing_is_known_reads_no_more_than_the_page()
+    {
+        await using var log = await LogDatabase.CreateAsync();
+        await log.ExecuteAsync(
+            """
+            alter table mt_events set (autovacuum_enabled = false);
+            insert into mt_events (seq_id, id, stream_id, version, data, type)
+            select n, gen_random_uuid(), 'account-long', n, '{}', 'noted'
+            from generate_series(1, 20000) n
+            """
+        );
+        await using (
+            var database = NpgsqlDataSource.Create(
+                new NpgsqlConnectionStringBuilder(log.ConnectionString) { Pooling = false }.ConnectionString
+            )
+        )
+            (await new NpgsqlEventLog(database, []).ReadStreamAsync("account-long", 5000, 100, default)).Count.ShouldBe(100);
+
+        // Figures arrive when the connection has gone.
+        await log.UntilAsync("select idx_tup_read > 0 from pg_stat_user_indexes where indexrelname = 'pk_mt_events_stream_and_version'");
+        (
+            await log.QueryAsync<long>(
+                "select max(idx_tup_read)::bigint from pg_stat_user_indexes where indexrelname in ('pk_mt_events_stream_and_version', 'ux_mt_events_stream_and_id')"
+            )
+        ).ShouldBeLessThanOrEqualTo(200);
+        (await log.QueryAsync<long>("select seq_tup_read from pg_stat_user_tables where relname = 'mt_events'")).ShouldBe(0);
     }
 
     [Fact]
