@@ -44,7 +44,7 @@ public sealed class ChainVerifier(NpgsqlDataSource database)
     private const int Page = 1000;
 
     private readonly LogScan _scan = new(database);
-    private readonly NpgsqlEventLog _log = new(database, []);
+    private readonly NpgsqlEventLog _log = new(database, []) { IsPatient = true };
 
     /// <summary>Verifies one stream; one that does not exist holds.</summary>
     public async Task<ChainVerdict> VerifyAsync(string streamId, CancellationToken ct)

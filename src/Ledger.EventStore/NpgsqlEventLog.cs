@@ -31,6 +31,9 @@ public sealed class NpgsqlEventLog : IEventLog
     /// <param name="commandTimeout">What a command, batch or connection has by its connection string.</param>
     public static int PatienceOf(int commandTimeout) => commandTimeout == NpgsqlsOwn ? Patience : commandTimeout;
 
+    /// <summary>Whether reading takes as long as it takes: for whoever goes over the whole log, behind whom nobody waits.</summary>
+    public bool IsPatient { get; init; }
+
     /// <inheritdoc/>
     public async Task<ILogWriter> OpenWriterAsync(IReadOnlyList<InlineWrite> writes, CancellationToken ct) =>
         await NpgsqlLogWriter.OpenAsync(_database, writes, ct);
@@ -65,7 +68,7 @@ public sealed class NpgsqlEventLog : IEventLog
             limit $4
             """
         );
-        command.CommandTimeout = PatienceOf(command.CommandTimeout);
+        command.CommandTimeout = IsPatient ? 0 : PatienceOf(command.CommandTimeout);
         command.Parameters.Add(new() { Value = streamId });
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = after > long.MaxValue - limit ? long.MaxValue : after + limit });
@@ -97,7 +100,7 @@ public sealed class NpgsqlEventLog : IEventLog
         if (ids.Count == 0)
             return [];
         await using var command = _database.CreateCommand(NpgsqlLogWriter.RecallSql);
-        command.CommandTimeout = PatienceOf(command.CommandTimeout);
+        command.CommandTimeout = IsPatient ? 0 : PatienceOf(command.CommandTimeout);
         command.Parameters.Add(new() { Value = ids.Select(id => id.StreamId).ToArray() });
         command.Parameters.Add(new() { Value = ids.Select(id => id.Id).ToArray() });
         return await ReadAsync(command, ct);

@@ -56,7 +56,7 @@ public sealed class StreamCheck : IAuditCheck
         private long _eventsThrough;
         private long _erased;
 
-        public Pass(AuditRun run) => (_run, _scan, _log) = (run, new(run.Database), new(run.Database, []));
+        public Pass(AuditRun run) => (_run, _scan, _log) = (run, new(run.Database), new(run.Database, []) { IsPatient = true });
 
         public async Task RunAsync(CancellationToken ct)
         {

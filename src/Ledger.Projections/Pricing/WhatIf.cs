@@ -118,7 +118,7 @@ public sealed class WhatIf(NpgsqlDataSource database, TimeProvider time)
         LedgerEvents.Types.NameOf<SpendReversed>(),
     ];
 
-    private readonly NpgsqlEventLog _log = new(database, []);
+    private readonly NpgsqlEventLog _log = new(database, []) { IsPatient = true };
     private readonly LogScan _scan = new(database);
 
     /// <summary>Re-rates.</summary>

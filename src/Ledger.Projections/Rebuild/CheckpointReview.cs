@@ -20,7 +20,7 @@ internal sealed class CheckpointReview(
     private const int AccountsPerPage = 500;
     private const int EventsPerPage = 1000;
     private readonly AccountCheckpoints _checkpoints = new(database);
-    private readonly NpgsqlEventLog _log = new(database, []);
+    private readonly NpgsqlEventLog _log = new(database, []) { IsPatient = true };
     private readonly List<Drift> _drifts = [];
     private long _total;
     private long _done;

@@ -646,7 +646,7 @@ internal sealed class Shadow : IAsyncDisposable
 
     private async Task<RateBook> FollowCardsAsync(RateBook book, CancellationToken ct)
     {
-        var log = new NpgsqlEventLog(_log, []);
+        var log = new NpgsqlEventLog(_log, []) { IsPatient = true };
         while (await log.ReadStreamAsync(RateBook.StreamId, book.Version, 100, ct) is { Count: > 0 } page)
         {
             foreach (var stored in page)
