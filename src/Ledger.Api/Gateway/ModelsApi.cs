@@ -87,8 +87,8 @@ public sealed class ModelsApi
 
     private async Task<Entry?> EnterAsync(HttpContext context)
     {
-        if (_protocol == Protocol.Anthropic)
-            context.Response.Headers["request-id"] = context.TraceIdentifier;
+        // Anthropic's clients ask the route without a prefix too.
+        context.Response.Headers["request-id"] = context.TraceIdentifier;
         var entry = await _entrance.EnterAsync(context, null, takesApiKey: true);
         if (entry.IsOpen)
             return entry;

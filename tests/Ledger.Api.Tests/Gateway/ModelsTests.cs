@@ -50,10 +50,10 @@ public sealed class ModelsTests(SharedApp shared) : IClassFixture<SharedApp>
     }
 
     [Fact]
-    public async Task Under_the_prefix_of_a_tool_the_request_has_its_name_in_both_headers()
+    public async Task The_request_has_its_name_in_the_headers_of_both_protocols()
     {
         var account = await _app.OpenAccountAsync();
-        foreach (var path in (string[])["/claudecode/v1/models", "/cline/v1/models/auto", "/cline/v1/models/nothing"])
+        foreach (var path in (string[])["/v1/models", "/claudecode/v1/models", "/cline/v1/models/auto", "/cline/v1/models/nothing"])
         {
             var answer = await _app.GetAsync(path, account.Key);
             answer.Header("request-id").ShouldBe(answer.Header("x-request-id"), path);
